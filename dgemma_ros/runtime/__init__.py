@@ -1,0 +1,1 @@
+"""Graphs run: the session contract, ONNX Runtime's session, the KV cache and the canvas loop."""
