@@ -1,0 +1,157 @@
+"""The model run as in use, but on whole batches with gradients: prefix, scenes, tasks, canvas; and the loss.
+
+The reference's classes do all the arithmetic. What is made here are the masks, because rows of different lengths are padded: a
+token's *rank* counts the valid tokens before it, and the sliding window is measured in ranks, so a padded row computes what the
+same row computes alone (`tests/oracle/test_nano.py` holds that equal to `generate`). Each layer's cache keeps everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import DiffusionGemmaForBlockDiffusion, DynamicCache
+
+from training.batches import Batch, Group
+from training.checkpoint_sizes import CANVAS
+
+
+@dataclass
+class Context:
+    """What the encoder has read: one cache for a number of rows, with every token's rank and validity [rows, length];
+    `gap` is what the positions run ahead of the ranks by (rows dropped earlier), [rows]."""
+
+    cache: DynamicCache
+    rank: Tensor
+    valid: Tensor
+    gap: Tensor
+
+    def take(self, index: Tensor) -> Context:
+        """The same context for other rows: `index` names the row that each new one copies."""
+        cache = DynamicCache()
+        for number, layer in enumerate(self.cache.layers):
+            cache.update(layer.keys[index], layer.values[index], number)
+        return Context(cache, self.rank[index], self.valid[index], self.gap[index])
+
+
+class Runner:
+    """Runs a model on batches. `window` and the layers come from its configuration."""
+
+    def __init__(self, model: DiffusionGemmaForBlockDiffusion, prefix: list[int]):
+        self.model = model
+        self.text = model.config.text_config
+        self.prefix = torch.tensor([prefix])
+
+    def empty(self) -> Context:
+        return Context(DynamicCache(), torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 0, dtype=torch.bool), torch.zeros(1, dtype=torch.long))
+
+    def soft_tokens(self, batch: Batch) -> Tensor:
+        """[images · soft tokens, hidden], in the order of the pictures."""
+        pixels = torch.from_numpy(batch.patches).float() / 255
+        positions = torch.from_numpy(batch.positions).expand(len(pixels), -1, -1)
+        return self.model.model.encoder.get_image_features(pixels, positions, return_dict=True).pooler_output
+
+    def encode(self, context: Context, ids: Tensor, valid: Tensor, image: Tensor | None = None, soft: Tensor | None = None) -> Context:
+        """Reads ids [rows, n] after what the context holds. `image` numbers each token's picture (-1: text)."""
+        last = context.valid.sum(1, keepdim=True)
+        rank = torch.where(valid, last + valid.cumsum(1) - 1, torch.full_like(ids, -10_000))
+        embeds = self.model.model.encoder.get_input_embeddings()(ids)
+        block = torch.full_like(ids, -1) if image is None else image
+        if soft is not None:
+            embeds = embeds.masked_scatter((block >= 0)[..., None], soft.to(embeds.dtype))
+        ranks, valids = torch.cat([context.rank, rank], 1), torch.cat([context.valid, valid], 1)
+        gone = ids.shape[1] - ranks.shape[1]
+        same = torch.zeros(len(ids), ids.shape[1], ranks.shape[1], dtype=torch.bool)
+        same[:, :, -gone if gone else 0:] = (block[:, :, None] == block[:, None]) & (block[:, :, None] >= 0)
+        itself = torch.zeros_like(same[0])
+        itself[:, ranks.shape[1] - ids.shape[1]:] = torch.eye(ids.shape[1], dtype=torch.bool)
+        causal = (ranks[:, None] <= rank[:, :, None]) & valids[:, None]
+        near = causal & (rank[:, :, None] - ranks[:, None] < self.text.sliding_window)
+        masks = {"full_attention": causal | same | itself, "sliding_attention": near | same | itself}
+        self.model.model.encoder(
+            inputs_embeds=embeds, attention_mask={k: m[:, None] for k, m in masks.items()},
+            position_ids=rank.clamp(min=0) + context.gap[:, None], past_key_values=context.cache)
+        return Context(context.cache, ranks, valids, context.gap)
+
+    def denoise(self, context: Context, canvas: Tensor, previous: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
+        """Logits [rows, CANVAS, vocabulary] of a canvas. `previous`: processed logits of the step before; `rows` switches them on."""
+        last = context.valid.sum(1, keepdim=True)
+        near = context.valid & (context.rank > last - self.text.sliding_window)
+        own = torch.ones(len(canvas), canvas.shape[1], dtype=torch.bool)
+        masks = {
+            name: torch.cat([seen, own], 1)[:, None, None].expand(-1, -1, canvas.shape[1], -1)
+            for name, seen in (("full_attention", context.valid), ("sliding_attention", near))
+        }
+        positions = last + torch.arange(canvas.shape[1]) + context.gap[:, None]
+        return self.model(
+            past_key_values=context.cache, decoder_input_ids=canvas, self_conditioning_logits=previous, self_conditioning_mask=rows,
+            decoder_attention_mask=masks, decoder_position_ids=positions).logits
+
+    def read(self, batch: Batch, soft: Tensor, gap: Tensor | None = None) -> list[tuple[Group, Context]]:
+        """Prefix once, scenes once, then each group's tasks: the contexts on which the canvases are denoised."""
+        prefix = self.encode(self.empty(), self.prefix, torch.ones_like(self.prefix, dtype=torch.bool))
+        scenes = prefix.take(torch.zeros(len(batch.ids), dtype=torch.long))
+        if gap is not None:
+            scenes.gap = gap
+        scenes = self.encode(scenes, torch.from_numpy(batch.ids), torch.from_numpy(batch.valid), torch.from_numpy(batch.image), soft)
+        return [
+            (group, self.encode(scenes.take(torch.from_numpy(group.scene)), torch.from_numpy(group.ids), torch.from_numpy(group.valid)))
+            for group in batch.groups
+        ]
+
+
+class Grounding(nn.Module):
+    """The help for the vision tower, thrown away after training: each soft token should point at the words that are true of its
+    cell (dot product with their embeddings) and tell where in the picture its object lies."""
+
+    def __init__(self, hidden: int, word_ids: list[int]):
+        super().__init__()
+        self.word_ids = torch.tensor(word_ids)
+        self.bias = nn.Parameter(torch.full((len(word_ids),), -2.0))
+        self.where = nn.Linear(hidden, 2)
+
+    def forward(self, soft: Tensor, embeddings: Tensor, truth: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        """(loss, share of object cells whose words are all told rightly)."""
+        soft = soft.float()
+        scores = soft @ embeddings[self.word_ids].t() + self.bias
+        truth, offsets = truth.reshape(scores.shape), offsets.reshape(-1, 3)
+        there = offsets[:, 2] > 0
+        weight = 1 + 4 * truth
+        words = F.binary_cross_entropy_with_logits(scores, truth, weight)
+        place = F.mse_loss(self.where(soft)[there], offsets[there, :2])
+        right = ((scores > 0) == (truth > 0))[there].all(1).float().mean()
+        return words + place, right
+
+
+def noisy(answer: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor:
+    """A canvas at a random noise level: 30 % of the rows fully random, the others in a random part of their places."""
+    level = torch.rand(len(answer), 1, generator=generator)
+    level = torch.where(torch.rand(len(answer), 1, generator=generator) < 0.3, torch.ones(()), level)
+    hit = torch.rand(answer.shape, generator=generator) < level
+    return torch.where(hit, torch.randint(vocabulary, answer.shape, generator=generator), answer)
+
+
+def group_loss(runner: Runner, group: Group, context: Context, content: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Summed cross-entropy over the canvas and the number of rows whose words are all right. `content` [vocabulary] weighs tokens."""
+    answer = torch.from_numpy(group.answer)
+    canvas = noisy(answer, runner.text.vocab_size, generator)
+    half = len(canvas) // 2
+    first = torch.randperm(len(canvas), generator=generator)
+    again = first[:half]
+    previous = None
+    rows = torch.zeros(len(canvas), dtype=torch.bool)
+    if half:
+        with torch.no_grad():
+            sub = context.take(again)
+            heat = 0.4 + 0.6 * torch.rand(half, 1, 1, generator=generator)
+            told = runner.denoise(sub, canvas[again]) / heat
+        previous = torch.zeros(len(canvas), CANVAS, runner.text.vocab_size)
+        previous[again] = told.float()
+        rows[again] = True
+    logits = runner.denoise(context, canvas, previous, rows).float()
+    weight = content[answer]
+    loss = F.cross_entropy(logits.flatten(0, 1), answer.flatten(), reduction="none").view_as(answer)
+    right = ((logits.argmax(-1) == answer) | (answer == 0)).all(1)
+    return (loss * weight).sum(1) / 30, right

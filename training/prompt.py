@@ -1,0 +1,100 @@
+"""Prompts and plans as text, in the shape that the runtime uses.
+
+    <bos> system turn: the skills, declared as tools        the same for every prompt
+    <|turn>user\\n                                           an open user turn
+    MM:SS <|image><|image|>…<image|>\\n                      each frame, oldest first
+    task text<turn|>\\n<|turn>model\\n<|channel>thought\\n<channel|>
+    <|tool_call>call:pick{object:<|"|>red block<|"|>}<tool_call|>…<turn|>       the answer
+
+An earlier turn of the same talk stands between frames or before the task, with its answer and `<turn|>\\n`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from training.tasks import Call, Plan
+
+NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"
+USER = "<|turn>user\n"
+REPLY = "<turn|>\n<|turn>model\n<|channel>thought\n<channel|>"
+SOFT_TOKENS = 20  # of a 4:3 picture, 160 x 128 after resizing
+
+
+def tools(skills: dict[str, Any]) -> list[dict[str, Any]]:
+    """A skills file's content as tool declarations (JSON schema)."""
+    declared = []
+    for skill in skills["skills"]:
+        properties = {}
+        for name, argument in skill["arguments"].items():
+            properties[name] = {"type": argument["type"]}
+            if "description" in argument:
+                properties[name]["description"] = argument["description"]
+            if "choices" in argument:
+                properties[name]["enum"] = argument["choices"]
+        required = [name for name, argument in skill["arguments"].items() if argument.get("required")]
+        parameters = {"type": "object", "properties": properties, "required": required}
+        declared.append({"type": "function", "function": {
+            "name": skill["name"], "description": skill["description"], "parameters": parameters}})
+    return declared
+
+
+@cache
+def system_text(folder: Path = NANO) -> str:
+    """`<bos>` and the system turn, rendered by the checkpoint's own chat template."""
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    template = environment.from_string((folder / "chat_template.jinja").read_text())
+    skills = yaml.safe_load((folder / "skills.yaml").read_text())
+    return template.render(messages=[], tools=tools(skills), bos_token="<bos>", add_generation_prompt=False)
+
+
+def frame_text(seconds: int, soft_tokens: int = SOFT_TOKENS) -> str:
+    return f"{seconds // 60:02d}:{seconds % 60:02d} <|image>{'<|image|>' * soft_tokens}<image|>\n"
+
+
+def _value(value: Any) -> str:
+    return f'<|"|>{value}<|"|>' if isinstance(value, str) else str(value).lower()
+
+
+def plan_text(plan: Plan) -> str:
+    """The calls as the model writes them, without the turn's end."""
+    calls = []
+    for skill, arguments in plan:
+        inner = ",".join(f"{key}:{_value(arguments[key])}" for key in sorted(arguments))
+        calls.append(f"<|tool_call>call:{skill}{{{inner}}}<tool_call|>")
+    return "".join(calls)
+
+
+def turn_text(text: str, plan: Plan) -> str:
+    """A finished turn inside an open user turn: the task, its answer, and the next user turn opened."""
+    return f"{text}{REPLY}{plan_text(plan)}<turn|>\n{USER}"
+
+
+_CALL = re.compile(r"<\|tool_call>call:(\w+)\{(.*?)\}<tool_call\|>", re.S)
+_ARGUMENT = re.compile(r'(\w+):(?:<\|"\|>(.*?)<\|"\|>|([^,<]+))(?:,|$)', re.S)
+
+
+def parse_plan(text: str) -> list[Call] | None:
+    """The calls of an answer (up to its first end), or None when anything in it is not a well-formed call."""
+    for end in ("<turn|>", "<eos>", "<|tool_response>"):
+        text = text.split(end)[0]
+    calls: list[Call] = []
+    rest = text
+    for match in _CALL.finditer(text):
+        arguments: dict[str, Any] = {}
+        left = match.group(2)
+        for part in _ARGUMENT.finditer(match.group(2)):
+            bare = part.group(3)
+            arguments[part.group(1)] = part.group(2) if bare is None else int(bare) if bare.isdigit() else bare
+            left = left.replace(part.group(0), "", 1)
+        if left:
+            return None
+        calls.append((match.group(1), arguments))
+        rest = rest.replace(match.group(0), "", 1)
+    return None if rest.strip() else calls

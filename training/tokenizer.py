@@ -1,0 +1,76 @@
+"""Builds the nano tokenizer: whole words as tokens, single characters and bytes for everything else.
+
+The pieces are those of the released tokenizer: spaces become "▁", a BPE model with byte fallback, special tokens that match as
+strings. Instead of learned merges the vocabulary lists every piece that the prompts and plans are made of (`ignore_merges`), so a
+plan is short: a canvas of 48 tokens holds three calls of two arguments each. Ids differ from the released ones on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+SPECIAL = (
+    "<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<|tool>", "<tool|>", "<|tool_call>", "<tool_call|>", "<|tool_response>",
+    "<tool_response|>", '<|"|>', "<|think|>", "<|channel>", "<channel|>", "<|turn>", "<turn|>", "<|image>", "<|image|>", "<image|>",
+    "<|audio>", "<|audio|>", "<audio|>", "<|video|>",
+)
+# In this order: `{object:` and `}},required:[` of calls and declarations; words with their space; digits one by one; the rest.
+_PIECES = r"[\]}\[{,]*[a-z_]+:[\[{]*|▁?[A-Za-z]+|[0-9]|\n|▁|[\]}\[{,]+|[^\n]"
+
+
+def pieces(texts: Iterable[str]) -> list[str]:
+    """The distinct pieces of some texts (special tokens cut out), in sorted order."""
+    split = pre_tokenizers.Split(Regex(_PIECES), "isolated")
+    found: set[str] = set()
+    for text in texts:
+        for name in SPECIAL:
+            text = text.replace(name, "\0")
+        for part in text.split("\0"):
+            found.update(piece for piece, _ in split.pre_tokenize_str(part.replace(" ", "▁")))
+    return sorted(found)
+
+
+def build(texts: Iterable[str]) -> Tokenizer:
+    """A tokenizer whose vocabulary holds the special tokens, 256 bytes, printable ASCII and every piece of `texts`."""
+    characters = ["▁", "\n"] + [chr(c) for c in range(33, 127)]
+    order = [*SPECIAL, *(f"<0x{b:02X}>" for b in range(256)), *characters]
+    order += [p for p in pieces(texts) if p not in set(order)]
+    tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(order)}, merges=[], byte_fallback=True, ignore_merges=True,
+                                     unk_token="<unk>", fuse_unk=False))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in SPECIAL])
+    return tokenizer
+
+
+def corpus(samples: int = 4000, seed: int = 7) -> list[str]:
+    """Task texts and plans of every kind, enough of them that each word of the domain occurs."""
+    from training import prompt, tasks
+
+    rng = np.random.default_rng(seed)
+    texts = [prompt.system_text(), "user\nmodel\nsystem\nthought\n00:00 "]
+    for i in range(samples):
+        scene, task = tasks.fresh(rng, tasks.KINDS[i % len(tasks.KINDS)])
+        texts += [f"\n{task.text}", prompt.plan_text(task.plan), *(o.name for o in scene.now)]
+        if task.earlier:
+            texts.append(f"\n{task.earlier[0]}")
+    texts += [f" {word}" for place in tasks.PLACES for word in place.split()]
+    return texts
+
+
+def save(tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes tokenizer.json and tokenizer_config.json as transformers reads them."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 8192, "padding_side": "left",
+        "bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>",
+        "boi_token": "<|image>", "image_token": "<|image|>", "eoi_token": "<image|>", "clean_up_tokenization_spaces": False,
+        "additional_special_tokens": [t for t in SPECIAL if t not in ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n")
