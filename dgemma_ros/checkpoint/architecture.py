@@ -1,7 +1,7 @@
 """What a DiffusionGemma is: the sizes and constants that the graphs are written from.
 
 Plain frozen data. :mod:`dgemma_ros.checkpoint.config` reads and checks it; whoever holds one of these may rely on
-every constraint named there. Shapes are written as in the checkpoint: H hidden, I intermediate, E experts, V vocabulary.
+every constraint named there.
 """
 
 from __future__ import annotations

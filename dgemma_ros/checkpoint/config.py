@@ -122,7 +122,7 @@ def _read_layers(text: Section, heads: int) -> tuple[LayerConfig, ...]:
     overrides = _read_overrides(text, names)
     head_dim = text.integer("head_dim", 2, 65_536)
     kv_heads = text.integer("num_key_value_heads", 1, 4096)
-    layers = []
+    layers: list[LayerConfig] = []
     for index, name in enumerate(names):
         here = overrides.get(index, Section(text.file, {}, text.name))
         layer = LayerConfig(
