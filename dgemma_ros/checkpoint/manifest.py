@@ -67,14 +67,13 @@ def write(folder: Path, manifest: Manifest) -> None:
     folder = Path(folder).resolve()
     tensors = {}
     for name, record in manifest.tensors.items():
-        file = Path(record.entry.file).absolute()
-        root = "export" if file.is_relative_to(folder) else "checkpoint"
-        base = folder if root == "export" else manifest.checkpoint
-        if not file.is_relative_to(base):
-            raise ExportError(f"{file}: {name} lies neither in {manifest.checkpoint} nor in {folder}")
+        # The folder is resolved, never the file itself: in the hub's cache that is a link into a heap of blobs.
+        place = record.entry.file.parent.resolve()
+        if place not in (folder, manifest.checkpoint):
+            raise ExportError(f"{record.entry.file}: {name} lies neither in {manifest.checkpoint} nor in {folder}")
         tensors[name] = {
-            "root": root,
-            "file": file.relative_to(base).as_posix(),
+            "root": "export" if place == folder else "checkpoint",
+            "file": record.entry.file.name,
             "offset": record.entry.offset,
             "length": record.entry.length,
             "dtype": record.entry.dtype,
