@@ -1,11 +1,11 @@
 """Pillow's antialiased bicubic on uint8, in numpy.
 
-Models of this family were trained on pictures that Pillow resized, and no flag of OpenCV does the same. Pillow works in
-fixed point: weights rounded to 22 bits, one pass along each side, each pass rounded and clipped to a byte. An output row
-needs only a few neighbouring input rows, so a pass is a band matrix, here cut into small dense blocks that BLAS
-multiplies. In float64 all sums are whole numbers below 2**53, hence exact in whatever order BLAS
-adds them: the result is Pillow's, bit for bit. In float32 rounding may flip a byte that lies within 1e-5 of one half:
-at most 1 a pass, in practice one byte in 100,000.
+Models of this family were trained on pictures that Pillow resized, and no flag of OpenCV does the same. Pillow works
+in fixed point: weights rounded to 22 bits, one pass along each side, each pass rounded and clipped to a byte. An output
+row needs only a few neighbouring input rows, so a pass is a band matrix, here cut into small dense blocks that BLAS
+multiplies. In float64 all sums are whole numbers below 2**53, hence exact in whatever order BLAS adds them: the result
+is Pillow's, bit for bit. In float32 rounding may flip a byte that lies within 1e-4 of one half: at most 1 a pass, in
+practice one byte in 100,000.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def _resample_columns(image: Pixels, columns: int, exact: bool) -> Pixels:
     if image.shape[1] == columns:
         return image
     # With columns as rows, the pass is a product from the left on long contiguous rows, as the other one is.
-    return cv2.transpose(_resample_rows(cv2.transpose(image), columns, exact))
+    turned: Pixels = cv2.transpose(_resample_rows(cv2.transpose(image), columns, exact))
+    return turned
 
 
 def _resample_rows(image: Pixels, rows: int, exact: bool) -> Pixels:
