@@ -65,10 +65,11 @@ class Tiny:
     softcap: float = 30.0
     bidirectional_images: bool = True
     vision: TinyVision | None = field(default_factory=TinyVision)
-    sharpness: float = 4.0
+    sharpness: float = 3.0
     """Weight of the last norm: spreads the logits."""
-    feedback: float = 0.5
-    """Scale of the self-conditioning's output; small makes free-running generation contract rounding."""
+    feedback: float = 0.1
+    """Scale of the self-conditioning's output. A random network amplifies rounding through it, threefold a step at 0.5;
+    at 0.1 the reference's own two attention implementations stay within 1e-4 of each other for eight steps."""
     form: str = "released"
     """Of config.json: "released", or "saved" as transformers 5.23 writes it."""
     dtype: str = "float32"
