@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dgemma_ros.checkpoint.architecture import ModelConfig
-from dgemma_ros.checkpoint.fields import Section, load_json, shown
-from dgemma_ros.errors import CheckpointError
+from dgemma_ros.checkpoint.fields import Section, shown
 
 CONFIG_FILE: Final = "config.json"
 GENERATION_FILE: Final = "generation_config.json"
@@ -39,14 +38,19 @@ class GenerationConfig:
 def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfig:
     """The checkpoint's generation_config.json; a missing file or key takes the reference's default.
 
-    Special ids depend on the vocabulary, so where that file lacks them config.json's text_config is asked.
+    Special ids depend on the vocabulary, so where that file lacks them config.json is asked, then its text_config.
     Raises :class:`CheckpointError` naming file and field.
     """
     path = Path(folder) / GENERATION_FILE
     # transformers writes unset keys as null: the same as absent.
     values = {} if not path.exists() else Section.of_file(path).values
     given = Section(path, {key: value for key, value in values.items() if value is not None})
-    text = Section.of_file(Path(folder) / CONFIG_FILE).section("text_config")
+    root = Section.of_file(Path(folder) / CONFIG_FILE)
+    text = root.section("text_config")
+
+    def holder(key: str) -> Section:
+        return next((section for section in (given, root, text) if key in section), text)
+
     highest = config.text.vocab_size - 1
     sampler = given.section("sampler_config", {})
     if (name := sampler.raw("_cls_name", "EntropyBoundSamplerConfig")) != "EntropyBoundSamplerConfig":
@@ -56,9 +60,9 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
     if t_max <= t_min:
         given.fail("t_max", f"{t_max:g} must be above t_min ({t_min:g})")
     return GenerationConfig(
-        eos_ids=_read_eos(given if "eos_token_id" in given else text, highest),
-        pad_id=(given if "pad_token_id" in given else text).integer("pad_token_id", 0, highest, 0),
-        bos_id=(given if "bos_token_id" in given else text).integer("bos_token_id", 0, highest, min(2, highest)),
+        eos_ids=_read_eos(holder("eos_token_id"), highest),
+        pad_id=holder("pad_token_id").integer("pad_token_id", 0, highest, 0),
+        bos_id=holder("bos_token_id").integer("bos_token_id", 0, highest, min(2, highest)),
         max_steps=given.integer("max_denoising_steps", 1, 100_000, 48),
         t_min=t_min,
         t_max=t_max,
@@ -76,30 +80,31 @@ def _read_eos(given: Section, highest: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbered.integer(key, 0, highest) for key in numbered.values))
 
 
+_MEDIA_KEY: Final = re.compile(r"(?:image|audio|video|boi|eoi|boa|eoa)_token_(?:id|index)")
 _MEDIA_TOKEN: Final = re.compile(r"<\|?(?:image|audio|video)\|?>")
 
 
 def media_ids(folder: Path, config: ModelConfig) -> tuple[int, ...]:
     """Ids, ascending, that stand for media and must never be drawn.
 
-    They are the three image ids of config.json and every special token of tokenizer.json that is written as image,
-    audio or video, e.g. ``<|image>`` or ``<audio|>``. A folder without tokenizer.json has the three only.
+    They are the ids that config.json names as media (image_token_id, boi_token_id, audio_token_id, …) and the special
+    tokens of tokenizer.json that are written as media, e.g. ``<|image>`` or ``<audio|>``, where there is that file.
     """
     ids = {config.begin_image_id, config.image_id, config.end_image_id}
+    root = Section.of_file(Path(folder) / CONFIG_FILE)
+    ids.update(root.integer(key, 0) for key in root.values if _MEDIA_KEY.fullmatch(key) and key in root)
     path = Path(folder) / "tokenizer.json"
     if path.exists():
-        ids.update(_media_tokens(path))
+        ids.update(_media_tokens(Section.of_file(path)))
     return tuple(sorted(token for token in ids if token < config.text.vocab_size))
 
 
-def _media_tokens(path: Path) -> list[int]:
-    content: Any = load_json(path)
-    added = content.get("added_tokens", []) if isinstance(content, dict) else None
-    if not isinstance(added, list):
-        raise CheckpointError(f"{path}: added_tokens: not an array; download the file again")
-    entries = [Section(path, token, f"added_tokens[{i}]") for i, token in enumerate(added) if isinstance(token, dict)]
-    return [
-        entry.integer("id", 0, 1 << 31)
-        for entry in entries
-        if entry.raw("special", False) and _MEDIA_TOKEN.fullmatch(entry.string("content"))
-    ]
+def _media_tokens(tokenizer: Section) -> list[int]:
+    found = []
+    for index, token in enumerate(tokenizer.items("added_tokens", [])):
+        if not isinstance(token, dict):
+            tokenizer.fail(f"added_tokens[{index}]", f"{shown(token)} is not a JSON object")
+        entry = Section(tokenizer.file, token, f"added_tokens[{index}]")
+        if entry.boolean("special", False) and _MEDIA_TOKEN.fullmatch(entry.string("content")):
+            found.append(entry.integer("id", 0))
+    return found

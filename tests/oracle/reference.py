@@ -66,7 +66,6 @@ def prefill(model: Model, case: Case) -> DynamicCache:
     start = image = 0
     for length in case["chunks"].tolist():
         end = start + length
-        chunk = ids[:, start:end]
         positions = torch.arange(start, end, dtype=torch.int32)[None]
         if vision_mask(case) == "gemma":
             masks = gemma_masks(model, types[0, :end], start)
@@ -79,16 +78,17 @@ def prefill(model: Model, case: Case) -> DynamicCache:
                 position_ids=positions,
                 mm_token_type_ids=types[:, :end],  # of the whole prefix: positions in the mask are absolute
             )
-        pictures = _images_in(types[0, start:end])
-        inputs: dict[str, Any] = {}
+        # As the encoder's forward does, but by type: it finds soft tokens by id, and text may hold that id, too.
+        embeds = model.model.encoder.get_input_embeddings()(ids[:, start:end])
+        is_image = types[:, start:end] == 1
+        pictures = _count_images(is_image[0])
         if pictures:
-            inputs["pixel_values"] = torch.from_numpy(case["patches"][image : image + pictures])
-            inputs["image_position_ids"] = torch.from_numpy(case["patch_positions"][image : image + pictures])
-        # The reference finds soft tokens by their id, ours by their type: show it text where the type says text.
-        chunk = torch.where(types[:, start:end] == 1, model.config.image_token_id, chunk)
-        model.model.encoder(
-            input_ids=chunk, attention_mask=masks, past_key_values=cache, position_ids=positions, **inputs
-        )
+            features = model.model.encoder.get_image_features(
+                torch.from_numpy(case["patches"][image : image + pictures]),
+                torch.from_numpy(case["patch_positions"][image : image + pictures]),
+            )
+            embeds = embeds.masked_scatter(is_image[..., None], features.pooler_output)
+        model.model.encoder(inputs_embeds=embeds, attention_mask=masks, past_key_values=cache, position_ids=positions)
         start, image = end, image + pictures
     assert start == ids.shape[1], "the chunks do not cover the prompt"
     return cache
@@ -98,9 +98,9 @@ def vision_mask(case: Case) -> str:
     return str(case.get("vision_mask", "transformers-5.23"))
 
 
-def _images_in(types: torch.Tensor) -> int:
-    is_image = torch.cat([torch.zeros(1, dtype=torch.bool), types == 1])
-    return int((is_image[1:] & ~is_image[:-1]).sum())
+def _count_images(is_image: torch.Tensor) -> int:
+    before = torch.cat([torch.zeros(1, dtype=torch.bool), is_image[:-1]])
+    return int((is_image & ~before).sum())
 
 
 def gemma_masks(model: Model, types: torch.Tensor, start: int) -> dict[str, torch.Tensor]:
