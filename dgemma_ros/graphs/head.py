@@ -1,0 +1,58 @@
+"""The head and the diffusion step: hidden rows in, the next canvas and a few kilobytes of statistics out."""
+
+from __future__ import annotations
+
+from onnx import ModelProto
+
+from dgemma_ros.checkpoint.config import ModelConfig
+from dgemma_ros.graphs.backbone import DECODER
+from dgemma_ros.graphs.builder import BOOL, FLOAT, INT64, GraphBuilder
+from dgemma_ros.graphs.diffusion import canvas_update, processed_logits, row_stats
+from dgemma_ros.graphs.embed import TABLE
+from dgemma_ros.graphs.layers import rms_norm
+
+
+def head(config: ModelConfig, dtype: int = FLOAT, with_logits: bool = False) -> ModelProto:
+    """``hidden`` [1, C, H] and the host's noise → what :mod:`dgemma_ros.graphs.diffusion` says, and ``soft`` [1, C, H].
+
+    The logits stay inside; ``with_logits`` hands them out as ``logits`` [C, V], softcapped and before temperature,
+    for replay and tests.
+    """
+    text = config.text
+    rows = ("canvas_length",)
+    b = GraphBuilder("head_with_logits" if with_logits else "head", dtype)
+    hidden = b.input("hidden", dtype, (1, "canvas_length", text.hidden_size))
+    canvas = b.input("canvas", INT64, rows)
+    uniform, random_tokens = b.input("uniform", FLOAT, rows), b.input("random_tokens", INT64, rows)
+    temperature, entropy_bound = b.input("temperature", FLOAT, (1,)), b.input("entropy_bound", FLOAT, (1,))
+    pin, pin_ids = b.input("pin", BOOL, rows), b.input("pin_ids", INT64, rows)
+    allowed = b.input("allowed", BOOL, ("allowed_sets", text.vocab_size))
+    allowed_row = b.input("allowed_row", INT64, rows)
+
+    x = b.reshape(hidden, (-1, text.hidden_size), "rows")
+    x = rms_norm(b, x, text.hidden_size, text.rms_norm_eps, "norm", f"{DECODER}.norm.weight")
+    logits = b.cast(b.linear(x, TABLE, text.vocab_size, text.hidden_size, "logits_raw"), FLOAT, "logits_f32")
+    capped, scaled = b.call(processed_logits(text.softcap), logits, temperature, allowed, allowed_row, name="processed")
+    argmax, drawn, entropy, log_sum_exp = b.call(
+        row_stats(text.vocab_size), logits, temperature, uniform, allowed, allowed_row, name="row_stats"
+    )
+    updated = b.call(
+        canvas_update(), canvas, argmax, drawn, entropy, random_tokens, entropy_bound, pin, pin_ids, name="canvas_update"
+    )
+
+    with b.scope("soft_embedding"):
+        # Recomputed from the log-sum-exp: cheaper on a GPU than keeping [C, V], and shared where functions are inlined.
+        column = b.add("Unsqueeze", log_sum_exp, b.constant([-1]), name="log_sum_exp")
+        probabilities = b.add("Exp", b.add("Sub", scaled, column, name="log_p"), name="probabilities")
+        table = b.weight(TABLE, (text.vocab_size, text.hidden_size))
+        soft = b.add("MatMul", b.cast(probabilities, dtype, "probabilities_cast"), table, name="expected_embedding")
+        soft = b.add("Mul", soft, b.constant(text.hidden_size**0.5, dtype), name="scale")
+    b.output(b.reshape(soft, (1, -1, text.hidden_size), "soft_rows"), "soft", dtype, (1, "canvas_length", text.hidden_size))
+
+    names = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
+    types = (INT64, INT64, INT64, FLOAT, BOOL, FLOAT, INT64)
+    for value, name, kind in zip(updated, names, types, strict=True):
+        b.output(value, name, kind, (1,) if name in ("mean_entropy", "changed") else rows)
+    if with_logits:
+        b.output(capped, "logits", FLOAT, ("canvas_length", text.vocab_size))
+    return b.model()

@@ -1,0 +1,136 @@
+"""The one place that puts a model together: folder in, something that can be asked out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+import dgemma_ros
+from dgemma_ros.checkpoint import manifest
+from dgemma_ros.checkpoint.chat import ChatTemplate
+from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_config, load_generation_config, media_ids
+from dgemma_ros.checkpoint.images import ImagePreparation
+from dgemma_ros.checkpoint.tensors import Tensors
+from dgemma_ros.checkpoint.weights import Weights
+from dgemma_ros.errors import CheckpointError, ContextError, ExportError
+from dgemma_ros.graphs.export import export
+from dgemma_ros.runtime import rotary
+from dgemma_ros.runtime.contract import Array, Bools, Floats, Ints, Session
+from dgemma_ros.runtime.ort_session import OrtSession
+from dgemma_ros.runtime.sequence import Sequence
+from dgemma_ros.runtime.visibility import VisionMask
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready to run. Tokenizer, template and image preparation are read when first asked for.
+
+    Reading these is thread-safe; the session is not.
+    """
+
+    folder: Path
+    config: ModelConfig
+    generation: GenerationConfig
+    session: Session
+
+    @cached_property
+    def chat(self) -> ChatTemplate:
+        """The chat template with its tokenizer. Raises :class:`TokenizerError`."""
+        return ChatTemplate.load(self.folder)
+
+    @cached_property
+    def images(self) -> ImagePreparation:
+        """How the checkpoint wants its pictures prepared."""
+        return ImagePreparation.load(self.folder)
+
+    @cached_property
+    def allowed(self) -> Bools:
+        """bool [1, V]: all tokens but those of media, which the model must never draw."""
+        allowed = np.ones((1, self.config.text.vocab_size), np.bool_)
+        allowed[0, list(media_ids(self.folder, self.config))] = False
+        return allowed
+
+    def sequence(self, vision_mask: VisionMask = VisionMask.TRANSFORMERS) -> Sequence:
+        """An empty sequence."""
+        return Sequence(self.session, vision_mask)
+
+    def soft_tokens(self, patches: Floats, positions: Ints) -> Floats:
+        """The soft tokens [n, H] of one picture: ``patches`` [P, 3·patch²] in 0 … 1, ``positions`` [P, 2] (x, y).
+
+        Patches at position -1 are padding and left out. Raises :class:`ContextError` where the patches do not fill
+        whole pooling cells, or the model has no vision tower.
+        """
+        vision = self.config.vision
+        if vision is None:
+            raise ContextError("this model has no vision tower (config.json has no vision_config), so it takes no images")
+        real = (positions >= 0).all(-1)
+        patches, positions = patches[real], positions[real]
+        order = self._by_cell(positions, vision.pooling, vision.position_table)
+        feeds: dict[str, Array] = {"patches": patches[order], "positions": positions[order]}
+        return self.session.soft_tokens(feeds | rotary.vision_tables(vision, positions[order]))
+
+    @staticmethod
+    def _by_cell(positions: Ints, pooling: int, table: int) -> Ints:
+        """The order of patches in which those of one pooling cell stand together, cells row by row."""
+        if not len(positions) or positions.max() >= table:
+            raise ContextError(f"patch_positions: must hold patches, at columns and rows below {table}")
+        columns = (positions[:, 0].max() + 1) // pooling
+        cells = positions[:, 0] // pooling + columns * (positions[:, 1] // pooling)
+        counts = np.bincount(cells)
+        if (counts != pooling**2).any():
+            raise ContextError(f"patch_positions: the picture is not made of whole cells of {pooling} × {pooling} patches")
+        return np.argsort(cells, kind="stable")
+
+
+def open_model(
+    folder: Path | str, device: str = "cpu", threads: int = 0, on_progress: Callable[[str], None] | None = None
+) -> Model:
+    """Opens a checkpoint, or what ``dgemma export`` made of one.
+
+    A bare checkpoint is exported to the user's cache first, which takes a second. ``device``: ``cpu`` or ``cuda``;
+    ``threads``: of the CPU, 0 for all. Raises :class:`CheckpointError`, :class:`BackendError` or :class:`ExportError`.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder; give a checkpoint, or what `dgemma export` wrote")
+    exported = folder if (folder / manifest.MANIFEST_FILE).exists() else _in_cache(folder, on_progress)
+    listed = manifest.load(exported)
+    manifest.verify(listed)
+    config = load_config(exported)
+    entries = {name: record.entry for name, record in listed.tensors.items()}
+    weights = Weights(Tensors(listed.checkpoint, entries), config)
+    weights.check()
+    session = OrtSession(exported, config, weights, threads, device)
+    return Model(exported, config, load_generation_config(exported, config), session)
+
+
+def cache_folder() -> Path:
+    """Where exports of bare checkpoints are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dgemma_ros" / "exports"
+
+
+def _in_cache(checkpoint: Path, on_progress: Callable[[str], None] | None) -> Path:
+    """The export of a bare checkpoint in the user's cache, made where it is missing or no longer fits."""
+    out = cache_folder() / _key(checkpoint)
+    if not (out / manifest.MANIFEST_FILE).exists():
+        try:
+            export(checkpoint, out, on_progress=on_progress)
+        except ExportError:
+            if not (out / manifest.MANIFEST_FILE).exists():  # else another process was quicker
+                raise
+    return out
+
+
+def _key(checkpoint: Path) -> str:
+    """Changes with the checkpoint's place, with its files, and with the version that writes the graphs."""
+    state = hashlib.sha256(f"{dgemma_ros.__version__}\n{checkpoint.resolve()}\n".encode())
+    for path in sorted(p for pattern in ("*.json", "*.jinja", "*.safetensors", "*.yaml") for p in checkpoint.glob(pattern)):
+        stat = path.stat()
+        state.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return f"{checkpoint.resolve().name}-{state.hexdigest()[:16]}"

@@ -1,0 +1,96 @@
+"""The contract between a model's sequence of tokens and the device that runs its graphs.
+
+A session holds weights and graphs on one device. Everything small that a graph is told (positions, masks, noise,
+temperatures) reaches it as *feeds*: host arrays by the names of the graphs' inputs. What is large stays on the device.
+Sessions are not thread-safe: one thread at a time, whoever calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Feeds = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one denoising step sends back to the host; arrays over the canvas, [C]."""
+
+    next_canvas: Ints
+    argmax: Ints
+    drawn: Ints
+    entropy: Floats
+    accepted: Bools
+    mean_entropy: float
+    changed: int
+    logits: Floats | None = None
+    """[C, V], softcapped and before temperature; only where the canvas was opened with logits."""
+
+
+class CacheBuffers(Protocol):
+    """The key and value rows of every layer, [1, kv, capacity, D] each; capacities are the same for all of a kind."""
+
+    def capacity(self, kind: LayerKind) -> int:
+        """Slots a layer of this kind has now."""
+
+    def resize(self, kind: LayerKind, capacity: int, used: int) -> None:
+        """Changes the capacity and keeps the first ``used`` slots."""
+
+    def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
+        """Copies ``count`` slots within each buffer; the ranges may overlap."""
+
+    def save(self, kind: LayerKind, start: int, count: int) -> list[Array]:
+        """A copy of ``count`` slots of every layer of the kind, for :meth:`load`."""
+
+    def load(self, kind: LayerKind, start: int, saved: list[Array]) -> None:
+        """Puts saved slots back, from ``start`` on."""
+
+    def read(self, layer: int, start: int, count: int) -> tuple[Floats, Floats]:
+        """Keys and values [kv, count, D] of one layer, as float32."""
+
+
+class Canvas(Protocol):
+    """One canvas being denoised. Self-conditioning carries over from step to step, on the device."""
+
+    def step(self, feeds: Feeds) -> StepResult:
+        """One step: ``canvas``, ``uniform``, ``random_tokens``, ``temperature`` and what else changed since the last."""
+
+
+class Session(Protocol):
+    """A model's graphs on one device."""
+
+    config: ModelConfig
+    backend: str
+    """What runs it, for people: ``ONNX Runtime 1.31 (CPU, 2 threads)``."""
+
+    def soft_tokens(self, feeds: Feeds) -> Floats:
+        """The vision tower on one picture: [n, H]."""
+
+    def token_rows(self, ids: Ints) -> Floats:
+        """Scaled embeddings of token ids: [S, H], gathered on the host."""
+
+    def new_cache(self) -> CacheBuffers:
+        """Empty buffers of capacity 0."""
+
+    def encode(self, cache: CacheBuffers, rows: Floats, feeds: Feeds) -> None:
+        """Runs the encoder over ``rows`` [S, H] and writes its keys and values into the cache."""
+
+    def open_canvas(self, cache: CacheBuffers, feeds: Feeds, with_logits: bool = False) -> Canvas:
+        """Starts a canvas without self-conditioning; ``feeds`` are those that hold for all of its steps.
+
+        The canvas is valid until the cache is written or resized, or the next canvas is opened.
+        """
+
+    def close(self) -> None:
+        """Frees what the session holds; idempotent."""
