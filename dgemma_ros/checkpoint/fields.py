@@ -52,6 +52,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def printable(name: str) -> str:
+    """A name out of a file, fit for one line of an error's text."""
+    return name if name.isprintable() and len(name) <= 200 else shown(name)
+
+
 @dataclass(frozen=True)
 class Section:
     """One JSON object of ``file``; ``name`` is its dotted path inside the file, empty for the whole file."""
@@ -74,7 +79,7 @@ class Section:
 
     def fail(self, key: str, problem: str) -> NoReturn:
         """Raise the error for ``key``; ``problem`` says what is wrong and what to do."""
-        raise CheckpointError(f"{self.file}: {self.field(key)}: {problem}")
+        raise CheckpointError(f"{self.file}: {printable(self.field(key))}: {problem}")
 
     def __contains__(self, key: str) -> bool:
         """Whether ``key`` is there and not null."""

@@ -20,7 +20,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_ros.checkpoint.fields import Section, shown
+from dgemma_ros.checkpoint.fields import Section, printable, shown
 from dgemma_ros.errors import CheckpointError
 
 SINGLE_FILE: Final = "model.safetensors"
@@ -201,14 +201,15 @@ def _check_cover(file: Path, entries: list[TensorEntry], available: int) -> None
     """The entries must cover the data without overlap or gap, as the format demands."""
     end = 0
     for entry in entries:
+        name = printable(entry.name)
         if entry.offset + entry.length > available:
             raise CheckpointError(
-                f"{file}: {entry.name} ends at data byte {entry.offset + entry.length}, "
+                f"{file}: {name} ends at data byte {entry.offset + entry.length}, "
                 f"but the file has {available}; truncated, download it again"
             )
         if entry.offset != end:
             problem = "overlaps the tensor before it" if entry.offset < end else "leaves a gap before it"
-            raise CheckpointError(f"{file}: {entry.name}: data_offsets: {problem}; download the file again")
+            raise CheckpointError(f"{file}: {name}: data_offsets: {problem}; download the file again")
         end += entry.length
     if end != available:
         raise CheckpointError(f"{file}: {available - end} bytes behind the last tensor; download the file again")
@@ -222,7 +223,7 @@ def _read_index(index: Path) -> dict[str, TensorEntry]:
         if shard in headers:
             continue
         # A name from the outside must not lead out of the folder. (Links may: the hub's cache is made of them.)
-        if Path(shard).name != shard or "\\" in shard or "\0" in shard or not shard.endswith(".safetensors"):
+        if not shard.isprintable() or Path(shard).name != shard or "\\" in shard or not shard.endswith(".safetensors"):
             table.fail(name, f"{shown(shard)} is not the name of a safetensors file in this folder")
         path = index.parent / shard
         if not path.exists():
@@ -230,5 +231,6 @@ def _read_index(index: Path) -> dict[str, TensorEntry]:
         headers[shard] = read_header(path)
     for name, shard in shards.items():
         if name not in headers[shard]:
-            raise CheckpointError(f"{index.parent / shard}: {name} is missing, but {index.name} says it is here")
+            missing = printable(name)
+            raise CheckpointError(f"{index.parent / shard}: {missing} is missing, but {index.name} says it is here")
     return {name: headers[shard][name] for name, shard in shards.items()}
