@@ -1,0 +1,50 @@
+"""How many bytes a denoising step must read, from the configuration alone: the bound that no engine beats.
+
+A canvas of 256 tokens routes to every expert, so every weight of the text model is read once a step, and the
+embedding table twice: by the head, and by the soft embedding that conditions the next step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from dgemma_ros.checkpoint.architecture import LayerKind, ModelConfig
+from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, expected_shapes
+
+BITS = {"float32": 32.0, "bfloat16": 16.0, "float16": 16.0, "nvfp4": 4.5}
+"""A value's bits; NVFP4 has an eight-bit scale for every 16 values of four bits."""
+
+
+@dataclass(frozen=True)
+class StepTraffic:
+    """Bytes read by one denoising step."""
+
+    experts: float
+    dense: float
+    """Attention, the dense MLPs, routers, norms and self-conditioning."""
+    embedding: float
+    cache: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.experts + self.dense + self.embedding + self.cache
+
+
+def step_traffic(
+    config: ModelConfig, context: int = 0, dtype: str = "bfloat16", experts: str | None = None, cache: str = "bfloat16"
+) -> StepTraffic:
+    """The bytes that a step reads behind ``context`` cached tokens; types are keys of ``BITS``."""
+    sizes = {name: prod(shape) for name, shape in expected_shapes(config).items() if name.startswith(DECODER)}
+    routed = sum(size for name, size in sizes.items() if ".experts." in name)
+    table = sizes[EMBEDDING]
+    dense = sum(sizes.values()) - routed - table
+    kept = {LayerKind.FULL: context, LayerKind.SLIDING: min(context, config.text.sliding_window - 1)}
+    rows = sum(2 * layer.kv_heads * layer.head_dim * kept[layer.kind] for layer in config.text.layers)
+    return StepTraffic(
+        experts=routed * BITS[experts or dtype] / 8,
+        dense=dense * BITS[dtype] / 8,
+        embedding=2 * table * BITS[dtype] / 8,
+        cache=rows * BITS[cache] / 8,
+    )
