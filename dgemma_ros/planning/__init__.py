@@ -1,0 +1,48 @@
+"""Tasks and frames in, checked plans out by a deadline: context, budget, skills, pins, repair, and the planner.
+
+Nothing here knows ROS. :class:`Planner` is the only door: thread-safe, with one worker thread that owns the model.
+"""
+
+from dgemma_ros.planning.types import (
+    ContextInfo,
+    ErrorCode,
+    Event,
+    EventKind,
+    Frame,
+    LatePolicy,
+    Latency,
+    Percentiles,
+    Plan,
+    PlanDraft,
+    PlanStep,
+    Preemption,
+    SegmentInfo,
+    Settings,
+    SettingsError,
+    StalePolicy,
+    Statistics,
+    Status,
+    Task,
+)
+
+__all__ = [
+    "ContextInfo",
+    "ErrorCode",
+    "Event",
+    "EventKind",
+    "Frame",
+    "LatePolicy",
+    "Latency",
+    "Percentiles",
+    "Plan",
+    "PlanDraft",
+    "PlanStep",
+    "Preemption",
+    "SegmentInfo",
+    "Settings",
+    "SettingsError",
+    "StalePolicy",
+    "Statistics",
+    "Status",
+    "Task",
+]

@@ -1,0 +1,381 @@
+"""What goes into a planner and what comes out of it. Frozen, checked once, shared between threads freely.
+
+Two clocks, never mixed: budgets and deadlines are seconds of :func:`time.monotonic`; ``…_ns`` are the sender's own
+time (ROS time, which may jump, loop or be simulated) and are only handed through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import IntEnum, StrEnum, auto
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgemma_ros.errors import DgemmaError
+
+Scalar = str | int | float | bool
+
+
+class SettingsError(DgemmaError):
+    """A setting is out of its range; the text names it."""
+
+
+class _Name(StrEnum):
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
+        return name
+
+
+class Status(_Name):
+    """How a task ended. Says nothing of whether the plan is right: that is ``Plan.valid``."""
+
+    CONVERGED = auto()
+    """The model was done: stable and sure."""
+    STEP_LIMIT = auto()
+    """All the steps of the budget were used."""
+    DEADLINE = auto()
+    """The time was up first; ``steps`` hold the best draft, or nothing, as ``late_policy`` says."""
+    CANCELLED = auto()
+    PREEMPTED = auto()
+    """A newer or more urgent task took its place."""
+    REJECTED = auto()
+    """Never begun: ``error_code`` says why."""
+    FAILED = auto()
+    """Begun, and broken off by an error of ours or of the backend."""
+
+
+class ErrorCode(IntEnum):
+    """Why a plan is not valid, or was not made."""
+
+    NONE = 0
+    UNKNOWN_SKILL = 1
+    """The model called a skill that the catalogue has not, or that is switched off."""
+    BAD_ARGUMENT = 2
+    """An argument is missing, unknown, of the wrong type, out of range or not among the choices."""
+    TOO_MANY_STEPS = 3
+    TRUNCATED = 4
+    """The answer was cut in a call; the whole calls before it are kept."""
+    NO_CALLS = 5
+    """The answer holds no call at all."""
+    MALFORMED = 6
+    """The answer holds a call that is not written as calls are."""
+    STALE_CAMERA = 7
+    """The newest frame is older than ``max_observation_age``."""
+    NO_FRAME = 8
+    """``max_observation_age`` asks for a frame and there is none."""
+    QUEUE_FULL = 9
+    BUSY = 10
+    """Another task runs and ``preemption`` is ``reject``."""
+    INHIBITED = 11
+    BAD_TASK = 12
+    """The task itself cannot be used: no words, too long, a bad budget, a bad template."""
+    CONTEXT_FULL = 13
+    """The task does not fit behind what must stay in the context."""
+    LATE = 14
+    """The deadline came before there was anything to show."""
+    STOPPED = 15
+    """The planner was stopped, or the task was cancelled, before there was a plan."""
+    BACKEND = 16
+    INTERNAL = 17
+
+
+class Preemption(StrEnum):
+    """What a new task does while another of the same priority runs; a higher priority always goes first."""
+
+    LATEST = "latest"
+    """It takes the running one's place, and that of all that wait."""
+    QUEUE = "queue"
+    REJECT = "reject"
+
+
+class LatePolicy(StrEnum):
+    """What a plan holds that ended by its deadline."""
+
+    DRAFT = "draft"
+    EMPTY = "empty"
+
+
+class StalePolicy(StrEnum):
+    """What becomes of a task whose newest frame is too old."""
+
+    MARK = "mark"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a camera. ``rgb`` uint8 [H, W, 3] must not be written to any more."""
+
+    rgb: NDArray[np.uint8]
+    stamp_ns: int
+    """When it was taken, in the sender's time."""
+    camera: str
+    frame_id: str
+    received: float
+    """``time.monotonic()`` when it arrived."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to plan for. ``text`` and ``template_text`` are anybody's words, and are treated so."""
+
+    task_id: str
+    text: str
+    budget: float | None
+    """Seconds from ``received`` to the plan; None for the setting."""
+    priority: int = 0
+    remember: bool = True
+    """Whether task and plan stay in the context for later tasks."""
+    template_text: str = ""
+    """A plan with free slots, or an earlier plan's text to edit; empty: all is free."""
+    received: float = 0.0
+    """``time.monotonic()`` when it arrived."""
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """One call of a skill. ``confidence`` 0 … 1 is that of its least sure token."""
+
+    skill: str
+    arguments: Mapping[str, Scalar]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Where the time went, seconds. ``total`` is from receipt to the plan; ``vision`` and ``prefill`` are those of
+    the task's own way, not of frames encoded before it came.
+    """
+
+    total: float = 0.0
+    vision: float = 0.0
+    prefill: float = 0.0
+    denoise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The one answer to a task."""
+
+    plan_id: str
+    task_id: str
+    task: str
+    """The task's text."""
+    status: Status
+    valid: bool
+    """Every step is checked against the skills and may be carried out. Never true with an ``error_code``."""
+    stale: bool
+    """It rests on a frame older than ``max_observation_age``."""
+    error_code: ErrorCode
+    error: str
+    """One line; empty where there is none."""
+    valid_for: float
+    """Seconds from ``finished`` for which the plan may be begun; 0 where it is not valid."""
+    camera: str
+    frame_id: str
+    observation_stamp_ns: int | None
+    """Of the newest frame it rests on; None without one."""
+    steps: tuple[PlanStep, ...]
+    """Where not valid, the calls that are right by themselves: to be shown, not to be carried out."""
+    text: str
+    """The calls as text, for people and as a template for the next task."""
+    deadline: float
+    finished: float
+    """Both ``time.monotonic()``."""
+    latency: Latency
+    denoising_steps: int
+    step_budget: int
+    """Steps that the budget had room for at the start, of one canvas."""
+    canvases: int
+    mean_entropy: float
+    """Nats, of the last step; 0 where no step was made."""
+    context_tokens: int
+    """What the model had read when it answered, the task included."""
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class PlanDraft:
+    """The canvas after a denoising step. ``tokens`` stop at the answer's end; thinking is not shown."""
+
+    task_id: str
+    canvas: int
+    step: int
+    steps: int
+    text: str
+    tokens: tuple[str, ...]
+    settled: tuple[bool, ...]
+    """Which tokens the sampler accepted in this step."""
+    entropy: tuple[float, ...]
+    """Nats, of each token."""
+    mean_entropy: float
+    remaining: float
+    """Seconds to the deadline."""
+
+
+class EventKind(_Name):
+    """What a planner tells besides plans and drafts."""
+
+    TASK_STARTED = auto()
+    FRAME_ENCODED = auto()
+    CONTEXT_REBUILT = auto()
+    STEP_TIME_DRIFT = auto()
+    """Steps have become much slower or faster than they were: heat, or a shared GPU."""
+    DEADLINE_MISSED = auto()
+    ERROR = auto()
+    """Something broke in the background; the planner goes on."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """``at`` is ``time.monotonic()``; ``task_id`` is empty where it concerns none."""
+
+    kind: EventKind
+    text: str
+    at: float
+    task_id: str = ""
+
+
+@dataclass(frozen=True)
+class SegmentInfo:
+    """One entry of the context's log, for people."""
+
+    kind: str
+    tokens: int
+    stamp_ns: int | None
+    summary: str
+
+
+@dataclass(frozen=True)
+class ContextInfo:
+    """What the planner remembers."""
+
+    tokens: int
+    limit: int
+    segments: tuple[SegmentInfo, ...]
+    dropped: Mapping[str, int]
+    """How many segments were forgotten so far, by kind."""
+    rebuilds: int
+    newest_stamp_ns: int | None
+    newest_age: float | None
+    """Seconds since the newest frame arrived."""
+
+    @property
+    def frames(self) -> int:
+        """Frames in the context now."""
+        return sum(segment.kind == "frame" for segment in self.segments)
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Of the last values, at most 1,000."""
+
+    count: int = 0
+    p50: float = 0.0
+    p90: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A planner's state and record since it was made. Times in seconds."""
+
+    state: str
+    """``stopped``, ``idle``, ``planning`` or ``inhibited``."""
+    running: str
+    """The running task's id; empty where none runs."""
+    waiting: int
+    plans: Mapping[str, int]
+    """How many plans, by status name."""
+    valid_plans: int
+    deadline_hits: int
+    deadline_misses: int
+    lateness: Percentiles
+    """Seconds after the deadline, of late plans only."""
+    latency: Percentiles
+    step_time: Percentiles
+    steps_per_plan: Percentiles
+    step_drift: float
+    """Step time now over what warming up measured."""
+    frames_taken: int
+    frames_dropped: Mapping[str, int]
+    """By reason: ``rate``, ``replaced``, ``inhibited``, ``invalid``, ``stopped``."""
+    repairs: int
+    watchdog: int
+    """Plans that the timer had to publish because a step hung."""
+    context: ContextInfo
+    model: str
+    backend: str
+
+
+def _range(default: Any, low: float, high: float) -> Any:
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a planner behaves. Checked once; raises :class:`SettingsError`. All may change while it runs."""
+
+    budget: float = _range(2.0, 0.001, 86400.0)
+    """Seconds, for tasks that name none."""
+    preemption: Preemption = Preemption.LATEST
+    queue_limit: int = _range(16, 1, 100_000)
+    """Tasks that may wait."""
+    late_policy: LatePolicy = LatePolicy.DRAFT
+    max_observation_age: float = _range(0.0, 0.0, 86400.0)
+    """Seconds; 0 takes any frame, or none."""
+    stale_policy: StalePolicy = StalePolicy.MARK
+    frame_rate: float = _range(1.0, 0.0, 1000.0)
+    """Frames a second taken into the context; 0 takes none."""
+    max_frames: int = _range(3, 1, 1_000_000)
+    """Frames kept in the context."""
+    image_tokens: int = _range(0, 0, 1 << 20)
+    """Soft tokens a frame may take; 0 for the checkpoint's own."""
+    seed: int = _range(0, 0, 2**63 - 1)
+    max_steps: int | None = _range(None, 1, 100_000)
+    """Denoising steps of one canvas; None for the checkpoint's own."""
+    max_canvases: int = _range(4, 1, 10_000)
+    """Bounds the answer, thinking included."""
+    publish_margin: float = _range(0.005, 0.0, 60.0)
+    """Seconds before the deadline by which a plan leaves the planner."""
+    max_plan_steps: int = _range(32, 1, 100_000)
+    valid_for: float = _range(10.0, 0.0, 86400.0)
+    """Seconds for which a plan may be begun."""
+    thinking: bool = False
+    repair: bool = True
+    context_tokens: int = _range(4096, 16, 1 << 30)
+    """Tokens that may be remembered; never more than the model's positions allow."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("preemption", Preemption), ("late_policy", LatePolicy), ("stale_policy", StalePolicy)):
+            value = getattr(self, name)
+            if value not in [choice.value for choice in kind]:
+                raise SettingsError(f"{name}: {value!r} is none of {', '.join(choice.value for choice in kind)}")
+            object.__setattr__(self, name, kind(value))
+        for entry in fields(self):
+            value, limits = getattr(self, entry.name), entry.metadata.get("range")
+            if limits is None or (value is None and entry.default is None):
+                continue
+            whole = isinstance(entry.default, int) or entry.default is None
+            right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            if not (right and math.isfinite(value) and limits[0] <= value <= limits[1]):
+                kind_name = "a whole number" if whole else "a number"
+                raise SettingsError(f"{entry.name}: {value!r} is not {kind_name} in {limits[0]:g} … {limits[1]:g}")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From a mapping, as of parameters or YAML. Raises :class:`SettingsError` for an unknown name."""
+        known = {entry.name for entry in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise SettingsError(f"{unknown[0]}: no such setting; there are {', '.join(sorted(known))}")
+        return cls(**values)
+
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
