@@ -166,7 +166,7 @@ def test_a_truncated_file_is_always_noticed(cut: int, tmp_path_factory: pytest.T
     content = file.read_bytes()
     short = file.with_name("short.safetensors")
     short.write_bytes(content[: cut % len(content)])
-    with pytest.raises(CheckpointError, match="short.safetensors: "):
+    with pytest.raises(CheckpointError, match=r"short\.safetensors: "):
         read_header(short)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from dgemma_ros.checkpoint.config import load_config, read_config
 from dgemma_ros.checkpoint.fields import Section
+from dgemma_ros.checkpoint.manifest import describe, load, verify, write
 from dgemma_ros.checkpoint.weights import EMBEDDING, Weights, expected_shapes
 from dgemma_ros.errors import CheckpointError
+from tests.sparse import make_released
 from tests.tiny import STORED, TINIES, make, weights, write_safetensors
 
 RELEASED = Path(__file__).parent.parent / "data" / "config-26b.json"
@@ -113,3 +116,26 @@ def test_refusals(name: str, value: np.ndarray | None, why: str, tmp_path: Path)
 def test_what_nobody_asked_for_is_left_alone(tmp_path: Path) -> None:
     folder = rewritten(tmp_path, {"lm_head.weight": np.zeros((128, 48), np.float32)})
     assert "lm_head.weight" not in Weights.open(folder, load_config(folder)).shapes
+
+
+@pytest.mark.parametrize("nvfp4", [False, True])
+def test_the_released_checkpoint_opens_in_no_time_and_no_memory(nvfp4: bool, tmp_path: Path) -> None:
+    folder = make_released(tmp_path, nvfp4=nvfp4)
+    stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    assert round(stored / 1e9) == (19 if nvfp4 else 52)
+    start = time.perf_counter()
+    view = Weights.open(folder, load_config(folder))
+    assert view.is_packed("model.decoder.layers.29.experts.gate_up_proj") is nvfp4
+    table = view.array(EMBEDDING, None)
+    assert table.shape == (262_144, 2816) and not table[-1].any()
+    assert time.perf_counter() - start < 10
+
+
+def test_the_manifest_of_52_gigabytes_reads_only_pages_of_them(tmp_path: Path) -> None:
+    folder = make_released(tmp_path / "checkpoint")
+    view = Weights.open(folder, load_config(folder))
+    start = time.perf_counter()
+    manifest = describe(folder, {name: view.entry(name) for name in view.shapes}, {})
+    write(tmp_path, manifest)
+    verify(load(tmp_path))
+    assert time.perf_counter() - start < 20
