@@ -52,6 +52,7 @@ class Batch:
 
 
 WORDS = [*COLOURS, *(f"▁{w}" for w in COLOURS), *(f"▁{w}" for w in SHAPES), "left", "right", "middle", "▁tray", "▁side"]
+COLOUR_WORDS, SHAPE_WORDS = (0, 6), (12, 16)  # where in WORDS
 
 
 def target_size(width: int, height: int) -> tuple[int, int]:
@@ -174,13 +175,15 @@ def training_batch(job: tuple[str, int, int, int, int]) -> Batch:
     for number, scene in enumerate(scenes):
         kinds = [k for k in SHORT if k not in tasks.HISTORY or len(scene.moments) > 1]
         odds = np.array([WEIGHTS[k] for k in kinds])
-        wanted = list(rng.choice(kinds, each, p=odds / odds.sum())) + [str(rng.choice(tasks.EDIT))]
+        wanted = list(rng.choice(kinds, each, p=odds / odds.sum()))
+        if each and number % 2:  # edits are long and easy: one for every other scene
+            wanted.append(str(rng.choice(tasks.EDIT)))
         for kind in wanted:
             task = tasks.sample_task(rng, scene, str(kind))
             if task is not None:
                 rows.append((number, task))
     talk = 0.5 if rng.random() < 0.25 else 0.0
-    size = (640, 480) if rng.random() < 0.1 else (320, 240)
+    size = [(640, 480), (320, 240), (256, 192)][int(rng.choice(3, p=[0.05, 0.15, 0.8]))]
     return _writer(folder).batch(rng, scenes, rows, talk, size)
 
 

@@ -94,7 +94,7 @@ def write(folder: Path, tokenizer: Tokenizer) -> None:
 def make_model(tokenizer: Tokenizer, seed: int) -> DiffusionGemmaForBlockDiffusion:
     """A freshly initialised float32 model. The attention scale is 1, so the query and key norms start at 1.5·head_dim^-¼."""
     torch.manual_seed(seed)
-    model = DiffusionGemmaForBlockDiffusion(DiffusionGemmaConfig(**config(tokenizer))).float()
+    model = DiffusionGemmaForBlockDiffusion(DiffusionGemmaConfig(**config(tokenizer), attn_implementation="eager")).float()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith(("q_norm.weight", "k_norm.weight")):
@@ -105,4 +105,15 @@ def make_model(tokenizer: Tokenizer, seed: int) -> DiffusionGemmaForBlockDiffusi
                 weight.fill_(0.3)
             elif weight.dim() >= 2:
                 weight.normal_(0.0, weight.shape[-1] ** -0.5)
+        # As in the released checkpoint, the encoder's and the decoder's layers differ in nothing but this.
+        for layer in model.model.encoder.language_model.layers:
+            layer.layer_scalar.fill_(0.875)
     return model
+
+
+def store(model: DiffusionGemmaForBlockDiffusion, folder: Path) -> None:
+    """The weights as bfloat16 safetensors under the released checkpoint's names."""
+    from safetensors.torch import save_file
+
+    names = {k: v for k, v in model.state_dict().items() if k.startswith("model.decoder.") or "vision" in k or "layer_scalar" in k}
+    save_file({k: v.to(torch.bfloat16).contiguous().clone() for k, v in names.items()}, folder / "model.safetensors", metadata={"format": "pt"})

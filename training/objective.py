@@ -7,33 +7,44 @@ same row computes alone (`tests/oracle/test_nano.py` holds that equal to `genera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DiffusionGemmaForBlockDiffusion, DynamicCache
 
-from training.batches import Batch, Group
+from training.batches import COLOUR_WORDS, SHAPE_WORDS, Batch, Group
 from training.checkpoint_sizes import CANVAS
 
 
 @dataclass
 class Context:
     """What the encoder has read: one cache for a number of rows, with every token's rank and validity [rows, length];
-    `gap` is what the positions run ahead of the ranks by (rows dropped earlier), [rows]."""
+    `gap` is what the positions run ahead of the ranks by (rows dropped earlier), [rows]. `start` columns, which no row's window
+    reaches any more, are left out of the sliding layers' caches (`sliding` names those layers)."""
 
     cache: DynamicCache
     rank: Tensor
     valid: Tensor
     gap: Tensor
+    start: int
+    window: int
+    sliding: frozenset[int]
+
+    def near(self) -> Tensor:
+        """The tokens that a canvas, or the next token, sees in a sliding layer: the last window - 1."""
+        return self.valid & (self.rank > self.valid.sum(1, keepdim=True) - self.window)
 
     def take(self, index: Tensor) -> Context:
         """The same context for other rows: `index` names the row that each new one copies."""
         cache = DynamicCache()
+        reached = self.near().any(0).nonzero()
+        start = max(self.start, int(reached[0]) if len(reached) else 0)
         for number, layer in enumerate(self.cache.layers):
-            cache.update(layer.keys[index], layer.values[index], number)
-        return Context(cache, self.rank[index], self.valid[index], self.gap[index])
+            first = start - self.start if number in self.sliding else 0
+            cache.update(layer.keys[index, :, first:], layer.values[index, :, first:], number)
+        return replace(self, cache=cache, rank=self.rank[index], valid=self.valid[index], gap=self.gap[index], start=start)
 
 
 class Runner:
@@ -45,7 +56,9 @@ class Runner:
         self.prefix = torch.tensor([prefix])
 
     def empty(self) -> Context:
-        return Context(DynamicCache(), torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 0, dtype=torch.bool), torch.zeros(1, dtype=torch.long))
+        sliding = frozenset(i for i, kind in enumerate(self.text.layer_types) if kind == "sliding_attention")
+        return Context(DynamicCache(), torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 0, dtype=torch.bool),
+                       torch.zeros(1, dtype=torch.long), 0, self.text.sliding_window, sliding)
 
     def soft_tokens(self, batch: Batch) -> Tensor:
         """[images · soft tokens, hidden], in the order of the pictures."""
@@ -69,20 +82,19 @@ class Runner:
         itself[:, ranks.shape[1] - ids.shape[1]:] = torch.eye(ids.shape[1], dtype=torch.bool)
         causal = (ranks[:, None] <= rank[:, :, None]) & valids[:, None]
         near = causal & (rank[:, :, None] - ranks[:, None] < self.text.sliding_window)
-        masks = {"full_attention": causal | same | itself, "sliding_attention": near | same | itself}
+        masks = {"full_attention": causal | same | itself, "sliding_attention": (near | same | itself)[:, :, context.start:]}
         self.model.model.encoder(
-            inputs_embeds=embeds, attention_mask={k: m[:, None] for k, m in masks.items()},
+            inputs_embeds=embeds, attention_mask={k: _additive(m[:, None]) for k, m in masks.items()},
             position_ids=rank.clamp(min=0) + context.gap[:, None], past_key_values=context.cache)
-        return Context(context.cache, ranks, valids, context.gap)
+        return replace(context, rank=ranks, valid=valids)
 
     def denoise(self, context: Context, canvas: Tensor, previous: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
         """Logits [rows, CANVAS, vocabulary] of a canvas. `previous`: processed logits of the step before; `rows` switches them on."""
         last = context.valid.sum(1, keepdim=True)
-        near = context.valid & (context.rank > last - self.text.sliding_window)
         own = torch.ones(len(canvas), canvas.shape[1], dtype=torch.bool)
         masks = {
-            name: torch.cat([seen, own], 1)[:, None, None].expand(-1, -1, canvas.shape[1], -1)
-            for name, seen in (("full_attention", context.valid), ("sliding_attention", near))
+            name: _additive(torch.cat([seen, own], 1)[:, None, None])
+            for name, seen in (("full_attention", context.valid), ("sliding_attention", context.near()[:, context.start:]))
         }
         positions = last + torch.arange(canvas.shape[1]) + context.gap[:, None]
         return self.model(
@@ -102,6 +114,11 @@ class Runner:
         ]
 
 
+def _additive(mask: Tensor) -> Tensor:
+    """A mask as eager attention adds it to the scores: 0 where attention is allowed."""
+    return torch.zeros(mask.shape).masked_fill(~mask, -1e4)
+
+
 class Grounding(nn.Module):
     """The help for the vision tower, thrown away after training: each soft token should point at the words that are true of its
     cell (dot product with their embeddings) and tell where in the picture its object lies."""
@@ -113,7 +130,7 @@ class Grounding(nn.Module):
         self.where = nn.Linear(hidden, 2)
 
     def forward(self, soft: Tensor, embeddings: Tensor, truth: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """(loss, share of object cells whose words are all told rightly)."""
+        """(loss, share of object cells whose colour and shape are told rightly)."""
         soft = soft.float()
         scores = soft @ embeddings[self.word_ids].t() + self.bias
         truth, offsets = truth.reshape(scores.shape), offsets.reshape(-1, 3)
@@ -121,7 +138,8 @@ class Grounding(nn.Module):
         weight = 1 + 4 * truth
         words = F.binary_cross_entropy_with_logits(scores, truth, weight)
         place = F.mse_loss(self.where(soft)[there], offsets[there, :2])
-        right = ((scores > 0) == (truth > 0))[there].all(1).float().mean()
+        told = [scores[there, a:b].argmax(1) == truth[there, a:b].argmax(1) for a, b in (COLOUR_WORDS, SHAPE_WORDS)]
+        right = (told[0] & told[1]).float().mean()
         return words + place, right
 
 

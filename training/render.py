@@ -57,28 +57,28 @@ class Look:
         )
 
 
-def _outline(obj: Object, grow: float = 1.0) -> np.ndarray:
-    """Corners of a polygonal object in table units, [n, 2] with y already in table widths."""
-    r = obj.size * grow
-    if obj.shape == "wedge":
-        turns = obj.angle + np.array([0.0, 2.1, 4.18])
-        r *= 1.25
-    else:
-        turns = obj.angle + np.pi / 4 + np.arange(4) * np.pi / 2
-        r *= 1.2
-    return np.stack([obj.x + r * np.cos(turns), obj.y * ASPECT + r * np.sin(turns)], -1)
+# Half sizes in table widths: a block's and a bar's sides, a ball's radius, a ring's middle radius and half its thickness.
+_BLOCK, _BAR, _BALL, _RING = (0.062, 0.062), (0.095, 0.024), 0.053, (0.060, 0.015)
 
 
-def _fill(canvas: np.ndarray, obj: Object, colour: tuple[float, float, float], dx: float, dy: float, grow: float) -> None:
+def _outline(obj: Object, grow: float) -> np.ndarray:
+    """Corners of a block or a bar, [4, 2], in table widths."""
+    half = np.array(_BLOCK if obj.shape == "block" else _BAR) * obj.size * grow
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+    cos, sin = np.cos(obj.angle), np.sin(obj.angle)
+    return corners @ np.array([[cos, sin], [-sin, cos]]) + (obj.x, obj.y * ASPECT)
+
+
+def _fill(canvas: np.ndarray, obj: Object, colour: tuple[float, ...], dx: float, dy: float, grow: float) -> None:
     """One filled silhouette with sub-pixel corners."""
     width, fixed = canvas.shape[1], 16
     if obj.shape in ("ball", "ring"):
         centre = (round((obj.x + dx) * width * fixed), round((obj.y * ASPECT + dy) * width * fixed))
-        radius = obj.size * grow * width
         if obj.shape == "ring":
-            cv2.circle(canvas, centre, round(radius * 0.8 * fixed), colour, max(1, round(radius * 0.46)), cv2.LINE_AA, 4)
+            radius, thick = _RING[0] * obj.size * width, _RING[1] * obj.size * grow * 2 * width
+            cv2.circle(canvas, centre, round(radius * fixed), colour, max(1, round(thick)), cv2.LINE_AA, 4)
         else:
-            cv2.circle(canvas, centre, round(radius * fixed), colour, -1, cv2.LINE_AA, 4)
+            cv2.circle(canvas, centre, round(_BALL * obj.size * grow * width * fixed), colour, -1, cv2.LINE_AA, 4)
         return
     corners = (_outline(obj, grow) + (dx, dy)) * width * fixed
     cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], colour, cv2.LINE_AA, 4)
@@ -88,12 +88,12 @@ def _draw_object(canvas: np.ndarray, obj: Object, look: Look) -> None:
     base = np.array(_RGB[obj.colour], np.float32)
     _fill(canvas, obj, tuple(float(v) for v in base * 0.72), 0.0, 0.0, 1.0)
     lift = (-look.shadow[0] * 0.25, -look.shadow[1] * 0.25)
-    _fill(canvas, obj, tuple(float(v) for v in base), *lift, 1.0 if obj.shape == "ring" else 0.84)
+    _fill(canvas, obj, tuple(float(v) for v in base), *lift, 0.84)
     if obj.shape == "ball":
         width = canvas.shape[1]
         spot = (obj.x - look.shadow[0] * 1.1, obj.y * ASPECT - look.shadow[1] * 1.1)
-        shine = tuple(float(v) for v in base * 0.45 + 140.0)
-        cv2.circle(canvas, (round(spot[0] * width * 16), round(spot[1] * width * 16)), round(obj.size * 0.3 * width * 16), shine, -1,
+        shine = tuple(float(v) for v in base * 0.35 + 165.0)
+        cv2.circle(canvas, (round(spot[0] * width * 16), round(spot[1] * width * 16)), round(_BALL * obj.size * 0.36 * width * 16), shine, -1,
                    cv2.LINE_AA, 4)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
-SHAPES = ("block", "ball", "wedge", "ring")
+SHAPES = ("block", "ball", "bar", "ring")
 SIDES = ("left side", "middle", "right side")
 TRAYS = ("left tray", "right tray")
 PLACES = SIDES + TRAYS
@@ -23,13 +23,13 @@ _TABLE_Y = (0.13, 0.60)
 TRAY_CENTRES = {"left tray": (0.26, 0.84), "right tray": (0.74, 0.84)}
 TRAY_SIZE = (0.36, 0.22)
 _TRAY_SLOTS = (-0.085, 0.085)
-_GAP = 0.17  # least distance of two objects on the table, in table widths
+_GAP = 0.18  # least distance of two objects on the table, in table widths
 ASPECT = 0.75  # a table unit of y is this much shorter than one of x
 
 
 @dataclass(frozen=True)
 class Object:
-    """One object. `place` is a member of PLACES; `x, y` its centre; `angle` in radians; `size` its radius in table widths."""
+    """One object. `place` is a member of PLACES; `x, y` its centre; `angle` in radians; `size` scales its shape, 1 is usual."""
 
     colour: str
     shape: str
@@ -37,7 +37,7 @@ class Object:
     x: float
     y: float
     angle: float = 0.0
-    size: float = 0.055
+    size: float = 1.0
 
     @property
     def name(self) -> str:
@@ -93,7 +93,8 @@ def put(rng: np.random.Generator, others: list[Object], obj: Object, place: str)
     spot = _spot(rng, others, place)
     if spot is None:
         return None
-    return replace(obj, place=place, x=spot[0], y=spot[1])
+    angle = float(rng.uniform(1.3, 1.85)) if place in TRAYS and obj.shape == "bar" else obj.angle  # a bar lies upright in a tray
+    return replace(obj, place=place, x=spot[0], y=spot[1], angle=angle)
 
 
 def _objects(rng: np.random.Generator, count: int, tray_rate: float) -> list[Object]:
@@ -106,7 +107,7 @@ def _objects(rng: np.random.Generator, count: int, tray_rate: float) -> list[Obj
             colour = str(rng.choice(COLOURS))
         obj = Object(
             colour, str(rng.choice(SHAPES)), "middle", 0.0, 0.0,
-            float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.048, 0.060)),
+            float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.9, 1.08)),
         )
         if any(o.name == obj.name for o in objects):
             continue
@@ -139,8 +140,9 @@ def sample_scene(rng: np.random.Generator, frames: int = 1, event: str | None = 
         places = [p for p in PLACES if p != subject.place]
         moved = None
         while moved is None:
-            moved = put(rng, objects, subject, str(rng.choice(places)))
-        after[who], origin = replace(moved, angle=float(rng.uniform(0, 2 * np.pi))), subject.place
+            turned = replace(subject, angle=float(rng.uniform(0, 2 * np.pi)))
+            moved = put(rng, objects, turned, str(rng.choice(places)))
+        after[who], origin = moved, subject.place
     elif event == "gone":
         after = rest
     elif event == "new":

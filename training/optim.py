@@ -1,0 +1,54 @@
+"""Two optimisers in one step: Muon (orthogonalised momentum) for the matrices, AdamW for embeddings, norms and small tensors.
+
+Muon makes each matrix's update have equal singular values; with its update scaled to AdamW's usual size, one learning rate serves both.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def _orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
+    """The nearest (semi-)orthogonal matrices, roughly, by a quintic Newton-Schulz iteration in bfloat16; batched over leading axes."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16()
+    tall = x.shape[-2] > x.shape[-1]
+    if tall:
+        x = x.mT
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(rounds):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.mT if tall else x).float()
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum, orthogonalised, for parameters of two or more axes."""
+
+    def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.05):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+                update = _orthogonal(weight.grad.lerp(state["momentum"], group["momentum"]))
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(update, alpha=-group["lr"] * 0.2 * max(weight.shape[-2:]) ** 0.5)
+
+
+def optimisers(model: nn.Module, extra: nn.Module, lr: float, kind: str = "muon") -> list[torch.optim.Optimizer]:
+    """`kind` "muon" splits the parameters as above, "adamw" gives all to AdamW."""
+    matrices, rest = [], list(extra.parameters())
+    for name, weight in model.named_parameters():
+        small = weight.dim() < 2 or min(weight.shape[-2:]) < 16 or "embed_tokens" in name or "position_embedding" in name
+        (rest if small or kind != "muon" else matrices).append(weight)
+    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01 if kind == "muon" else 0.05)
+    return [Muon(matrices, lr), adamw] if matrices else [adamw]
