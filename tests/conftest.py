@@ -1,0 +1,67 @@
+"""Tiny checkpoints, made and opened once a session; nothing is written into the user's cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dgemma_ros.graphs.export import export
+from dgemma_ros.model import Model, open_model
+from tests.tiny import TINIES, Tiny, make
+
+Folders = Callable[[str | Tiny], Path]
+Models = Callable[[str | Tiny], Model]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """XDG_CACHE_HOME, for this process and those it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setitem(os.environ, "XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """The folder of a tiny checkpoint, by its name in ``TINIES`` or as it is. Not to be written to."""
+    made: dict[Tiny, Path] = {}
+
+    def folder(tiny: str | Tiny) -> Path:
+        label, tiny = (tiny, TINIES[tiny]) if isinstance(tiny, str) else ("tiny", tiny)
+        if tiny not in made:
+            made[tiny] = make(tmp_path_factory.mktemp(label), tiny)
+        return made[tiny]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, checkpoint: Folders) -> Folders:
+    """The folder that `dgemma export` makes of a tiny checkpoint. Not to be written to."""
+    made: dict[Path, Path] = {}
+
+    def folder(tiny: str | Tiny) -> Path:
+        source = checkpoint(tiny)
+        if source not in made:
+            made[source] = export(source, tmp_path_factory.mktemp("exported") / source.name)
+        return made[source]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def opened(checkpoint: Folders) -> Models:
+    """A tiny checkpoint opened as a model, with one thread. Sequences of it share nothing but the session."""
+    made: dict[Path, Model] = {}
+
+    def model(tiny: str | Tiny) -> Model:
+        folder = checkpoint(tiny)
+        if folder not in made:
+            made[folder] = open_model(folder, threads=1)
+        return made[folder]
+
+    return model
