@@ -61,7 +61,7 @@ WEIGHTS = {
     "small_window": "34ecd032f8295b56",
     "many_experts": "772f7f72cb8e3c7e",
     "all_full": "ad910f91e65e7225",
-    "odd_pattern": "d68b1d1a93c33b83",
-    "contractive": "164cc1ccafb929d6",
+    "odd_pattern": "70f153b742f75022",
+    "contractive": "deeebbe191e515bd",
 }
 CASE = "70e6e00fe762e034"

@@ -100,12 +100,13 @@ TINIES = {
         full_partial=0.5,
         window=13,
         softcap=12.0,
+        feedback=0.05,
         experts=5,
         top_k=3,
         vision=TinyVision(heads=4, kv_heads=2, head_dim=8, pooling=2),
         shards=3,
     ),
-    "contractive": Tiny(layers="SSF", window=16, feedback=0.02, sharpness=9.0),
+    "contractive": Tiny(layers="SSF", window=16, feedback=0.02, sharpness=6.0),
 }
 
 
