@@ -1,0 +1,73 @@
+"""Every kind of task has a right plan of allowed calls, and the checker knows right from wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from training import prompt, tasks
+from training.checkpoint_sizes import CANVAS
+from training.tokenizer import SPECIAL, build, corpus
+
+SKILLS = {s["name"]: s["arguments"] for s in yaml.safe_load((prompt.NANO / "skills.yaml").read_text())["skills"]}
+
+
+def samples(kind: str, count: int = 60) -> list[tasks.Task]:
+    rng = np.random.default_rng(tasks.KINDS.index(kind))
+    return [tasks.fresh(rng, kind)[1] for _ in range(count)]
+
+
+@pytest.mark.parametrize("kind", tasks.KINDS)
+def test_right_plans_are_right_and_stay_within_the_skills(kind: str) -> None:
+    for task in samples(kind):
+        assert task.right(task.plan)
+        assert not task.right([*task.plan, tasks.DONE])
+        assert not task.right([])
+        assert prompt.parse_plan(prompt.plan_text(task.plan) + "<turn|>") == list(task.plan)
+        for skill, arguments in task.plan:
+            assert arguments.keys() == SKILLS[skill].keys()
+            for name, value in arguments.items():
+                rule = SKILLS[skill][name]
+                assert value in rule.get("choices", [value])
+                assert isinstance(value, {"string": str, "integer": int}[rule["type"]])
+                low, high = rule.get("range", (0, 0))
+                assert isinstance(value, str) or low <= value <= high
+
+
+def test_any_order_is_right_only_where_the_task_says_so() -> None:
+    swapped = {kind: [t.right(t.plan[::-1]) for t in samples(kind) if len(t.plan) > 1] for kind in ("clear", "sort", "edit_order")}
+    assert all(swapped["clear"])
+    assert all(swapped["sort"])
+    assert not any(swapped["edit_order"])
+
+
+def test_at_least_half_of_the_kinds_need_the_picture() -> None:
+    assert len(tasks.KINDS) >= 10
+    assert 2 * len(tasks.NEEDS_PICTURE) >= len(tasks.KINDS)
+
+
+@pytest.mark.parametrize("text", ["", "pick up the ball", "<|tool_call>call:pick{object:red}", "<|tool_call>call:pick{object:<|\"|>a<tool_call|>",
+                                  "x<|tool_call>call:done{}<tool_call|>"])
+def test_what_is_no_plan_is_not_taken_for_one(text: str) -> None:
+    assert not prompt.parse_plan(text)
+
+
+def test_a_plan_fits_the_canvas_and_every_text_comes_back() -> None:
+    tokenizer = build(corpus(600))
+    for kind in tasks.KINDS:
+        for task in samples(kind, 20):
+            ids = tokenizer.encode(prompt.plan_text(task.plan) + "<turn|>", add_special_tokens=False).ids
+            assert len(ids) <= CANVAS
+    for text in ("Grüße, Łukasz! 日本 😀\ttab", "pick up the red block", 'a "b" {c: [d]}', prompt.system_text()):
+        assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=False) == text
+    for token in SPECIAL:
+        assert tokenizer.encode(f"a{token}b", add_special_tokens=False).tokens[1] == token
+
+
+def test_the_shipped_tokenizer_is_the_one_that_the_recipe_builds() -> None:
+    from tokenizers import Tokenizer
+
+    shipped = Tokenizer.from_file(str(prompt.NANO / "tokenizer.json"))
+    assert shipped.get_vocab() == build(corpus()).get_vocab()
+    assert shipped.token_to_id("<unk>") not in shipped.encode("Grüße\x00日本", add_special_tokens=False).ids
