@@ -17,6 +17,7 @@ from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_config, load_generation_config, media_ids
 from dgemma_ros.checkpoint.images import ImagePreparation
 from dgemma_ros.checkpoint.tensors import Tensors
+from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import CheckpointError, ContextError, ExportError
 from dgemma_ros.graphs.export import export
@@ -40,9 +41,14 @@ class Model:
     session: Session
 
     @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer. Raises :class:`TokenizerError`."""
+        return Tokenizer.load(self.folder)
+
+    @cached_property
     def chat(self) -> ChatTemplate:
-        """The chat template with its tokenizer. Raises :class:`TokenizerError`."""
-        return ChatTemplate.load(self.folder)
+        """The chat template over the tokenizer. Raises :class:`TokenizerError`."""
+        return ChatTemplate.load(self.folder, self.tokenizer)
 
     @cached_property
     def images(self) -> ImagePreparation:
@@ -68,7 +74,9 @@ class Model:
         """
         vision = self.config.vision
         if vision is None:
-            raise ContextError("this model has no vision tower (config.json has no vision_config), so it takes no images")
+            raise ContextError(
+                "this model has no vision tower (config.json has no vision_config), so it takes no images"
+            )
         real = (positions >= 0).all(-1)
         patches, positions = patches[real], positions[real]
         order = self._by_cell(positions, vision.pooling, vision.position_table)
@@ -84,7 +92,9 @@ class Model:
         cells = positions[:, 0] // pooling + columns * (positions[:, 1] // pooling)
         counts = np.bincount(cells)
         if (counts != pooling**2).any():
-            raise ContextError(f"patch_positions: the picture is not made of whole cells of {pooling} × {pooling} patches")
+            raise ContextError(
+                f"patch_positions: the picture is not made of whole cells of {pooling} × {pooling} patches"
+            )
         return np.argsort(cells, kind="stable")
 
 
@@ -130,7 +140,9 @@ def _in_cache(checkpoint: Path, on_progress: Callable[[str], None] | None) -> Pa
 def _key(checkpoint: Path) -> str:
     """Changes with the checkpoint's place, with its files, and with the version that writes the graphs."""
     state = hashlib.sha256(f"{dgemma_ros.__version__}\n{checkpoint.resolve()}\n".encode())
-    for path in sorted(p for pattern in ("*.json", "*.jinja", "*.safetensors", "*.yaml") for p in checkpoint.glob(pattern)):
+    for path in sorted(
+        p for pattern in ("*.json", "*.jinja", "*.safetensors", "*.yaml") for p in checkpoint.glob(pattern)
+    ):
         stat = path.stat()
         state.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return f"{checkpoint.resolve().name}-{state.hexdigest()[:16]}"

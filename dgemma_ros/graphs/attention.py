@@ -79,10 +79,14 @@ def attention(
     dim, kv, eps = layer.head_dim, layer.kv_heads, config.rms_norm_eps
 
     def rotated(rows: str, heads: int, name: str) -> str:
-        normed = rms_norm(b, split_heads(b, rows, heads, dim, name), dim, eps, f"{name}_norm", f"{prefix}.{name}_norm.weight")
+        normed = rms_norm(
+            b, split_heads(b, rows, heads, dim, name), dim, eps, f"{name}_norm", f"{prefix}.{name}_norm.weight"
+        )
         return str(b.add("RotaryEmbedding", heads_first(b, normed, name), shared.cos, shared.sin, name=f"{name}_rope"))
 
-    query = rotated(b.linear(x, f"{prefix}.q_proj.weight", config.heads * dim, config.hidden_size, "q_proj"), config.heads, "q")
+    query = rotated(
+        b.linear(x, f"{prefix}.q_proj.weight", config.heads * dim, config.hidden_size, "q_proj"), config.heads, "q"
+    )
     key_rows = b.linear(x, f"{prefix}.k_proj.weight", kv * dim, config.hidden_size, "k_proj")
     value_rows = key_rows
     if layer.has_v_proj:
@@ -103,5 +107,3 @@ def declare_cache_outputs(b: GraphBuilder, layer: LayerConfig, updated: tuple[st
     shape = (1, layer.kv_heads, f"{layer.kind}_capacity", layer.head_dim)
     for name, value in zip(cache_names(layer), updated, strict=True):
         b.output(value, f"{name}_out", b.dtype, shape)
-
-

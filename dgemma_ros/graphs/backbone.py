@@ -14,7 +14,13 @@ DECODER = "model.decoder"
 
 
 def _layer(
-    b: GraphBuilder, x: str, layer: LayerConfig, config: TextConfig, shared: KindInputs, cache: tuple[str, str], scalar: str
+    b: GraphBuilder,
+    x: str,
+    layer: LayerConfig,
+    config: TextConfig,
+    shared: KindInputs,
+    cache: tuple[str, str],
+    scalar: str,
 ) -> tuple[str, tuple[str, str]]:
     """One layer on rows [S, H]: its output and its updated cache."""
     prefix = f"{DECODER}.layers.{layer.index}"
@@ -23,11 +29,17 @@ def _layer(
         return rms_norm(b, value, config.hidden_size, config.rms_norm_eps, which, f"{prefix}.{which}.weight")
 
     with b.scope("attention"):
-        attended, key, value = attention(b, norm(x, "input_layernorm"), layer, config, shared, cache, f"{prefix}.self_attn")
+        attended, key, value = attention(
+            b, norm(x, "input_layernorm"), layer, config, shared, cache, f"{prefix}.self_attn"
+        )
         residual = b.add("Add", x, norm(attended, "post_attention_layernorm"), name="residual")
     with b.scope("mlp"):
         dense = gated_mlp(
-            b, norm(residual, "pre_feedforward_layernorm"), config.hidden_size, config.intermediate_size, f"{prefix}.mlp"
+            b,
+            norm(residual, "pre_feedforward_layernorm"),
+            config.hidden_size,
+            config.intermediate_size,
+            f"{prefix}.mlp",
         )
         dense = norm(dense, "post_feedforward_layernorm_1")
     with b.scope("experts"):

@@ -119,9 +119,12 @@ class GraphBuilder:
             return value
         return str(self.add("Cast", value, name=name, to=dtype))
 
-    def linear(self, value: str, weight: str, out_features: int, in_features: int, name: str) -> str:
-        """``value`` [S, in] times the transpose of a weight stored as [out, in], as checkpoints store it."""
-        return str(self.add("Gemm", value, self.weight(weight, (out_features, in_features)), name=name, transB=1))
+    def linear(
+        self, value: str, weight: str, out_features: int, in_features: int, name: str, alpha: float = 1.0
+    ) -> str:
+        """``alpha`` · ``value`` [S, in] · the transpose of a weight stored as [out, in], as checkpoints store it."""
+        matrix = self.weight(weight, (out_features, in_features))
+        return str(self.add("Gemm", value, matrix, name=name, transB=1, alpha=alpha))
 
     def reshape(self, value: str, shape: Sequence[int], name: str) -> str:
         """Reshape to static numbers; 0 keeps a dimension and -1 infers one."""
@@ -152,4 +155,6 @@ def function(
 ) -> FunctionProto:
     """A local function of standard operators. ``plugin``: its calls carry the attributes by which TensorRT knows it."""
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
-    return helper.make_function(DOMAIN, name, list(inputs), list(outputs), list(nodes), opsets, list(PLUGIN) if plugin else [])
+    return helper.make_function(
+        DOMAIN, name, list(inputs), list(outputs), list(nodes), opsets, list(PLUGIN) if plugin else []
+    )

@@ -7,17 +7,19 @@ read; a test holds the two equal.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from dgemma_ros.graphs.builder import DOMAIN, function
 
 MASKED = np.float32(-1e30)  # a logit that no temperature makes drawable, and that entropy can still be computed with
 
-PROCESSED_INPUTS = ("logits", "temperature", "allowed", "allowed_row")
-ROW_STATS_INPUTS = ("logits", "temperature", "uniform", "allowed", "allowed_row")
-ROW_STATS_OUTPUTS = ("argmax", "drawn", "entropy", "log_sum_exp")
+SCALED_INPUTS = ("over_cap", "temperature", "allowed", "allowed_row")
+ROW_STATS_INPUTS = ("over_cap", "temperature", "uniform", "allowed", "allowed_row")
+ROW_STATS_OUTPUTS = ("argmax", "drawn", "entropy", "largest", "total")
 CANVAS_UPDATE_INPUTS = (
     "canvas", "argmax", "drawn", "entropy", "random_tokens", "entropy_bound", "pin", "pin_ids",
 )  # fmt: skip
@@ -30,7 +32,7 @@ def _node(op: str, inputs: Sequence[str], output: str, **attributes: object) -> 
     return helper.make_node(op, list(inputs), [output], **attributes)
 
 
-def _constant(name: str, value: np.ndarray) -> NodeProto:
+def _constant(name: str, value: npt.NDArray[Any]) -> NodeProto:
     return _node("Constant", [], name, value=numpy_helper.from_array(value))
 
 
@@ -47,33 +49,33 @@ def cdf_blocks(vocab_size: int) -> tuple[int, int]:
     return -(-vocab_size // root), root
 
 
-def processed_logits(softcap: float) -> FunctionProto:
-    """Raw ``logits`` [C, V] → ``capped`` and ``scaled``: softcapped; then disallowed tokens masked, over temperature.
+def scaled_logits(softcap: float) -> FunctionProto:
+    """``over_cap`` [C, V], logits over the softcap → ``scaled``: softcapped, over temperature, the disallowed masked.
 
     RowStats calls it inside and the head beside it: once both are inlined they are one common subexpression.
     """
     nodes = [
-        _constant("softcap", np.float32(softcap).reshape(())),
-        _node("Div", ["logits", "softcap"], "over_cap"),
+        _constant("softcap", np.array([softcap], np.float32)),
         _node("Tanh", ["over_cap"], "tanh"),
-        _node("Mul", ["tanh", "softcap"], "capped"),
-        _constant("masked", MASKED.reshape(())),
+        _node("Div", ["softcap", "temperature"], "gain"),
+        _node("Mul", ["tanh", "gain"], "capped"),
         # Added, not selected, and made for the few sets before it is spread over the rows: 0 changes no logit.
+        _constant("masked", np.array(MASKED)),
         _constant("open", np.zeros((), np.float32)),
         _node("Where", ["allowed", "open", "masked"], "bias_of_set"),
         _node("Gather", ["bias_of_set", "allowed_row"], "bias", axis=0),
-        _node("Add", ["capped", "bias"], "processed"),
-        _node("Div", ["processed", "temperature"], "scaled"),
+        _node("Add", ["capped", "bias"], "scaled"),
     ]
-    return function("DGemmaProcessedLogits", PROCESSED_INPUTS, ["capped", "scaled"], nodes, plugin=False)
+    return function("DGemmaScaledLogits", SCALED_INPUTS, ["scaled"], nodes, plugin=False)
 
 
-def row_stats(vocab_size: int) -> FunctionProto:
+def row_stats(softcap: float, vocab_size: int) -> FunctionProto:
     """Everything that is needed of each row of logits, so that the logits need not be kept.
 
-    ``logits`` [C, V] before the softcap; ``temperature`` [1]; ``uniform`` [C] in [0, 1); ``allowed`` bool [G, V], the
-    sets of tokens that may be drawn, and ``allowed_row`` int64 [C], the set of each row.
-    → ``argmax``, ``drawn`` int64 [C]; ``entropy`` (nats), ``log_sum_exp`` float32 [C] of the processed row.
+    ``over_cap`` [C, V], logits divided by the softcap; ``temperature`` [1]; ``uniform`` [C] in [0, 1); ``allowed`` bool
+    [G, V], the sets of tokens that may be drawn, and ``allowed_row`` int64 [C], the set of each row, or [1] for all.
+    → ``argmax``, ``drawn`` int64 [C]; ``entropy`` float32 [C], nats; ``largest`` and ``total`` float32 [C, 1]: the
+    largest scaled logit, and the sum of exp(scaled - largest).
 
     The draw inverts the CDF at two levels, summed in float64: a flat float32 CumSum over 262,144 tokens draws wrongly.
     """
@@ -83,8 +85,8 @@ def row_stats(vocab_size: int) -> FunctionProto:
         row, pads = "padded", np.array([0, 0, 0, missing], np.int64)
         padding = [_constant("pads", pads), _node("Pad", ["scaled", "pads", "masked"], row)]
     nodes = [
-        helper.make_node("DGemmaProcessedLogits", PROCESSED_INPUTS, ["", "scaled"], domain=DOMAIN),
-        _constant("masked", MASKED.reshape(())),
+        helper.make_node("DGemmaScaledLogits", SCALED_INPUTS, ["scaled"], domain=DOMAIN),
+        _constant("masked", np.array(MASKED)),
         *padding,
         _constant("last_axis", np.array([-1], np.int64)),
         _constant("block_size", np.array(size, np.int64)),
@@ -102,18 +104,16 @@ def row_stats(vocab_size: int) -> FunctionProto:
         # H = log Z - Σ w·c / Z over centred logits, which loses nothing where one token is almost certain.
         _node("Sub", [row, "largest"], "centred"),
         _node("Exp", ["centred"], "weight"),
-        _node("ReduceSum", ["weight", "last_axis"], "total", keepdims=1),
+        _node("Reshape", ["weight", "block_shape"], "blocks"),
+        _node("ReduceSum", ["blocks", "last_axis"], "block_sums_f32", keepdims=0),
+        _node("ReduceSum", ["block_sums_f32", "last_axis"], "total", keepdims=1),
         _node("Log", ["total"], "log_total"),
-        _node("Add", ["largest", "log_total"], "log_sum_exp_column"),
-        _node("Squeeze", ["log_sum_exp_column", "last_axis"], "log_sum_exp"),
         _node("Mul", ["weight", "centred"], "weighted"),
         _node("ReduceSum", ["weighted", "last_axis"], "weighted_total", keepdims=1),
         _node("Div", ["weighted_total", "total"], "mean_centred"),
         _node("Sub", ["log_total", "mean_centred"], "entropy_column"),
         _node("Squeeze", ["entropy_column", "last_axis"], "entropy"),
         # The draw, level one: which block of tokens.
-        _node("Reshape", ["weight", "block_shape"], "blocks"),
-        _node("ReduceSum", ["blocks", "last_axis"], "block_sums_f32", keepdims=0),
         _node("Cast", ["block_sums_f32"], "block_sums", to=TensorProto.DOUBLE),
         _constant("along", np.array(1, np.int64)),
         _node("CumSum", ["block_sums", "along"], "block_cdf"),

@@ -15,12 +15,13 @@ Bools = NDArray[np.bool_]
 
 
 class RowStats(NamedTuple):
-    """Of each row of logits: the likeliest token, a drawn token, entropy in nats, log Σ exp; all [C]."""
+    """Of each row: likeliest and drawn token, entropy in nats, [C]; largest scaled logit and Σ exp over it, [C, 1]."""
 
     argmax: Ints
     drawn: Ints
     entropy: Floats
-    log_sum_exp: Floats
+    largest: Floats
+    total: Floats
 
 
 class CanvasUpdate(NamedTuple):
@@ -36,18 +37,17 @@ class CanvasUpdate(NamedTuple):
 
 
 def row_stats(
-    logits: Floats, temperature: float, uniform: Floats, allowed: Bools, allowed_row: Ints, softcap: float
+    over_cap: Floats, temperature: float, uniform: Floats, allowed: Bools, allowed_row: Ints, softcap: float
 ) -> RowStats:
-    """See :func:`dgemma_ros.graphs.diffusion.row_stats`; ``logits`` [C, V] before the softcap."""
-    capped = softcap * np.tanh(logits / np.float32(softcap))
-    scaled = (np.where(allowed[allowed_row], capped, MASKED) / np.float32(temperature)).astype(np.float32)
+    """See :func:`dgemma_ros.graphs.diffusion.row_stats`; ``over_cap`` [C, V], logits divided by the softcap."""
+    gain = np.float32(softcap) / np.float32(temperature)
+    scaled = np.tanh(over_cap) * gain + np.where(allowed, np.float32(0), MASKED)[allowed_row]
     largest = scaled.max(-1, keepdims=True)
     centred = scaled - largest
     weight = np.exp(centred)
     total = weight.sum(-1, keepdims=True)
     entropy = np.log(total) - (weight * centred).sum(-1, keepdims=True) / total
-    log_sum_exp = largest + np.log(total)
-    return RowStats(scaled.argmax(-1), _draw(weight, uniform), entropy[:, 0], log_sum_exp[:, 0])
+    return RowStats(scaled.argmax(-1), _draw(weight, uniform), entropy[:, 0], largest, total)
 
 
 def _draw(weight: Floats, uniform: Floats) -> Ints:

@@ -39,20 +39,23 @@ def _routing() -> list[object]:
 
 def sparse_experts(dtype: int = FLOAT) -> FunctionProto:
     """x [S, H], weights and index [S, k], gate_up [E, 2I, H], down [E, H, I] → [S, H]; each expert on its own rows."""
+    # The weights stand on the left and the rows, transposed, on the right: a matrix product packs its right side
+    # first, and of the two the few rows are far the smaller.
     expert = helper.make_graph(
         [
             helper.make_node("NonZero", ["weight_of_row"], ["rows_t"]),
             helper.make_node("Transpose", ["rows_t"], ["rows"], perm=[1, 0]),
             helper.make_node("GatherND", ["x", "rows"], ["chosen"]),
-            helper.make_node("Gemm", ["chosen", "gate_up_e"], ["gate_and_up"], transB=1),
-            helper.make_node("Split", ["gate_and_up"], ["gate", "up"], axis=-1, num_outputs=2),
+            helper.make_node("Transpose", ["chosen"], ["columns"], perm=[1, 0]),
+            helper.make_node("MatMul", ["gate_up_e", "columns"], ["gate_and_up"]),
+            helper.make_node("Split", ["gate_and_up"], ["gate", "up"], axis=0, num_outputs=2),
             helper.make_node("Gelu", ["gate"], ["gelu"], approximate="tanh"),
             helper.make_node("Mul", ["gelu", "up"], ["inner"]),
-            helper.make_node("Gemm", ["inner", "down_e"], ["out"], transB=1),
             helper.make_node("GatherND", ["weight_of_row", "rows"], ["weight"]),
-            helper.make_node("Unsqueeze", ["weight", "last"], ["weight_column"]),
-            helper.make_node("Mul", ["out", "weight_column"], ["weighted"]),
-            helper.make_node("ScatterND", ["sum_in", "rows", "weighted"], ["sum_out"], reduction="add"),
+            helper.make_node("Mul", ["inner", "weight"], ["weighted"]),
+            helper.make_node("MatMul", ["down_e", "weighted"], ["out_columns"]),
+            helper.make_node("Transpose", ["out_columns"], ["out"], perm=[1, 0]),
+            helper.make_node("ScatterND", ["sum_in", "rows", "out"], ["sum_out"], reduction="add"),
         ],
         "expert",
         [
@@ -62,7 +65,6 @@ def sparse_experts(dtype: int = FLOAT) -> FunctionProto:
             helper.make_tensor_value_info("down_e", dtype, None),
         ],
         [helper.make_tensor_value_info("sum_out", dtype, None)],
-        initializer=[numpy_helper.from_array(np.array([1], np.int64), "last")],
     )
     nodes = [
         *_routing(),

@@ -82,7 +82,7 @@ def _beside(out: Path) -> Iterator[Path]:
     try:
         yield folder
         folder.chmod(0o777 & ~_umask())
-        os.replace(folder, out)
+        folder.replace(out)
     except OSError as error:
         raise ExportError(f"{out}: cannot be written ({error.strerror or error}); nothing was left behind") from error
     finally:

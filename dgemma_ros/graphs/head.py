@@ -7,7 +7,7 @@ from onnx import ModelProto
 from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.graphs.backbone import DECODER
 from dgemma_ros.graphs.builder import BOOL, FLOAT, INT64, GraphBuilder
-from dgemma_ros.graphs.diffusion import canvas_update, processed_logits, row_stats
+from dgemma_ros.graphs.diffusion import canvas_update, row_stats, scaled_logits
 from dgemma_ros.graphs.embed import TABLE
 from dgemma_ros.graphs.layers import rms_norm
 
@@ -27,32 +27,49 @@ def head(config: ModelConfig, dtype: int = FLOAT, with_logits: bool = False) -> 
     temperature, entropy_bound = b.input("temperature", FLOAT, (1,)), b.input("entropy_bound", FLOAT, (1,))
     pin, pin_ids = b.input("pin", BOOL, rows), b.input("pin_ids", INT64, rows)
     allowed = b.input("allowed", BOOL, ("allowed_sets", text.vocab_size))
-    allowed_row = b.input("allowed_row", INT64, rows)
+    allowed_row = b.input("allowed_row", INT64, ("rows_or_one",))
 
     x = b.reshape(hidden, (-1, text.hidden_size), "rows")
     x = rms_norm(b, x, text.hidden_size, text.rms_norm_eps, "norm", f"{DECODER}.norm.weight")
-    logits = b.cast(b.linear(x, TABLE, text.vocab_size, text.hidden_size, "logits_raw"), FLOAT, "logits_f32")
-    capped, scaled = b.call(processed_logits(text.softcap), logits, temperature, allowed, allowed_row, name="processed")
-    argmax, drawn, entropy, log_sum_exp = b.call(
-        row_stats(text.vocab_size), logits, temperature, uniform, allowed, allowed_row, name="row_stats"
+    # The product's own alpha divides by the softcap: one pass over [C, V] less.
+    over_cap = b.linear(x, TABLE, text.vocab_size, text.hidden_size, "logits_over_cap", alpha=1.0 / text.softcap)
+    over_cap = b.cast(over_cap, FLOAT, "logits_f32")
+    scaled = b.call(scaled_logits(text.softcap), over_cap, temperature, allowed, allowed_row, name="scaled")
+    stats = row_stats(text.softcap, text.vocab_size)
+    argmax, drawn, entropy, largest, total = b.call(
+        stats, over_cap, temperature, uniform, allowed, allowed_row, name="row_stats"
     )
     updated = b.call(
-        canvas_update(), canvas, argmax, drawn, entropy, random_tokens, entropy_bound, pin, pin_ids, name="canvas_update"
+        canvas_update(),
+        canvas,
+        argmax,
+        drawn,
+        entropy,
+        random_tokens,
+        entropy_bound,
+        pin,
+        pin_ids,
+        name="canvas_update",
     )
 
     with b.scope("soft_embedding"):
-        # Recomputed from the log-sum-exp: cheaper on a GPU than keeping [C, V], and shared where functions are inlined.
-        column = b.add("Unsqueeze", log_sum_exp, b.constant([-1]), name="log_sum_exp")
-        probabilities = b.add("Exp", b.add("Sub", scaled, column, name="log_p"), name="probabilities")
+        # The weights once more: cheaper on a GPU than keeping [C, V], and shared where functions are inlined.
+        weight = b.add("Exp", b.add("Sub", scaled, largest, name="centred"), name="weight")
         table = b.weight(TABLE, (text.vocab_size, text.hidden_size))
-        soft = b.add("MatMul", b.cast(probabilities, dtype, "probabilities_cast"), table, name="expected_embedding")
-        soft = b.add("Mul", soft, b.constant(text.hidden_size**0.5, dtype), name="scale")
-    b.output(b.reshape(soft, (1, -1, text.hidden_size), "soft_rows"), "soft", dtype, (1, "canvas_length", text.hidden_size))
+        soft = b.add("MatMul", b.cast(weight, dtype, "weight_cast"), table, name="weighted_embedding")
+        soft = b.add("Div", b.cast(soft, FLOAT, "weighted_f32"), total, name="expected_embedding")
+        soft = b.add("Mul", soft, b.constant(text.hidden_size**0.5), name="scale")
+        soft = b.cast(soft, dtype, "soft_cast")
+    b.output(
+        b.reshape(soft, (1, -1, text.hidden_size), "soft_rows"), "soft", dtype, (1, "canvas_length", text.hidden_size)
+    )
 
     names = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
     types = (INT64, INT64, INT64, FLOAT, BOOL, FLOAT, INT64)
     for value, name, kind in zip(updated, names, types, strict=True):
         b.output(value, name, kind, (1,) if name in ("mean_entropy", "changed") else rows)
     if with_logits:
-        b.output(capped, "logits", FLOAT, ("canvas_length", text.vocab_size))
+        tanh = b.add("Tanh", over_cap, name="logits_tanh")
+        logits = b.add("Mul", tanh, b.constant(text.softcap), name="logits_capped")
+        b.output(logits, "logits", FLOAT, ("canvas_length", text.vocab_size))
     return b.model()

@@ -13,7 +13,7 @@ TOWER = "model.encoder.vision_tower"
 PROJECTION = "model.encoder.embed_vision.embedding_projection.weight"
 
 
-def _axial_rope(b: GraphBuilder, x: str, tables: tuple[str, str, str, str], name: str) -> str:
+def _axial_rope(b: GraphBuilder, x: str, tables: list[str], name: str) -> str:
     """Rotates the first half of each head by x and the second by y; ``x`` is [1, heads, P, D]."""
     cos_x, sin_x, cos_y, sin_y = tables
     by_x, by_y = b.add("Split", x, name=f"{name}/halves", outputs=2, num_outputs=2, axis=-1)
@@ -22,7 +22,7 @@ def _axial_rope(b: GraphBuilder, x: str, tables: tuple[str, str, str, str], name
     return str(b.add("Concat", by_x, by_y, name=f"{name}/rope", axis=-1))
 
 
-def _attention(b: GraphBuilder, x: str, v: VisionConfig, tables: tuple[str, str, str, str], prefix: str) -> str:
+def _attention(b: GraphBuilder, x: str, v: VisionConfig, tables: list[str], prefix: str) -> str:
     def projected(name: str, heads: int, norm_weight: str | None) -> str:
         rows = b.linear(x, f"{prefix}.{name}_proj.linear.weight", heads * v.head_dim, v.hidden_size, f"{name}_proj")
         return rms_norm(
@@ -52,10 +52,10 @@ def vision(config: ModelConfig, dtype: int = FLOAT) -> ModelProto:
     patches = b.input("patches", FLOAT, ("patches", v.patch_dim))
     positions = b.input("positions", INT64, ("patches", 2))
     quarter = v.head_dim // 4
-    tables = tuple(
+    tables = [
         b.cast(b.input(name, FLOAT, (1, "patches", quarter)), dtype, f"{name}_cast")
         for name in ("cos_x", "sin_x", "cos_y", "sin_y")
-    )
+    ]
     with b.scope("patch_embedder"):
         pixels = b.add("Mul", b.add("Sub", patches, b.constant(0.5), name="centre"), b.constant(2.0), name="pixels")
         pixels = b.cast(pixels, dtype, "pixels_cast")

@@ -64,7 +64,7 @@ class Canvas(Protocol):
     """One canvas being denoised. Self-conditioning carries over from step to step, on the device."""
 
     def step(self, feeds: Feeds) -> StepResult:
-        """One step: ``canvas``, ``uniform``, ``random_tokens``, ``temperature`` and what else changed since the last."""
+        """One step with its ``canvas``, ``uniform``, ``random_tokens``, ``temperature``, and what else has changed."""
 
 
 class Session(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -73,8 +74,8 @@ def generate(
             number,
             pins if number == 0 else None,
             allowed,
-            on_draft=None if on_draft is None else lambda draft, number=number: on_draft(number, draft),
-            keep_going=None if keep_going is None else lambda step, number=number: keep_going(number, step),
+            on_draft=on_draft and partial(on_draft, number),
+            keep_going=keep_going and partial(keep_going, number),
         )
         results.append(result)
         if result.draft is None:

@@ -38,7 +38,7 @@ class OrtCache:
         for layer in self._of(kind):
             for name in _names(layer):
                 # Zeros, not what memory held: a masked slot has weight 0, but 0 times NaN is NaN.
-                array = np.zeros((1, layer.kv_heads, capacity, layer.head_dim), self._dtype)
+                array: Array = np.zeros((1, layer.kv_heads, capacity, layer.head_dim), self._dtype)
                 if used:
                     array[:, :, :used] = self._read(name)[:, :, :used]
                 self._values[name] = ort.OrtValue.ortvalue_from_numpy(array, self._device, 0)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
+from onnx import TensorProto, helper
 
 from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
@@ -20,8 +21,14 @@ from dgemma_ros.errors import BackendError
 from dgemma_ros.runtime.contract import Array, CacheBuffers, Feeds, Floats, Ints, StepResult
 from dgemma_ros.runtime.ort_cache import OrtCache
 
-STEP_INPUTS = ("canvas", "uniform", "random_tokens", "temperature", "entropy_bound", "pin", "pin_ids", "allowed_row")
-_NUMPY = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
+_ENCODER = f"{ENCODER}.language_model"
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_NUMPY: Mapping[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
 
 
 class OrtSession:
@@ -30,15 +37,19 @@ class OrtSession:
     ``threads``: of ONNX Runtime's pool; 0 leaves it to ONNX Runtime (one a core). ``device``: ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig, weights: Weights, threads: int = 0, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path, config: ModelConfig, weights: Weights, threads: int = 0, device: str = "cpu"
+    ) -> None:
         self.config = config
         self.device = device
         self._folder = folder
         self._weights = weights
         self._threads = threads
-        self._provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device, device)
+        if device not in _PROVIDERS:
+            raise BackendError(f"device {device!r} is neither {' nor '.join(_PROVIDERS)}")
+        self._provider = _PROVIDERS[device]
         if self._provider not in ort.get_available_providers():
-            raise BackendError(f"device {device!r}: this ONNX Runtime has no {self._provider}; install onnxruntime-gpu, or use cpu")
+            raise BackendError(f"this ONNX Runtime has no {self._provider}; install onnxruntime-gpu, or use device cpu")
         self.backend = f"ONNX Runtime {ort.__version__} ({device.upper()}, {threads or 'all'} threads)"
         self._values: dict[str, Any] = {}
         self._graphs: dict[str, Any] = {}
@@ -47,7 +58,7 @@ class OrtSession:
         self._scale = np.float32(text.hidden_size**0.5)
         self._scalars = {
             side: np.concatenate([weights.array(f"{side}.layers.{layer.index}.layer_scalar") for layer in text.layers])
-            for side in (DECODER, f"{ENCODER}.language_model")
+            for side in (DECODER, _ENCODER)
         }
         self.dtype = _NUMPY[next(i.type for i in self.graph("backbone").get_inputs() if i.name == "inputs_embeds")]
 
@@ -59,13 +70,13 @@ class OrtSession:
             file = self._folder / f"{name}.onnx"
             try:
                 model = onnx.load(file, load_external_data=False)
-                options = self._options(model)
-                self._graphs[name] = ort.InferenceSession(model.SerializeToString(), options, providers=[self._provider])
-            except (OSError, onnx.onnx_cpp2py_export.checker.ValidationError) as error:
-                raise BackendError(f"{file}: cannot be read ({error}); export the checkpoint again") from error
-            except Exception as error:  # ONNX Runtime raises its own classes, straight under Exception
-                line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                raise BackendError(f"{file}: ONNX Runtime refused the graph ({line})") from error
+            except Exception as error:  # protobuf's DecodeError is nobody's subclass
+                raise BackendError(f"{file}: cannot be read ({_line(error)}); export the checkpoint again") from error
+            options, proto = self._options(model), model.SerializeToString()
+            try:
+                self._graphs[name] = ort.InferenceSession(proto, options, providers=[self._provider])
+            except Exception as error:  # ONNX Runtime raises classes of its own, straight under Exception
+                raise BackendError(f"{file}: ONNX Runtime refused the graph ({_line(error)})") from error
         return self._graphs[name]
 
     def _options(self, model: onnx.ModelProto) -> Any:
@@ -74,12 +85,13 @@ class OrtSession:
         options.log_severity_level = 3
         # A pool that keeps spinning after its run would take the cores from the next graph's pool.
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        names = [tensor.name for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
-        types = {tensor.name: onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type) for tensor in model.graph.initializer}
-        for name in names:
-            if name not in self._values:  # one copy for all graphs that share it
-                array = np.ascontiguousarray(self._weights.array(name, types[name]))
-                self._values[name] = ort.OrtValue.ortvalue_from_numpy(array)
+        references = [tensor for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL]
+        names = [tensor.name for tensor in references]
+        for tensor in references:
+            if tensor.name not in self._values:  # one copy for all graphs that share it
+                dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+                array = np.require(self._weights.array(tensor.name, dtype), requirements=["C", "A"])
+                self._values[tensor.name] = ort.OrtValue.ortvalue_from_numpy(array)
         options.add_external_initializers(names, [self._values[name] for name in names])
         return options
 
@@ -107,13 +119,10 @@ class OrtSession:
         assert isinstance(cache, OrtCache)
         binding = self.graph("backbone").io_binding()
         cache.bind(binding)
-        inputs = {**feeds, "inputs_embeds": rows[None].astype(self.dtype), "layer_scalars": self._scalars[f"{ENCODER}.language_model"]}
-        for name, array in inputs.items():
+        inputs = {"inputs_embeds": rows[None].astype(self.dtype), "layer_scalars": self._scalars[_ENCODER]}
+        for name, array in {**feeds, **inputs}.items():
             binding.bind_ortvalue_input(name, self.value(array))
-        # Only the cache is wanted: without an output for the hidden rows, the last layer ends at its keys and values.
-        options = ort.RunOptions()
-        options.only_execute_path_to_fetches = True
-        self._run_bound("backbone", binding, options)
+        self.run_bound("backbone", binding)
 
     def open_canvas(self, cache: CacheBuffers, feeds: Feeds, with_logits: bool = False) -> OrtCanvas:
         """See the contract."""
@@ -133,9 +142,10 @@ class OrtSession:
         except Exception as error:
             raise _refused(graph, error) from error
 
-    def _run_bound(self, graph: str, binding: Any, options: Any = None) -> None:
+    def run_bound(self, graph: str, binding: Any) -> None:
+        """Runs a graph on bound values."""
         try:
-            self.graph(graph).run_with_iobinding(binding, options)
+            self.graph(graph).run_with_iobinding(binding)
         except Exception as error:
             raise _refused(graph, error) from error
 
@@ -158,7 +168,7 @@ class OrtCanvas:
             "pin": np.zeros(count, np.bool_),
             "pin_ids": np.zeros(count, np.int64),
             "allowed": np.ones((1, config.text.vocab_size), np.bool_),
-            "allowed_row": np.zeros(count, np.int64),
+            "allowed_row": np.zeros(1, np.int64),
             "inputs_embeds": wide,
             "hidden": wide,
             "soft": wide,
@@ -193,7 +203,7 @@ class OrtCanvas:
         for name, array in feeds.items():
             self._values[name].update_inplace(np.ascontiguousarray(array))
         for graph, binding in self._bindings.items():
-            self._session._run_bound(graph, binding)
+            self._session.run_bound(graph, binding)
         # Copied: on the CPU these are views of what the next step overwrites.
         out: Mapping[str, Array] = {
             name: self._values[name].numpy().copy()
@@ -212,5 +222,8 @@ class OrtCanvas:
 
 
 def _refused(graph: str, error: Exception) -> BackendError:
-    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return BackendError(f"ONNX Runtime could not run {graph}: {line}")
+    return BackendError(f"ONNX Runtime could not run {graph}: {_line(error)}")
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
