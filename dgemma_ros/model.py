@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-import dgemma_ros
+from dgemma_ros import graphs
 from dgemma_ros.checkpoint import manifest
 from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_config, load_generation_config, media_ids
@@ -20,7 +20,7 @@ from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import CheckpointError, ContextError, ExportError
-from dgemma_ros.graphs.export import export
+from dgemma_ros.graphs.export import GRAPHS_FORMAT, export
 from dgemma_ros.runtime import rotary
 from dgemma_ros.runtime.contract import Array, Bools, Floats, Ints, Session
 from dgemma_ros.runtime.ort_session import OrtSession
@@ -111,6 +111,11 @@ def open_model(
         raise CheckpointError(f"{folder}: no such folder; give a checkpoint, or what `dgemma export` wrote")
     exported = folder if (folder / manifest.MANIFEST_FILE).exists() else _in_cache(folder, on_progress)
     listed = manifest.load(exported)
+    if (found := listed.settings.get("graphs")) != GRAPHS_FORMAT:
+        raise CheckpointError(
+            f"{exported / manifest.MANIFEST_FILE}: graphs of format {found}, but this version runs {GRAPHS_FORMAT}; "
+            "export the checkpoint again"
+        )
     manifest.verify(listed)
     config = load_config(exported)
     entries = {name: record.entry for name, record in listed.tensors.items()}
@@ -138,11 +143,12 @@ def _in_cache(checkpoint: Path, on_progress: Callable[[str], None] | None) -> Pa
 
 
 def _key(checkpoint: Path) -> str:
-    """Changes with the checkpoint's place, with its files, and with the version that writes the graphs."""
-    state = hashlib.sha256(f"{dgemma_ros.__version__}\n{checkpoint.resolve()}\n".encode())
-    for path in sorted(
-        p for pattern in ("*.json", "*.jinja", "*.safetensors", "*.yaml") for p in checkpoint.glob(pattern)
-    ):
+    """Changes with the checkpoint's place and files, and with the code that writes the graphs."""
+    state = hashlib.sha256(f"{checkpoint.resolve()}\n".encode())
+    for source in sorted(Path(graphs.__file__).parent.glob("*.py")):
+        state.update(source.read_bytes())
+    patterns = ("*.json", "*.jinja", "*.safetensors", "*.yaml", "golden/*.npz")
+    for path in sorted(path for pattern in patterns for path in checkpoint.glob(pattern)):
         stat = path.stat()
         state.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return f"{checkpoint.resolve().name}-{state.hexdigest()[:16]}"

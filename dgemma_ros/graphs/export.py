@@ -22,6 +22,8 @@ from dgemma_ros.graphs.embed import embed
 from dgemma_ros.graphs.head import head
 from dgemma_ros.graphs.vision import vision
 
+GRAPHS_FORMAT = 1
+"""Raised when the graphs' inputs, outputs or their meaning change, so that an old export is not run by new code."""
 DTYPES = {"float32": FLOAT, "float16": FLOAT16, "bfloat16": BFLOAT16}
 COPIED = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
@@ -65,7 +67,7 @@ def export(
         if on_progress:
             on_progress(manifest.MANIFEST_FILE)
         entries = {name: weights.tensors.entry(name) for name in weights.tensors.names()}
-        manifest.write(folder, manifest.describe(checkpoint, entries, {"dtype": dtype}))
+        manifest.write(folder, manifest.describe(checkpoint, entries, {"dtype": dtype, "graphs": GRAPHS_FORMAT}))
     return out
 
 
