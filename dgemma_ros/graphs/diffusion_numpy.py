@@ -62,7 +62,7 @@ def _draw(weight: Floats, uniform: Floats) -> Ints:
     row = np.arange(rows)
     inside = blocks[row, block].astype(np.float64).cumsum(-1)
     before = cdf[row, block] - sums[row, block]
-    local = np.minimum(target - before, inside[:, -1] * (1.0 - 2.0**-52))
+    local = np.clip(target - before, 0.0, inside[:, -1] * (1.0 - 2.0**-52))
     return np.asarray(block * size + (inside <= local[:, None]).sum(-1), np.int64)
 
 
