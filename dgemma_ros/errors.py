@@ -32,8 +32,12 @@ class CaseError(DgemmaError):
     """A replay case file is not what its format says."""
 
 
-class ExportError(DgemmaError):
-    """An export could not be written; nothing half-written was left behind."""
+class OutputError(DgemmaError):
+    """A file that was asked for could not be written; nothing half-written was left behind."""
+
+
+class ExportError(OutputError):
+    """The same of an export."""
 
 
 class BackendError(DgemmaError):

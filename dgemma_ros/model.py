@@ -20,7 +20,7 @@ from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import CheckpointError, ContextError, ExportError
-from dgemma_ros.graphs.export import GRAPHS_FORMAT, export
+from dgemma_ros.graphs.export import GRAPHS_FORMAT, export, first_layers
 from dgemma_ros.runtime import rotary
 from dgemma_ros.runtime.contract import Array, Bools, Floats, Ints, Session
 from dgemma_ros.runtime.ort_session import OrtSession
@@ -39,6 +39,8 @@ class Model:
     config: ModelConfig
     generation: GenerationConfig
     session: Session
+    dtype: str = "float32"
+    """The type in which the graphs bind weights and multiply matrices."""
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -98,18 +100,35 @@ class Model:
         return np.argsort(cells, kind="stable")
 
 
+@dataclass(frozen=True)
+class Excerpt:
+    """A model's first ``layers`` text layers in ``dtype``: what is small enough to be run twice and compared."""
+
+    layers: int
+    dtype: str = "float32"
+
+
 def open_model(
-    folder: Path | str, device: str = "cpu", threads: int = 0, on_progress: Callable[[str], None] | None = None
+    folder: Path | str,
+    device: str = "cpu",
+    threads: int = 0,
+    on_progress: Callable[[str], None] | None = None,
+    excerpt: Excerpt | None = None,
 ) -> Model:
     """Opens a checkpoint, or what ``dgemma export`` made of one.
 
-    A bare checkpoint is exported to the user's cache first, which takes a second. ``device``: ``cpu`` or ``cuda``;
-    ``threads``: of the CPU, 0 for all. Raises :class:`CheckpointError`, :class:`BackendError` or :class:`ExportError`.
+    A bare checkpoint is exported to the user's cache first, which takes a second, and so is an ``excerpt``. ``device``:
+    ``cpu`` or ``cuda``; ``threads``: of the CPU, 0 for all. Raises :class:`CheckpointError`, :class:`BackendError` or
+    :class:`ExportError`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; give a checkpoint, or what `dgemma export` wrote")
-    exported = folder if (folder / manifest.MANIFEST_FILE).exists() else _in_cache(folder, on_progress)
+    is_export = (folder / manifest.MANIFEST_FILE).exists()
+    if is_export and excerpt is None:
+        exported = folder
+    else:
+        exported = _in_cache(manifest.load(folder).checkpoint if is_export else folder, on_progress, excerpt)
     listed = manifest.load(exported)
     if (found := listed.settings.get("graphs")) != GRAPHS_FORMAT:
         raise CheckpointError(
@@ -118,11 +137,14 @@ def open_model(
         )
     manifest.verify(listed)
     config = load_config(exported)
+    if isinstance(layers := listed.settings.get("layers"), int):
+        config = first_layers(config, layers)
     entries = {name: record.entry for name, record in listed.tensors.items()}
     weights = Weights(Tensors(listed.checkpoint, entries), config)
     weights.check()
     session = OrtSession(exported, config, weights, threads, device)
-    return Model(exported, config, load_generation_config(exported, config), session)
+    dtype = str(listed.settings.get("dtype", Model.dtype))
+    return Model(exported, config, load_generation_config(exported, config), session, dtype)
 
 
 def cache_folder() -> Path:
@@ -130,15 +152,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dgemma_ros" / "exports"
 
 
-def _in_cache(checkpoint: Path, on_progress: Callable[[str], None] | None) -> Path:
+def _in_cache(checkpoint: Path, on_progress: Callable[[str], None] | None, excerpt: Excerpt | None) -> Path:
     """The export of a bare checkpoint in the user's cache, made where it is missing or no longer fits."""
     out = cache_folder() / _key(checkpoint)
+    dtype, layers = ("float32", None) if excerpt is None else (excerpt.dtype, excerpt.layers)
+    if excerpt is not None:
+        out = out.with_name(f"{out.name}-first{layers}-{dtype}")
     if not (out / manifest.MANIFEST_FILE).exists():
         try:
-            export(checkpoint, out, on_progress=on_progress)
-        except ExportError:
+            export(checkpoint, out, dtype, on_progress, layers)
+        except ExportError as error:
             if not (out / manifest.MANIFEST_FILE).exists():  # else another process was quicker
-                raise
+                raise ExportError(f"{error} (set XDG_CACHE_HOME to a folder that can be written)") from error
     return out
 
 

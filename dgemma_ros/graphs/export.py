@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import onnx
 from onnx import ModelProto
@@ -21,6 +20,7 @@ from dgemma_ros.graphs.builder import BFLOAT16, FLOAT, FLOAT16
 from dgemma_ros.graphs.embed import embed
 from dgemma_ros.graphs.head import head
 from dgemma_ros.graphs.vision import vision
+from dgemma_ros.output import whole_folder
 
 GRAPHS_FORMAT = 1
 """Raised when the graphs' inputs, outputs or their meaning change, so that an old export is not run by new code."""
@@ -41,20 +41,37 @@ def graphs(config: ModelConfig, dtype: int = FLOAT) -> Iterator[tuple[str, Model
     yield "head_with_logits", head(config, dtype, with_logits=True)
 
 
+def first_layers(config: ModelConfig, layers: int) -> ModelConfig:
+    """The same model with only its first ``layers`` text layers."""
+    text = config.text
+    kept = text.layers[:layers]
+    rope = MappingProxyType({kind: text.rope[kind] for kind in text.rope if any(layer.kind is kind for layer in kept)})
+    return replace(config, text=replace(text, layers=kept, rope=rope))
+
+
 def export(
-    checkpoint: Path, out: Path, dtype: str = "float32", on_progress: Callable[[str], None] | None = None
+    checkpoint: Path,
+    out: Path,
+    dtype: str = "float32",
+    on_progress: Callable[[str], None] | None = None,
+    layers: int | None = None,
 ) -> Path:
     """Writes ``out`` from ``checkpoint``; weights stay where they are, so it takes seconds and kilobytes.
 
     ``dtype``: the type in which the graphs bind weights and multiply matrices (float32, float16, bfloat16).
-    ``on_progress(name)`` is called as each file is begun. Written beside and renamed: ``out`` is there whole or not.
+    ``on_progress(name)`` is called as each file is begun. ``layers``: only the first so many text layers,
+    which is no model any more, but computes enough to compare two devices. ``out`` is written whole or not at all.
     Raises :class:`CheckpointError`, or :class:`ExportError` where ``out`` exists or cannot be written.
     """
     if dtype not in DTYPES:
         raise ExportError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
     config = load_config(checkpoint)
+    settings: dict[str, str | int] = {"dtype": dtype, "graphs": GRAPHS_FORMAT}
+    if layers is not None:
+        config = first_layers(config, layers)
+        settings["layers"] = layers
     weights = Weights.open(checkpoint, config)
-    with _beside(out) as folder:
+    with whole_folder(out) as folder:
         for name, model in graphs(config, DTYPES[dtype]):
             if on_progress:
                 on_progress(f"{name}.onnx")
@@ -67,31 +84,5 @@ def export(
         if on_progress:
             on_progress(manifest.MANIFEST_FILE)
         entries = {name: weights.tensors.entry(name) for name in weights.tensors.names()}
-        manifest.write(folder, manifest.describe(checkpoint, entries, {"dtype": dtype, "graphs": GRAPHS_FORMAT}))
+        manifest.write(folder, manifest.describe(checkpoint, entries, settings))
     return out
-
-
-@contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """A folder beside ``out`` that becomes ``out`` when all went well, and is removed when not."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExportError(f"{out}: exists already; choose another folder, or remove it first")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise ExportError(f"{out}: cannot be created ({error.strerror or error})") from error
-    try:
-        yield folder
-        folder.chmod(0o777 & ~_umask())
-        folder.replace(out)
-    except OSError as error:
-        raise ExportError(f"{out}: cannot be written ({error.strerror or error}); nothing was left behind") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
