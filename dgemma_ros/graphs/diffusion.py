@@ -132,29 +132,37 @@ def row_stats(softcap: float, vocab_size: int) -> FunctionProto:
         _node("GatherElements", ["block_cdf", "block_column"], "upto", axis=1),
         _node("GatherElements", ["block_sums", "block_column"], "own_sum", axis=1),
         _node("Sub", ["upto", "own_sum"], "before"),
-        # Level two: which token in the block. The target is held between 0 and the block's own sum, whatever rounding
-        # did, so that a token of no weight is never drawn.
+        # Level two: which token in the block. Whatever rounding did to the block's sum, the target is not below 0 and the
+        # last token of any weight is not passed, so that a token of no weight is never drawn. (No factor just below
+        # one does that: ONNX Runtime removes a product with a constant so near to one.)
         _node("CumSum", ["inside", "along"], "inside_cdf"),
         _constant("last_token", np.array([size - 1], np.int64)),
         _node("Gather", ["inside_cdf", "last_token"], "inside_sum", axis=1),
-        _constant("below_one", np.array(1.0 - 2.0**-52)),
-        _node("Mul", ["inside_sum", "below_one"], "inside_limit"),
         _node("Sub", ["target", "before"], "inside_raw"),
-        _node("Min", ["inside_raw", "inside_limit"], "inside_below"),
         _constant("none", np.zeros(())),
-        _node("Max", ["inside_below", "none"], "inside_target"),
-        *_count("inside_cdf", "inside_target", "offset"),
+        _node("Max", ["inside_raw", "none"], "inside_target"),
+        *_count("inside_cdf", "inside_target", "offset", below="inside_sum"),
         _node("Mul", ["block", "block_size"], "block_start"),
         _node("Add", ["block_start", "offset"], "drawn"),
     ]
     return function("DGemmaRowStats", ROW_STATS_INPUTS, ROW_STATS_OUTPUTS, nodes)
 
 
-def _count(cdf: str, target: str, output: str) -> list[NodeProto]:
-    """How many entries of an ascending row are ≤ the row's target: the index at which the CDF passes it."""
+def _count(cdf: str, target: str, output: str, below: str | None = None) -> list[NodeProto]:
+    """How many entries of an ascending row are ≤ the row's target: the index at which the CDF passes it.
+
+    ``below``: entries count only where they are less than this, too.
+    """
+    passed, nodes = f"{output}_passed", [_node("LessOrEqual", [cdf, target], f"{output}_passed")]
+    if below is not None:
+        nodes += [
+            _node("Less", [cdf, below], f"{output}_below"),
+            _node("And", [passed, f"{output}_below"], f"{output}_both"),
+        ]
+        passed = f"{output}_both"
     return [
-        _node("LessOrEqual", [cdf, target], f"{output}_passed"),
-        _node("Cast", [f"{output}_passed"], f"{output}_ones", to=TensorProto.INT64),
+        *nodes,
+        _node("Cast", [passed], f"{output}_ones", to=TensorProto.INT64),
         _node("ReduceSum", [f"{output}_ones", "last_axis"], output, keepdims=0),
     ]
 

@@ -62,8 +62,9 @@ def _draw(weight: Floats, uniform: Floats) -> Ints:
     row = np.arange(rows)
     inside = blocks[row, block].astype(np.float64).cumsum(-1)
     before = cdf[row, block] - sums[row, block]
-    local = np.clip(target - before, 0.0, inside[:, -1] * (1.0 - 2.0**-52))
-    return np.asarray(block * size + (inside <= local[:, None]).sum(-1), np.int64)
+    # Whatever rounding did to the block's sum: not before the first token of any weight, and not past the last one.
+    local = np.maximum(target - before, 0.0)[:, None]
+    return np.asarray(block * size + ((inside <= local) & (inside < inside[:, -1:])).sum(-1), np.int64)
 
 
 def canvas_update(

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime as ort
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from dgemma_ros.graphs import diffusion, diffusion_numpy
 from dgemma_ros.graphs.builder import BOOL, FLOAT, INT64, GraphBuilder
 from dgemma_ros.graphs.diffusion import MASKED, cdf_blocks
+from tests.graphs.run import session
 from tests.tiny import Noise
 
 BELOW_ONE = np.float32(1 - 2**-24)  # the largest float32 below 1
@@ -21,12 +22,6 @@ TIE = 1e-6
 VOCABS = (1, 2, 3, 7, 16, 97, 128, 150, 251, 1000, 4093, 4096)  # 97, 251 and 4093 are prime
 SIZES = st.sampled_from(VOCABS)
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def session(b: GraphBuilder) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(b.model().SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @lru_cache(maxsize=64)
@@ -156,6 +151,8 @@ def sets_of(kind: str, vocab: int, noise: Noise) -> np.ndarray:
     one_set=st.booleans(),
     seed=SEEDS,
 )
+# Its sum in float32 is larger than in float64, and the uniform number lies between the two.
+@example(kind="random", sets="all", vocab=7, uniform="last", temperature=0.4375, softcap=30.0, one_set=False, seed=0)
 def test_rows(
     kind: str, sets: str, vocab: int, uniform: str, temperature: float, softcap: float, one_set: bool, seed: int
 ) -> None:
