@@ -1,0 +1,68 @@
+# Everything is set up in .venv by the target that needs it. Another Python: make test PYTHON=python3.12
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Without a wish of the caller's, a .venv that is there keeps its Python.
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
+endif
+
+# What .venv is made from names its stamps, so that after a change of it a stamp is missing and all is installed anew.
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2> /dev/null)
+SOURCES := $(shell cat setup.py setup.cfg constraints.txt | cksum | tr ' ' -)
+MADE := $(VENV)/made-with-python-$(PYTHON_VERSION)
+READY := $(VENV)/ready-$(PYTHON_VERSION)-$(SOURCES)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help test oracle lint bench clean
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+test: $(READY)/test ## the tests; needs no GPU, no ROS and no torch
+	$(BIN)/python -m pytest tests --ignore=tests/oracle $(ARGS)
+
+oracle: $(READY)/oracle ## compares with transformers, live; GOLDEN=1 makes the checked-in golden values anew
+ifdef GOLDEN
+	for maker in $(patsubst tests/oracle/%.py,%,$(wildcard tests/oracle/golden*.py)); do \
+	    $(BIN)/python -m tests.oracle.$$maker; \
+	done
+else
+	$(BIN)/python -m pytest tests/oracle $(ARGS)
+endif
+
+lint: $(READY)/lint ## ruff, mypy and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)/oracle ## speeds, next to transformers on the same machine
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## removes .venv and whatever else was made here
+	rm -rf $(VENV) build install log *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
+		    echo "$(PYTHON) is Python $(or $(PYTHON_VERSION),nothing that runs), but 3.11 or newer is needed:" \
+	        "make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up $(VENV) with Python $(PYTHON_VERSION)" >&2
+	@# By its real name: $(PYTHON) may be the very .venv that goes.
+	base=$$($(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.executable))'); \
+	    rm -rf $(VENV); "$$base" -m venv $(VENV)
+	touch $@
+
+$(READY)/%: | $(MADE)
+	@echo "Installing what 'make $*' needs; this can take some minutes" >&2
+	@# The package is built with what is pinned too, not with whatever is newest on the day.
+	$(INSTALL) setuptools wheel
+	$(INSTALL) --no-build-isolation --editable '.[$*]'
+	find $(VENV) -maxdepth 1 -name 'ready-*' ! -path $(READY) -exec rm -rf {} +
+	mkdir -p $(READY) && touch $@
