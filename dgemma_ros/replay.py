@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dgemma_ros.case import Case, load_case, wrong
+from dgemma_ros.case import Case, check_case, load_case, wrong
 from dgemma_ros.errors import CaseError, ContextError, OutputError
 from dgemma_ros.model import Model
 from dgemma_ros.output import whole_file
@@ -17,7 +17,7 @@ from dgemma_ros.runtime.contract import Array
 from dgemma_ros.runtime.sampling import StoppingRule
 from dgemma_ros.runtime.visibility import VisionMask
 
-__all__ = ["Case", "check_out", "load_case", "replay", "save"]
+__all__ = ["Case", "check_case", "check_out", "load_case", "replay", "save"]
 
 _OUTPUTS: Final[Mapping[str, type]] = {
     "argmax": np.int64,

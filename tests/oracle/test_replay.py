@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dgemma_ros.model import open_model
-from dgemma_ros.replay import Case, replay
+from dgemma_ros.replay import Case, check_case, replay
 from dgemma_ros.runtime.generate import generate
 from dgemma_ros.runtime.noise import Noise as HostNoise
 from dgemma_ros.runtime.sampling import Sampling
@@ -45,7 +45,8 @@ def test_replay_under_teacher_forcing(name: str, tmp_path: Path, record_property
             vision_mask=(None, "gemma", "transformers-5.23")[draw.integer(0, 3)],
         )
         expected = reference.replay(theirs, folder, case)
-        compare(replay(ours, Case(Path("case"), case), with_logits=True, with_cache=True), expected, report=report)
+        checked = check_case(Case(Path("case"), case), ours.config)
+        compare(replay(ours, checked, with_logits=True, with_cache=True), expected, report=report)
         assert not report.wrong, (name, seed, report.wrong)
         steps, seed = steps + len(case["canvas"]), seed + 1
     print(
