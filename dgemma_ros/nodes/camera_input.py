@@ -1,0 +1,73 @@
+"""One camera as the planner hears it: messages in, frames out, every message that is not taken counted by reason."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
+from sensor_msgs.msg import CompressedImage, Image
+
+from dgemma_ros.nodes import qos, ros_time, topics
+from dgemma_ros.nodes.conversions import Refused, picture_of, picture_of_compressed
+from dgemma_ros.planning.types import Frame
+
+
+class CameraInput:
+    """Listens to one camera until closed. Counts are read by others without a lock: they may be a frame behind."""
+
+    def __init__(
+        self, node: Node, camera: str, transport: str, on_frame: Callable[[Frame], object], group: CallbackGroup
+    ) -> None:
+        self.camera = camera
+        self.received = 0
+        self.refused: Counter[str] = Counter()
+        self.last_received: float | None = None
+        self.incompatible = 0
+        self._node = node
+        self._on_frame = on_frame
+        compressed = transport == "compressed"
+        topic = topics.IMAGE_COMPRESSED if compressed else topics.IMAGE
+        self._subscription = node.create_subscription(
+            CompressedImage if compressed else Image,
+            topics.of_camera(camera, topic),
+            self._hear,
+            qos.IMAGES,
+            callback_group=group,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._warn),
+            qos_overriding_options=qos.OVERRIDES,
+        )
+
+    @property
+    def topic(self) -> str:
+        """Where it listens, with namespace and remapping."""
+        return str(self._subscription.topic_name)
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _hear(self, message: Image | CompressedImage) -> None:
+        received = time.monotonic()
+        self.received += 1
+        self.last_received = received
+        try:
+            picture = picture_of_compressed(message) if isinstance(message, CompressedImage) else picture_of(message)
+        except Refused as refused:
+            self.refused[refused.reason.value] += 1
+            self._node.get_logger().warning(f"{self.topic}: {refused}", throttle_duration_sec=10.0)
+            return
+        stamp = ros_time.nanoseconds(message.header.stamp) or self._node.get_clock().now().nanoseconds
+        self._on_frame(Frame(picture, stamp, self.camera, message.header.frame_id, received))
+
+    def _warn(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        self.incompatible = event.total_count
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self._node.get_logger().warning(
+            f"{self.topic}: a publisher's quality of service does not fit ({policy}), so none of its pictures arrive; "
+            f"set the parameter qos_overrides.{self.topic}.subscription.{policy.lower()}"
+        )

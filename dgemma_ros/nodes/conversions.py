@@ -1,0 +1,141 @@
+"""Camera messages to pictures and back.
+
+Messages are untrusted: whatever they hold, the outcome is a picture or :class:`Refused` with a reason that can be
+counted. Nothing here knows a node.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from dgemma_ros.errors import ImageError
+
+MAX_PIXELS = 1 << 26
+# Read when OpenCV is loaded: a small file that unpacks to gigabytes is refused by its header.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+
+import cv2  # noqa: E402
+
+Picture = NDArray[np.uint8]
+"""uint8 [H, W, 3], RGB."""
+
+
+class Reason(StrEnum):
+    """Why a camera message was not taken; the keys of the drop counts."""
+
+    ENCODING = "encoding"
+    SIZE = "size"
+    STEP = "step"
+    DECODE = "decode"
+
+
+class Refused(ImageError):
+    """A camera message that holds no picture we can use. ``reason`` is for counting, the text for people."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """Bytes a pixel, and the way to RGB. ``even``: two pixels share their colour, so the width must be even."""
+
+    depth: int
+    to_rgb: Callable[[Picture], Any]
+    even: bool = False
+
+
+def _by(code: int) -> Callable[[Picture], Any]:
+    return lambda picture: cv2.cvtColor(picture, code)
+
+
+_RGB = _Encoding(3, lambda picture: picture)
+_BGR = _Encoding(3, _by(cv2.COLOR_BGR2RGB))
+_MONO = _Encoding(1, _by(cv2.COLOR_GRAY2RGB))
+_UYVY = _Encoding(2, _by(cv2.COLOR_YUV2RGB_UYVY), even=True)
+_YUYV = _Encoding(2, _by(cv2.COLOR_YUV2RGB_YUY2), even=True)
+ENCODINGS = {
+    "rgb8": _RGB,
+    "bgr8": _BGR,
+    "8UC3": _BGR,  # OpenCV's own order, as cv_bridge takes it
+    "rgba8": _Encoding(4, _by(cv2.COLOR_RGBA2RGB)),
+    "bgra8": _Encoding(4, _by(cv2.COLOR_BGRA2RGB)),
+    "8UC4": _Encoding(4, _by(cv2.COLOR_BGRA2RGB)),
+    "mono8": _MONO,
+    "8UC1": _MONO,
+    "yuv422": _UYVY,
+    "uyvy": _UYVY,
+    "yuv422_yuy2": _YUYV,
+    "yuyv": _YUYV,
+    # OpenCV names Bayer patterns by their second row, ROS by their first.
+    "bayer_rggb8": _Encoding(1, _by(cv2.COLOR_BayerBG2RGB), even=True),
+    "bayer_bggr8": _Encoding(1, _by(cv2.COLOR_BayerRG2RGB), even=True),
+    "bayer_gbrg8": _Encoding(1, _by(cv2.COLOR_BayerGR2RGB), even=True),
+    "bayer_grbg8": _Encoding(1, _by(cv2.COLOR_BayerGB2RGB), even=True),
+}
+
+
+def picture_of(message: Image) -> Picture:
+    """The picture of a raw image; it may share the message's memory. Raises :class:`Refused`."""
+    encoding = ENCODINGS.get(message.encoding)
+    if encoding is None:
+        hint = "depth and 16-bit images are not pictures" if "16" in message.encoding or "32" in message.encoding else ""
+        hint = hint or f"there are {', '.join(ENCODINGS)}"
+        raise Refused(Reason.ENCODING, f"encoding {message.encoding[:40]!r} is not taken: {hint}")
+    height, width, step = message.height, message.width, message.step
+    if not (height and width) or height * width > MAX_PIXELS:
+        raise Refused(Reason.SIZE, f"an image of {width} × {height} pixels")
+    if encoding.even and (width % 2 or height % 2 and encoding.depth == 1):
+        raise Refused(Reason.SIZE, f"{message.encoding} of {width} × {height} pixels: two share their colour, so sides are even")
+    if step < width * encoding.depth:
+        raise Refused(Reason.STEP, f"step {step} is less than a row of {width} pixels of {encoding.depth} bytes")
+    if len(message.data) != step * height:
+        raise Refused(Reason.SIZE, f"{len(message.data)} bytes of data, but {height} rows of {step} bytes")
+    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, : width * encoding.depth]
+    pixels = rows if encoding.depth == 1 else rows.reshape(height, width, encoding.depth)
+    return np.ascontiguousarray(encoding.to_rgb(pixels))
+
+
+def picture_of_compressed(message: CompressedImage) -> Picture:
+    """The picture of a JPEG, PNG or whatever OpenCV reads. Raises :class:`Refused`."""
+    if "compressedDepth" in message.format or message.format.startswith(("16UC1", "mono16", "32FC1")):
+        raise Refused(Reason.ENCODING, f"format {message.format[:60]!r}: depth and 16-bit images are not pictures")
+    data = np.frombuffer(message.data, np.uint8)
+    try:
+        # Camera drivers send pixels as they stand; a rotation written into the file is not theirs.
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
+    except cv2.error as error:
+        raise Refused(Reason.SIZE, f"a compressed image that OpenCV refuses: {str(error).strip()[:120]}") from error
+    if picture is None:
+        raise Refused(Reason.DECODE, f"{data.size} bytes that are no image (format {message.format[:40]!r})")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def image_message(bgr: Picture, stamp: Time, frame_id: str) -> Image:
+    """A raw image, ``bgr8``, of a picture as OpenCV gives it: uint8 [H, W, 3], BGR."""
+    message = Image(height=bgr.shape[0], width=bgr.shape[1], encoding="bgr8", step=bgr.shape[1] * 3)
+    message.header.stamp, message.header.frame_id = stamp, frame_id
+    message.data = array.array("B", bgr.tobytes())  # an ndarray would be checked byte by byte: 200 ms
+    return message
+
+
+def compressed_message(bgr: Picture, stamp: Time, frame_id: str, quality: int) -> CompressedImage:
+    """A JPEG image of a picture as OpenCV gives it. ``quality`` 1 … 100."""
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
+        raise ImageError("OpenCV could not write a JPEG")
+    message = CompressedImage(format="bgr8; jpeg compressed bgr8")
+    message.header.stamp, message.header.frame_id = stamp, frame_id
+    message.data = array.array("B", data.tobytes())
+    return message

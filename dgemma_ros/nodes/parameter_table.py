@@ -1,0 +1,159 @@
+"""Every parameter of the nodes: default, range, when it may change, and what it does. Knows no ROS.
+
+The nodes declare from these tables, the README's reference is made of them, and launch files are checked against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from enum import Enum, StrEnum
+from typing import Any
+
+from dgemma_ros.planning.types import Settings
+
+Value = bool | int | float | str | list[str]
+
+
+class When(StrEnum):
+    """When a parameter may change."""
+
+    LIVE = "any time"
+    UNCONFIGURED = "while unconfigured"
+    START = "at start only"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter. Its type is its default's; ``low`` and ``high`` are inclusive."""
+
+    name: str
+    default: Value
+    about: str
+    when: When = When.LIVE
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    takes_whole_numbers: bool = False
+    """A text that may look like a number: ``source: 0``."""
+
+    @property
+    def loose(self) -> bool:
+        """Whether a whole number is as good as the type proper: ``budget: 2``."""
+        return isinstance(self.default, float) or self.takes_whole_numbers
+
+    @property
+    def limits(self) -> str:
+        """Range or choices, for people."""
+        if self.choices:
+            return ", ".join(f"`{choice}`" for choice in self.choices)
+        return "" if self.low is None else f"{self.low:g} … {self.high:g}"
+
+    def read(self, value: Any) -> Any:
+        """A value in the type proper."""
+        return type(self.default)(value) if self.loose else value
+
+    def wrong(self, value: Any) -> str | None:
+        """What is wrong with a value, or None. ROS itself holds types and ranges but for loose ones."""
+        if self.loose:
+            kinds = (float, int) if isinstance(self.default, float) else (str, int)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                return f"{self.name}: {value!r} is not a {'number' if isinstance(self.default, float) else 'text'}"
+            if self.low is not None and self.high is not None and not self.low <= value <= self.high:
+                return f"{self.name}: {value!r} is not in {self.limits}"
+        if self.choices and value not in self.choices:
+            return f"{self.name}: {value!r} is none of {', '.join(self.choices)}"
+        return None
+
+
+_SETTINGS = {
+    "budget": "seconds from a task to its plan, for tasks that name none",
+    "preemption": "what a new task does while another of the same priority runs: takes its place, waits, or is refused",
+    "queue_limit": "tasks that may wait",
+    "late_policy": "what a plan holds that ended by its deadline: the best draft, or nothing",
+    "max_observation_age": "seconds; a plan resting on an older frame is stale; 0 takes any frame, or none",
+    "stale_policy": "what becomes of a task whose newest frame is too old: its plan is marked, or it is refused",
+    "frame_rate": "frames a second of each camera taken into the context; 0 takes none",
+    "max_frames": "frames kept in the context",
+    "image_tokens": "soft tokens a frame may take; 0 for the checkpoint's own",
+    "seed": "of all noise: the same context, task and seed make the same plan",
+    "max_steps": "denoising steps of one canvas; 0 for the checkpoint's own",
+    "max_canvases": "canvases of one answer, thinking included",
+    "publish_margin": "seconds before the deadline by which a plan leaves the planner",
+    "max_plan_steps": "skills that one plan may call",
+    "valid_for": "seconds for which a plan may be begun",
+    "thinking": "let the model think before it answers, where its template can",
+    "repair": "denoise only the wrong part of a plan again while time is left",
+    "context_tokens": "tokens that may be remembered",
+}
+
+
+def _setting(name: str, about: str) -> Parameter:
+    """The parameter of one of the planner's settings; None, which ROS has not, becomes 0."""
+    entry = next(entry for entry in fields(Settings) if entry.name == name)
+    if entry.default is MISSING:
+        raise TypeError(f"Settings.{name} has no default")
+    default = 0 if entry.default is None else entry.default
+    if isinstance(default, Enum):
+        return Parameter(name, str(default.value), about, choices=tuple(str(choice.value) for choice in type(default)))
+    low, high = entry.metadata.get("range", (None, None))
+    return Parameter(name, default, about, low=0 if entry.default is None else low, high=high)
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """The planner's settings in a node's parameters. Raises :class:`SettingsError`."""
+    chosen = {name: values[name] for name in _SETTINGS}
+    chosen["max_steps"] = chosen["max_steps"] or None
+    return Settings.of(chosen)
+
+
+TRANSPORTS = ("raw", "compressed")
+
+PLANNER = (
+    Parameter("model", "", "folder: a checkpoint, or what `dgemma export` or `build` made of one", When.UNCONFIGURED),
+    Parameter("skills", "", "file: the robot's skills; empty: `skills.yaml` in the model's folder", When.UNCONFIGURED),
+    Parameter("device", "cpu", "what runs a model that is no built engine", When.UNCONFIGURED, choices=("cpu", "cuda")),
+    Parameter("threads", 0, "CPU threads of inference; 0: all cores", When.UNCONFIGURED, 0, 1024),
+    Parameter(
+        "autostart", True, "configure and activate by itself; false where a lifecycle manager leads", When.START
+    ),
+    Parameter("cameras", [""], "names of the cameras; empty names `image_raw` itself", When.UNCONFIGURED),
+    Parameter("image_transport", "raw", "how pictures come", When.UNCONFIGURED, choices=TRANSPORTS),
+    Parameter(
+        "result_timeout", 60.0, "seconds for which the action keeps a result to be asked for", When.START, 0.0, 86400.0
+    ),
+    *(_setting(name, about) for name, about in _SETTINGS.items()),
+)
+
+CAMERA = (
+    Parameter(
+        "source",
+        "",
+        "video file, folder of images, device (`/dev/video0` or `0`), stream address, or GStreamer pipeline",
+        When.START,
+        takes_whole_numbers=True,
+    ),
+    Parameter("rate", 0.0, "pictures a second; 0: the source's own, or 10", When.START, 0.0, 1000.0),
+    Parameter("loop", True, "begin again at the end of a file or folder; without, the node ends there", When.START),
+    Parameter("image_transport", "raw", "how pictures go out", When.START, choices=TRANSPORTS),
+    Parameter("jpeg_quality", 90, "of compressed pictures", When.LIVE, 1, 100),
+    Parameter("width", 0, "pixels to resize to; 0: as they come", When.START, 0, 16384),
+    Parameter("height", 0, "pixels to resize to; 0: as they come", When.START, 0, 16384),
+    Parameter("frame_id", "camera", "the pictures' frame_id", When.START),
+    Parameter("camera_info", "", "file: calibration as camera_calibration writes it; empty: uncalibrated", When.START),
+)
+
+
+def reference(table: Iterable[Parameter]) -> str:
+    """A table of parameters as Markdown."""
+    lines = ["| parameter | default | range | changes | |", "|---|---|---|---|---|"]
+    lines += [f"| `{p.name}` | {_shown(p.default)} | {p.limits} | {p.when} | {p.about} |" for p in table]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, list):
+        return "`[" + ", ".join(f'"{item}"' for item in value) + "]`"
+    return "empty" if value == "" else f"`{value}`"

@@ -1,0 +1,147 @@
+"""Tasks, plans, drafts and the context between messages and the planner's own types."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import uuid
+
+from dgemma_msgs import msg, srv
+from rclpy.clock import Clock
+
+from dgemma_ros.nodes import ros_time
+from dgemma_ros.planning.types import ContextInfo, Plan, PlanDraft, PlanStep, Scalar, Status, Task
+
+STATUS = {status: getattr(msg.Plan, status.name) for status in Status}
+_KINDS = ((bool, msg.Argument.BOOLEAN), (int, msg.Argument.INTEGER), (float, msg.Argument.NUMBER))
+
+
+def task_of_text(text: str) -> Task:
+    """A task in plain words, all else left to the parameters."""
+    return Task(new_id(), text, None, received=time.monotonic())
+
+
+def task_of(message: msg.Task) -> Task:
+    """A task and its terms; an empty task_id gets one. Whether it can be used, the planner says."""
+    budget = ros_time.seconds(message.budget)
+    return Task(
+        task_id=message.task_id or new_id(),
+        text=message.text,
+        budget=budget if budget != 0.0 else None,
+        priority=int(message.priority),
+        remember=message.remember,
+        template_text=message.template_text,
+        received=time.monotonic(),
+    )
+
+
+def new_id() -> str:
+    """An id for a task that came without."""
+    return uuid.uuid4().hex[:12]
+
+
+def plan_message(plan: Plan, clock: Clock) -> msg.Plan:
+    """A plan as a message, its times in ROS time."""
+    message = msg.Plan(
+        schema_version=msg.Plan.SCHEMA_VERSION,
+        plan_id=plan.plan_id,
+        task_id=plan.task_id,
+        task=plan.task,
+        status=STATUS[plan.status],
+        valid=plan.valid,
+        stale=plan.stale,
+        error_code=int(plan.error_code),
+        error=plan.error,
+        camera=plan.camera,
+        frame_id=plan.frame_id,
+        steps=[step_message(step) for step in plan.steps],
+        text=plan.text,
+        deadline=ros_time.at(clock, plan.deadline),
+        latency=ros_time.to_duration(plan.latency.total),
+        latency_vision=ros_time.to_duration(plan.latency.vision),
+        latency_prefill=ros_time.to_duration(plan.latency.prefill),
+        latency_denoise=ros_time.to_duration(plan.latency.denoise),
+        denoising_steps=plan.denoising_steps,
+        step_budget=plan.step_budget,
+        canvases=plan.canvases,
+        mean_entropy=_number(plan.mean_entropy),
+        context_tokens=plan.context_tokens,
+        model=plan.model,
+        seed=plan.seed,
+    )
+    message.header.stamp = clock.now().to_msg()
+    if plan.valid:
+        message.valid_until = ros_time.at(clock, plan.finished + plan.valid_for)
+    if plan.observation_stamp_ns is not None:
+        message.observation_stamp = ros_time.to_time(plan.observation_stamp_ns)
+    return message
+
+
+def step_message(step: PlanStep) -> msg.PlanStep:
+    """One call of a skill."""
+    arguments = dict(sorted(step.arguments.items()))
+    return msg.PlanStep(
+        skill=step.skill,
+        arguments_json=json.dumps(arguments, ensure_ascii=False),
+        arguments=[_argument(name, value) for name, value in arguments.items()],
+        confidence=_number(step.confidence),
+    )
+
+
+def _argument(name: str, value: Scalar) -> msg.Argument:
+    kind = next((kind for type_, kind in _KINDS if isinstance(value, type_)), msg.Argument.STRING)
+    return msg.Argument(name=name, type=kind, value=value if isinstance(value, str) else json.dumps(value))
+
+
+def plan_in_words(plan: Plan) -> str:
+    """A plan for ``plan_text``: its calls, or why there are none."""
+    if plan.valid and not plan.stale:
+        return plan.text
+    reason = plan.error or ("the newest frame is too old" if plan.stale else "not valid")
+    return f"[{plan.status}: {reason}] {plan.text}".rstrip()
+
+
+def draft_message(draft: PlanDraft, clock: Clock) -> msg.PlanDraft:
+    """A draft as a message."""
+    message = msg.PlanDraft(
+        task_id=draft.task_id,
+        canvas=draft.canvas,
+        step=draft.step,
+        steps=draft.steps,
+        text=draft.text,
+        tokens=list(draft.tokens),
+        settled=list(draft.settled),
+        entropy=[_number(value) for value in draft.entropy],
+        mean_entropy=_number(draft.mean_entropy),
+        remaining=ros_time.to_duration(draft.remaining),
+    )
+    message.header.stamp = clock.now().to_msg()
+    return message
+
+
+def fill_context(response: srv.ContextInfo.Response, info: ContextInfo) -> None:
+    """The planner's memory, for the service."""
+    response.success = True
+    response.tokens, response.token_limit = info.tokens, info.limit
+    response.frames, response.rebuilds = info.frames, info.rebuilds
+    response.segments = [
+        msg.ContextSegment(
+            kind=segment.kind,
+            tokens=segment.tokens,
+            stamp=ros_time.to_time(segment.stamp_ns or 0),
+            summary=segment.summary,
+        )
+        for segment in info.segments
+    ]
+    if info.newest_stamp_ns is not None:
+        response.newest_stamp = ros_time.to_time(info.newest_stamp_ns)
+    if info.newest_age is not None:
+        response.newest_age = ros_time.to_duration(info.newest_age)
+    response.dropped_kinds = list(info.dropped)
+    response.dropped_counts = list(info.dropped.values())
+
+
+def _number(value: float) -> float:
+    """A float32 field takes no infinity without a complaint."""
+    return float(value) if math.isfinite(value) else 0.0

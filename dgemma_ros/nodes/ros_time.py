@@ -1,0 +1,37 @@
+"""Between the planner's two clocks and ROS messages."""
+
+from __future__ import annotations
+
+import time
+
+from builtin_interfaces.msg import Duration, Time
+from rclpy.clock import Clock
+
+_SECOND = 1_000_000_000
+
+
+def to_time(nanoseconds: int) -> Time:
+    """A stamp; what lies before the epoch becomes 0, which ROS reads as unknown."""
+    nanoseconds = max(0, nanoseconds)
+    return Time(sec=min(nanoseconds // _SECOND, 2**31 - 1), nanosec=nanoseconds % _SECOND)
+
+
+def to_duration(seconds: float) -> Duration:
+    """A duration of seconds, rounded to nanoseconds; negative where they are."""
+    nanoseconds = round(min(max(seconds, -(2.0**31)), 2.0**31 - 1) * _SECOND)
+    return Duration(sec=nanoseconds // _SECOND, nanosec=nanoseconds % _SECOND)
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Of a stamp."""
+    return int(stamp.sec) * _SECOND + int(stamp.nanosec)
+
+
+def seconds(duration: Duration) -> float:
+    """Of a duration."""
+    return float(duration.sec) + duration.nanosec / _SECOND
+
+
+def at(clock: Clock, monotonic: float) -> Time:
+    """The ROS time at a moment of ``time.monotonic()``, as far as both run evenly between then and now."""
+    return to_time(clock.now().nanoseconds + round((monotonic - time.monotonic()) * _SECOND))

@@ -1,0 +1,150 @@
+"""Where a camera node's pictures come from: whatever OpenCV opens. Knows no ROS."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dgemma_ros.errors import DgemmaError
+
+Picture = NDArray[np.uint8]
+"""uint8 [H, W, 3], BGR."""
+
+IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+class SourceError(DgemmaError):
+    """A source of pictures cannot be opened; the text says which and why."""
+
+
+class Source(Protocol):
+    """Pictures one after another. For one thread."""
+
+    rate: float
+    """Pictures a second that it was made for; 0 where it does not say."""
+    live: bool
+    """Whether time passes in it by itself, as in a camera."""
+
+    def read(self) -> Picture | None:
+        """The next picture; None at the end, or where a live source failed."""
+
+    def skip(self) -> None:
+        """Passes over one picture, quicker than reading it."""
+
+    def rewind(self) -> None:
+        """Begins again: the first picture, or a live source opened anew. Raises :class:`SourceError`."""
+
+    def close(self) -> None:
+        """Lets go of the device or file."""
+
+
+class Folder:
+    """The images of a folder, by name; files that turn out to be none are passed over."""
+
+    live = False
+    rate = 0.0
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+        self._next = 0
+
+    def read(self) -> Picture | None:
+        """The next image that can be read."""
+        while self._next < len(self._files):
+            picture = cv2.imread(str(self._files[self._next]), cv2.IMREAD_COLOR)
+            self._next += 1
+            if picture is not None:
+                return np.asarray(picture, np.uint8)
+        return None
+
+    def skip(self) -> None:
+        """Passes over one file."""
+        self._next += 1
+
+    def rewind(self) -> None:
+        """Begins again."""
+        self._next = 0
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Capture:
+    """A video file, a device, a stream or a pipeline, by OpenCV's VideoCapture."""
+
+    def __init__(self, what: str | int, name: str, backend: int, live: bool) -> None:
+        self.live = live
+        self._what, self._name, self._backend = what, name, backend
+        self._capture: cv2.VideoCapture | None = None
+        self.rewind()
+        rate = float(self._opened.get(cv2.CAP_PROP_FPS))
+        self.rate = rate if 0.0 < rate <= 1000.0 else 0.0
+
+    @property
+    def _opened(self) -> cv2.VideoCapture:
+        if self._capture is None:
+            raise SourceError(f"{self._name}: closed")
+        return self._capture
+
+    def read(self) -> Picture | None:
+        """The next picture, always three channels of 8 bits."""
+        got, picture = self._opened.read()
+        if not got or picture is None:
+            return None
+        return np.asarray(picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
+
+    def skip(self) -> None:
+        """Takes a picture without decoding it, where the backend can."""
+        self._opened.grab()
+
+    def rewind(self) -> None:
+        """Opens it again: seeking is not exact with every codec, and a device that went away comes back so."""
+        self.close()
+        capture = cv2.VideoCapture(self._what, self._backend)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceError(f"{self._name}: OpenCV cannot open it as video")
+        if self.live:
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        self._capture = capture
+
+    def close(self) -> None:
+        """Lets go of it; idempotent."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+
+def open_source(source: str) -> Source:
+    """A source by what its text looks like: pipeline, address, device, folder or file. Raises :class:`SourceError`."""
+    source = source.strip()
+    if not source:
+        raise SourceError("the parameter source is empty: give a video file, a folder of images, a device or a pipeline")
+    if " ! " in source:
+        if "GStreamer:                   YES" not in cv2.getBuildInformation():
+            raise SourceError("source is a GStreamer pipeline, but this OpenCV is built without GStreamer (apt's has it)")
+        return Capture(source, "pipeline", cv2.CAP_GSTREAMER, live=True)
+    if "://" in source:
+        return Capture(source, source, cv2.CAP_ANY, live=True)
+    if source.isdigit() or source.startswith("/dev/"):
+        if not Path(device := f"/dev/video{source}" if source.isdigit() else source).exists():
+            raise SourceError(f"{device}: no such device")
+        return Capture(int(source) if source.isdigit() else source, device, cv2.CAP_ANY, live=True)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGES)
+        if not files:
+            raise SourceError(f"{path}: no images in this folder ({', '.join(sorted(IMAGES))})")
+        return Folder(files)
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file or folder")
+    if path.suffix.lower() in IMAGES:
+        return Folder([path])
+    return Capture(str(path), str(path), cv2.CAP_ANY, live=False)

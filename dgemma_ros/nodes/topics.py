@@ -1,0 +1,117 @@
+"""Every name that the nodes speak under, in one table: the nodes take them from here, and the README's reference is made of it.
+
+Names are relative, so that a namespace moves a whole robot, and can be remapped. Knows no ROS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a name stands for, seen from the node."""
+
+    IN = "in"
+    OUT = "out"
+    SERVICE = "service"
+    ACTION = "action"
+
+
+@dataclass(frozen=True)
+class Name:
+    """One name: its type as ``ros2 interface show`` takes it, and what travels there."""
+
+    name: str
+    type: str
+    kind: Kind
+    qos: str
+    about: str
+
+
+IMAGE = Name(
+    "image_raw",
+    "sensor_msgs/msg/Image",
+    Kind.IN,
+    "best effort, depth 1",
+    "camera pictures; with `cameras: [front, rear]` it is `front/image_raw` and `rear/image_raw`",
+)
+IMAGE_COMPRESSED = Name(
+    "image_raw/compressed",
+    "sensor_msgs/msg/CompressedImage",
+    Kind.IN,
+    "best effort, depth 1",
+    "instead, with `image_transport: compressed`",
+)
+TASK = Name("task", "std_msgs/msg/String", Kind.IN, "reliable, depth 1000", "the whole prompt: one task in plain words")
+TASK_REQUEST = Name("task_request", "dgemma_msgs/msg/Task", Kind.IN, "reliable, depth 1000", "a task with its terms")
+INHIBIT = Name(
+    "inhibit", "std_msgs/msg/Bool", Kind.IN, "reliable, depth 10", "`true` stops planning at once, until `false`"
+)
+PLAN = Name(
+    "plan", "dgemma_msgs/msg/Plan", Kind.OUT, "reliable, transient local, depth 100", "exactly one for every task"
+)
+PLAN_TEXT = Name(
+    "plan_text",
+    "std_msgs/msg/String",
+    Kind.OUT,
+    "reliable, transient local, depth 100",
+    "each plan in a line or more for people and shells",
+)
+PLAN_DRAFT = Name(
+    "plan_draft", "dgemma_msgs/msg/PlanDraft", Kind.OUT, "reliable, depth 50", "the canvas after each denoising step"
+)
+DIAGNOSTICS = Name(
+    "/diagnostics",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    Kind.OUT,
+    "reliable, depth 10",
+    "once a second: state, latency, deadlines, steps, context, drops, model",
+)
+GENERATE_PLAN = Name(
+    "generate_plan",
+    "dgemma_msgs/action/GeneratePlan",
+    Kind.ACTION,
+    "",
+    "a task as an action: drafts are its feedback, cancel works within a denoising step",
+)
+CONTEXT_INFO = Name(
+    "~/context_info", "dgemma_msgs/srv/ContextInfo", Kind.SERVICE, "", "what the planner remembers now"
+)
+RESET_CONTEXT = Name(
+    "~/reset_context", "dgemma_msgs/srv/ResetContext", Kind.SERVICE, "", "forgets frames, tasks and plans"
+)
+SET_SKILL_ENABLED = Name(
+    "~/set_skill_enabled", "dgemma_msgs/srv/SetSkillEnabled", Kind.SERVICE, "", "switches a skill on or off"
+)
+
+PLANNER = (
+    *(IMAGE, IMAGE_COMPRESSED, TASK, TASK_REQUEST, INHIBIT),
+    *(PLAN, PLAN_TEXT, PLAN_DRAFT, DIAGNOSTICS),
+    *(GENERATE_PLAN, CONTEXT_INFO, RESET_CONTEXT, SET_SKILL_ENABLED),
+)
+CAMERA = (
+    Name(IMAGE.name, IMAGE.type, Kind.OUT, "best effort, depth 1", "the pictures, `bgr8`"),
+    Name(
+        IMAGE_COMPRESSED.name,
+        IMAGE_COMPRESSED.type,
+        Kind.OUT,
+        "best effort, depth 1",
+        "instead, with `image_transport: compressed`: JPEG",
+    ),
+    Name("camera_info", "sensor_msgs/msg/CameraInfo", Kind.OUT, "best effort, depth 1", "with each picture"),
+    Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, "reliable, depth 10", "once a second: frames, rate, drops"),
+)
+
+
+def of_camera(camera: str, topic: Name) -> str:
+    """A camera's topic; the camera named by the empty string has no prefix."""
+    return f"{camera}/{topic.name}" if camera else topic.name
+
+
+def reference(names: Iterable[Name]) -> str:
+    """The names as a Markdown table."""
+    lines = ["| name | type | | quality of service | |", "|---|---|---|---|---|"]
+    lines += [f"| `{n.name}` | {n.type} | {n.kind} | {n.qos} | {n.about} |" for n in names]
+    return "\n".join(lines) + "\n"
