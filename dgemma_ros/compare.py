@@ -19,6 +19,7 @@ from dgemma_ros.runtime.contract import Array
 
 MARGINS: Final = {"argmax": "argmax_margin", "drawn": "draw_margin", "accepted": "bound_margin", "stop": "stop_margin"}
 _OUTPUTS: Final = ("logits", "entropy", "mean_entropy", "argmax", "drawn", "accepted", "next_canvas", "stop")
+_CHOICES: Final = ("argmax", "drawn", "accepted", "next_canvas", "stop")
 _NATS: Final = ("entropy", "mean_entropy")
 _CACHE: Final = re.compile(r"(key|value)_(\d+)")
 
@@ -105,12 +106,14 @@ def compare(
         if ours[name].shape != expected[name].shape:
             shapes = f"has shape {list(ours[name].shape)}, expected {list(expected[name].shape)}"
             found.append(Difference(name, (), 0, 0, reason=shapes))
+        elif expected[name].dtype.kind not in "fiub":
+            found.append(Difference(name, (), 0, 0, reason=f"is compared with {expected[name].dtype}, no numbers"))
         else:
             comparable.append(name)
     report.tensors += len(comparable)
     same: dict[str, NDArray[np.bool_]] = {}
     for name in comparable:
-        if expected[name].dtype.kind == "f":
+        if name not in _CHOICES:
             found += _compare_floats(name, ours[name], expected[name], tolerance, report)
         else:
             found += _compare_choices(name, ours[name], expected, tolerance, same, report)

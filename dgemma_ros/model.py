@@ -15,12 +15,13 @@ from dgemma_ros import graphs
 from dgemma_ros.checkpoint import manifest
 from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_config, load_generation_config, media_ids
+from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.checkpoint.images import ImagePreparation
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import CheckpointError, ContextError, ExportError
-from dgemma_ros.graphs.export import GRAPHS_FORMAT, export, first_layers
+from dgemma_ros.graphs.export import DTYPES, GRAPHS_FORMAT, export, first_layers
 from dgemma_ros.runtime import rotary
 from dgemma_ros.runtime.contract import Array, Bools, Floats, Ints, Session
 from dgemma_ros.runtime.ort_session import OrtSession
@@ -136,15 +137,28 @@ def open_model(
             "export the checkpoint again"
         )
     manifest.verify(listed)
-    config = load_config(exported)
-    if isinstance(layers := listed.settings.get("layers"), int):
-        config = first_layers(config, layers)
+    config, dtype = _described(exported, listed)
     entries = {name: record.entry for name, record in listed.tensors.items()}
     weights = Weights(Tensors(listed.checkpoint, entries), config)
     weights.check()
     session = OrtSession(exported, config, weights, threads, device)
-    dtype = str(listed.settings.get("dtype", Model.dtype))
     return Model(exported, config, load_generation_config(exported, config), session, dtype)
+
+
+def described(folder: Path) -> tuple[ModelConfig, str]:
+    """What :func:`open_model` would open, without opening it: its configuration, and the type of its graphs."""
+    if not (folder / manifest.MANIFEST_FILE).exists():
+        return load_config(folder), Model.dtype
+    return _described(folder, manifest.load(folder))
+
+
+def _described(exported: Path, listed: manifest.Manifest) -> tuple[ModelConfig, str]:
+    config = load_config(exported)
+    if isinstance(layers := listed.settings.get("layers"), int):
+        config = first_layers(config, layers)
+    if (dtype := listed.settings.get("dtype", Model.dtype)) not in DTYPES:
+        raise CheckpointError(f"{exported / manifest.MANIFEST_FILE}: settings.dtype: {shown(dtype)} is not known")
+    return config, str(dtype)
 
 
 def cache_folder() -> Path:
