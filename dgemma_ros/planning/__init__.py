@@ -3,14 +3,16 @@
 Nothing here knows ROS. :class:`Planner` is the only door: thread-safe, with one worker thread that owns the model.
 """
 
+from dgemma_ros.planning.planner import Planner, PlannerError
+from dgemma_ros.planning.skills import SkillCatalogue, SkillsError
 from dgemma_ros.planning.types import (
     ContextInfo,
     ErrorCode,
     Event,
     EventKind,
     Frame,
-    LatePolicy,
     Latency,
+    LatePolicy,
     Percentiles,
     Plan,
     PlanDraft,
@@ -37,10 +39,14 @@ __all__ = [
     "Plan",
     "PlanDraft",
     "PlanStep",
+    "Planner",
+    "PlannerError",
     "Preemption",
     "SegmentInfo",
     "Settings",
     "SettingsError",
+    "SkillCatalogue",
+    "SkillsError",
     "StalePolicy",
     "Statistics",
     "Status",

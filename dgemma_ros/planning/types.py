@@ -306,7 +306,7 @@ class Statistics:
     """Step time now over what warming up measured."""
     frames_taken: int
     frames_dropped: Mapping[str, int]
-    """By reason: ``rate``, ``replaced``, ``inhibited``, ``invalid``, ``stopped``."""
+    """By reason: ``rate``, ``replaced``, ``invalid``, ``stopped``, ``refused``."""
     repairs: int
     watchdog: int
     """Plans that the timer had to publish because a step hung."""
@@ -336,6 +336,8 @@ class Settings:
     """Frames a second taken into the context; 0 takes none."""
     max_frames: int = _range(3, 1, 1_000_000)
     """Frames kept in the context."""
+    max_turns: int = _range(1, 0, 1_000_000)
+    """Earlier tasks kept in the context, with their plans."""
     image_tokens: int = _range(0, 0, 1 << 20)
     """Soft tokens a frame may take; 0 for the checkpoint's own."""
     seed: int = _range(0, 0, 2**63 - 1)

@@ -1,0 +1,108 @@
+"""How many denoising steps fit before a deadline, from how long steps took lately.
+
+A step takes longer the more there is in the context, so times are kept by context size, in powers of two. The estimate
+is a high percentile: a plan that is a step shorter than it might have been is better than one that comes late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW = 64
+PERCENTILE = 95.0
+SMALLEST = 256
+"""Contexts up to this size count as one."""
+DRIFT = 1.5
+"""Steps that take so many times as long (or as short) as they did when warming up are worth a word."""
+RECENT = 16
+
+Clock = Callable[[], float]
+
+
+def bucket(tokens: int) -> int:
+    """The context size that a number of tokens counts as."""
+    return max(SMALLEST, 1 << max(0, tokens - 1).bit_length())
+
+
+class StepTimes:
+    """What steps took, seconds. Written by the thread that owns the model; others may read :attr:`drift`."""
+
+    def __init__(self) -> None:
+        self._times: dict[int, deque[float]] = {}
+        self._usual: dict[int, float] = {}
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._drifted = False
+        self.drift = 1.0
+        """The median of the last steps over what is usual; 1 while it is not known."""
+
+    def record(self, tokens: int, seconds: float) -> None:
+        """One step behind ``tokens`` of context took so long."""
+        size = bucket(tokens)
+        self._times.setdefault(size, deque(maxlen=WINDOW)).append(seconds)
+        if size not in self._usual and len(self._times[size]) >= RECENT // 2:
+            self.settle(size)
+        if usual := self._usual.get(size, 0.0):
+            self._recent.append(seconds / usual)
+        if len(self._recent) == RECENT:
+            self.drift = float(np.median(self._recent))
+
+    def settle(self, tokens: int) -> None:
+        """From now on, what steps of this context size took so far is the usual."""
+        if times := self._times.get(bucket(tokens)):
+            self._usual[bucket(tokens)] = float(np.median(times))
+
+    def estimate(self, tokens: int) -> float:
+        """Seconds that the next step is unlikely to pass; 0 where nothing is known.
+
+        For a context size not seen yet, the next smaller one's, and failing that the next larger one's.
+        """
+        size = bucket(tokens)
+        known = [s for s, times in self._times.items() if times]
+        if not known:
+            return 0.0
+        below = [s for s in known if s <= size]
+        return float(np.percentile(self._times[max(below) if below else min(known)], PERCENTILE))
+
+    def drifted(self) -> bool | None:
+        """Whether steps have become too slow or fast; None unless that has changed since it was last asked."""
+        now = not 1.0 / DRIFT <= self.drift <= DRIFT
+        if now == self._drifted:
+            return None
+        self._drifted = now
+        return now
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One task's time. ``deadline`` is of ``clock``; ``margin`` is kept for publishing."""
+
+    deadline: float
+    margin: float
+    times: StepTimes
+    clock: Clock = time.monotonic
+
+    @property
+    def remaining(self) -> float:
+        """Seconds to the deadline; negative behind it."""
+        return self.deadline - self.clock()
+
+    @property
+    def spendable(self) -> float:
+        """Seconds that may be used for thinking."""
+        return self.remaining - self.margin
+
+    def steps(self, tokens: int, most: int) -> int:
+        """Denoising steps that there is time for, 0 … ``most``."""
+        left, each = self.spendable, self.times.estimate(tokens)
+        if left <= 0.0:
+            return 0
+        return most if each <= 0.0 else min(most, int(left / each))
+
+    def allows(self, tokens: int) -> bool:
+        """Whether one more step would be done in time."""
+        return self.spendable > self.times.estimate(tokens)

@@ -1,0 +1,277 @@
+"""What the model has read: an append-only log of segments, and the sequence in the cache that mirrors it.
+
+The log is the truth. The sequence grows with it while it can; once something must be forgotten, the sequence goes back
+to the end of the system turn and reads again what is kept. That happens between tasks, never on a task's way unless
+the task itself needs the room. A task is read behind a snapshot and committed only after its plan is out, so that one
+that is cancelled leaves no trace.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from dgemma_ros.errors import ContextError
+from dgemma_ros.model import Model
+from dgemma_ros.planning.frames import FrameClock, clock_text
+from dgemma_ros.planning.prompt import LINE, make_pieces, words_ids
+from dgemma_ros.planning.skills import SkillCatalogue
+from dgemma_ros.planning.types import ContextInfo, Frame, SegmentInfo, Settings
+from dgemma_ros.runtime.contract import Floats, Ints
+from dgemma_ros.runtime.sequence import Snapshot
+
+SYSTEM, FRAME, TASK, PLAN = "system", "frame", "task", "plan"
+SUMMARY = 120
+NOTHING = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """One entry of the log: plain words, then fixed ids.
+
+    ``carry`` is plain text of ours that belongs before the next entry's words: letters are never cut from letters.
+    """
+
+    kind: str
+    words: str
+    ids: Ints
+    types: Ints
+    carry: str
+    summary: str
+    tokens: int = 0
+    """In all, with the carry of the entry before."""
+    frame: Frame | None = None
+    """Whose picture it is, without its pixels."""
+    soft: Floats | None = None
+    turn: int = 0
+    """A task and its plan share a number: they are forgotten together."""
+
+    @property
+    def info(self) -> SegmentInfo:
+        """For people."""
+        return SegmentInfo(self.kind, self.tokens, None if self.frame is None else self.frame.stamp_ns, self.summary)
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """A task that has been read and not been committed."""
+
+    task: Segment
+    snapshot: Snapshot
+    length: int
+    """Of the sequence behind the task."""
+
+
+class Context:
+    """One conversation's memory. For the thread that owns the model; :attr:`info` may be read from any.
+
+    Raises :class:`ContextError` where the skills alone do not fit, :class:`TokenizerError` for an unusable template.
+    """
+
+    def __init__(self, model: Model, skills: SkillCatalogue, settings: Settings) -> None:
+        self.model = model
+        self._settings = settings
+        self._dropped: Counter[str] = Counter()
+        self._rebuilds = 0
+        self._turn = 0
+        self._clock = FrameClock()
+        self._log: list[Segment] = []
+        self.declare(skills)
+
+    # -- the system turn ------------------------------------------------------------------------------------------
+
+    def declare(self, skills: SkillCatalogue) -> None:
+        """Starts a new sequence with these skills, and reads again what is kept; also after an error broke it."""
+        pieces = make_pieces(self.model.chat, skills, self._settings.thinking)
+        count = len(pieces.system)
+        if count + self.model.config.canvas_length > self.limit:
+            raise ContextError(f"the skills take {count} tokens; the context holds {self.limit}: raise context_tokens")
+        sequence = self.model.sequence()
+        sequence.append(pieces.system)
+        self.pieces, self.sequence, self._base = pieces, sequence, sequence.snapshot()
+        types = np.zeros(count, np.int64)
+        self._system = Segment(
+            SYSTEM, "", pieces.system, types, pieces.user, f"{len(skills.usable)} skills", count
+        )
+        self._keep(self._kept())
+        self._read_again()
+
+    def update(self, settings: Settings) -> None:
+        """Takes other bounds, and forgets what is beyond them."""
+        self._settings = settings
+        self.tidy()
+        self._publish_info()
+
+    def reset(self) -> None:
+        """Forgets all but the system turn."""
+        self._keep([])
+        self._clock = FrameClock()
+        self._read_again()
+
+    # -- frames ---------------------------------------------------------------------------------------------------
+
+    def add_frame(self, frame: Frame, soft: Floats) -> None:
+        """Reads a picture into the open user turn. Raises :class:`ContextError` where it cannot be held at all."""
+        tokens = self.model.chat.tokenizer.images
+        if tokens is None:
+            raise ContextError("this model's tokenizer has no tokens to hold a picture's place")
+        cameras = {segment.frame.camera for segment in self._log if segment.frame is not None} | {frame.camera}
+        clock = clock_text(self._clock.seconds(frame.stamp_ns))
+        if len(cameras) > 1:
+            clock += f" {frame.camera}"
+        span = np.array(tokens.span(len(soft)), np.int64)
+        types = np.array([0, *[1] * len(soft), 0], np.int64)
+        bare = replace(frame, rgb=np.empty((0, 0, 3), np.uint8))
+        segment = Segment(FRAME, f"{clock} ", span, types, LINE, clock, frame=bare, soft=soft)
+        if len(self.pieces.system) + len(span) + 2 * self.model.config.canvas_length > self.limit:
+            raise ContextError(f"a picture of {len(span)} tokens does not fit: the context holds {self.limit}")
+        self.tidy(len(span) + len(clock) + 2, frames=1)
+        self._append(segment)
+        self._publish_info()
+
+    @property
+    def newest(self) -> Frame | None:
+        """The newest frame's particulars (its pixels are gone)."""
+        frames = [segment.frame for segment in self._log if segment.frame is not None]
+        return max(frames, key=lambda frame: frame.received, default=None)
+
+    # -- tasks ----------------------------------------------------------------------------------------------------
+
+    def begin(self, text: str) -> Turn:
+        """Reads a task and opens the reply. Raises :class:`ContextError`, with nothing read, where it cannot fit."""
+        reply = self.pieces.reply
+        summary = " ".join(text.split())[:SUMMARY]
+        self._turn += 1
+        segment = Segment(TASK, text, reply, np.zeros(len(reply), np.int64), "", summary, turn=self._turn)
+        needed = len(self._ids(segment, self._carry)) + 2 * self.model.config.canvas_length
+        if len(self.pieces.system) + needed > self.limit:
+            text = f"a task of {needed} tokens, answer included, does not fit: the context holds {self.limit}"
+            raise ContextError(text)
+        self.tidy(needed)
+        snapshot = self.sequence.snapshot()
+        ids = self._ids(segment, self._carry)
+        try:
+            self.sequence.append(ids)
+        except BaseException:
+            self.sequence.restore(snapshot)
+            raise
+        return Turn(replace(segment, tokens=len(ids)), snapshot, self.sequence.length)
+
+    def abandon(self, turn: Turn) -> None:
+        """The task had never been."""
+        self.sequence.restore(turn.snapshot)
+
+    def commit(self, turn: Turn, answer: Ints, summary: str) -> None:
+        """Remembers the task and its answer, which is whole, without thoughts, end token and padding."""
+        ids = np.concatenate([answer, self.pieces.close]).astype(np.int64)
+        types = np.zeros(len(ids), np.int64)
+        plan = Segment(PLAN, "", ids, types, self.pieces.user, summary[:SUMMARY], len(ids), turn=turn.task.turn)
+        if self.sequence.length != turn.length:  # canvases were read on the way, with their thoughts and repairs
+            self.sequence.restore(turn.snapshot)
+            self.sequence.append(self._ids(turn.task, self._carry))
+        self.sequence.append(ids)
+        self._log += [turn.task, plan]
+        self.tidy()
+        self._publish_info()
+
+    # -- bounds ---------------------------------------------------------------------------------------------------
+
+    @property
+    def limit(self) -> int:
+        """Tokens that the context may hold, a canvas included."""
+        return min(self._settings.context_tokens, self.model.config.text.max_positions)
+
+    def tidy(self, room: int = 0, frames: int = 0) -> bool:
+        """Forgets what is beyond the bounds, with room wanted for more tokens and frames; whether anything was."""
+        kept = self._kept(room, frames)
+        if len(kept) == len(self._log):
+            return False
+        self._keep(kept)
+        self._read_again()
+        return True
+
+    def _kept(self, room: int = 0, more: int = 0) -> list[Segment]:
+        """The log without its oldest frames and turns, as far as the bounds ask.
+
+        Beyond a bound a quarter goes at once: reading again is dear, so it should be rare where there is much to read.
+        """
+        bounds = self._settings
+        frames = [segment for segment in self._log if segment.kind == FRAME]
+        turns = sorted({segment.turn for segment in self._log if segment.turn})
+        most = bounds.max_frames - more
+        excess = len(frames) - most + bounds.max_frames // 4 if len(frames) > most else 0
+        gone = {id(segment) for segment in frames[:excess]}
+        old = set(turns[: max(0, len(turns) - bounds.max_turns)])
+        log = [segment for segment in self._log if id(segment) not in gone and segment.turn not in old]
+        free = self.limit - len(self.pieces.system) - max(room, self.model.config.canvas_length)
+        if sum(segment.tokens for segment in log) > free:
+            free -= free // 4
+        while log and sum(segment.tokens for segment in log) > free:
+            first = log[0]
+            log = [s for s in log if s is not first and not (first.turn and s.turn == first.turn)]
+        return log
+
+    def _keep(self, kept: list[Segment]) -> None:
+        ids = {id(segment) for segment in kept}
+        self._dropped.update(segment.kind for segment in self._log if id(segment) not in ids)
+        self._log = kept
+
+    # -- log and cache --------------------------------------------------------------------------------------------
+
+    @property
+    def _carry(self) -> str:
+        return self._log[-1].carry if self._log else self._system.carry
+
+    def _ids(self, segment: Segment, carry: str) -> Ints:
+        words = carry + segment.words
+        return np.concatenate([words_ids(self.model.chat, words), segment.ids]) if words else segment.ids
+
+    def _append(self, segment: Segment) -> None:
+        ids = self._ids(segment, self._carry)
+        types = np.concatenate([np.zeros(len(ids) - len(segment.ids), np.int64), segment.types])
+        self.sequence.append(ids, types, segment.soft)
+        self._log.append(replace(segment, tokens=len(ids)))
+
+    def _read_again(self) -> None:
+        """The cache becomes what the log says: the system turn, then all that is kept, in one run."""
+        self.sequence.restore(self._base)
+        ids, types, soft, log, carry = [NOTHING], [NOTHING], [], [], self._system.carry
+        for segment in self._log:
+            own = self._ids(segment, carry)
+            ids.append(own)
+            types += [np.zeros(len(own) - len(segment.ids), np.int64), segment.types]
+            soft += [] if segment.soft is None else [segment.soft]
+            log.append(replace(segment, tokens=len(own)))
+            carry = segment.carry
+        if log:
+            self.sequence.append(np.concatenate(ids), np.concatenate(types), np.concatenate(soft) if soft else None)
+            self._rebuilds += 1
+        self._log = log
+        self._publish_info()
+
+    # -- for other threads ----------------------------------------------------------------------------------------
+
+    def _publish_info(self) -> None:
+        """One assignment, so that readers always see a whole one."""
+        newest = self.newest
+        segments: Iterable[Segment] = [self._system, *self._log]
+        self._info = ContextInfo(
+            tokens=self.sequence.length,
+            limit=self.limit,
+            segments=tuple(segment.info for segment in segments),
+            dropped=MappingProxyType(dict(self._dropped)),
+            rebuilds=self._rebuilds,
+            newest_stamp_ns=None if newest is None else newest.stamp_ns,
+            newest_age=None if newest is None else newest.received,
+        )
+
+    @property
+    def info(self) -> ContextInfo:
+        """What is remembered now; safe to read from any thread."""
+        info = self._info
+        return replace(info, newest_age=None if info.newest_age is None else time.monotonic() - info.newest_age)

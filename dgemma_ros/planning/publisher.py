@@ -1,0 +1,199 @@
+"""Plans on their way out: each task's one plan is claimed, written and handed on here, by the deadline.
+
+A thread of its own hands on what needs no model (refused, preempted and cancelled tasks), and keeps watch: where a plan
+is not out shortly before its deadline, because a step hangs or the task still waits, it publishes what there is. The
+worker publishes its own plans. Plans are handed on one at a time, by one of these two threads, never by a caller's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dgemma_ros.planning.answer import Outcome
+from dgemma_ros.planning.jobs import Ending, Job
+from dgemma_ros.planning.plan_check import Checked, plan_text
+from dgemma_ros.planning.record import Record
+from dgemma_ros.planning.types import ErrorCode, Event, EventKind, Latency, LatePolicy, Plan, Settings, Status
+
+LATE = Ending(Status.DEADLINE, ErrorCode.LATE, "the time was up before there was an answer")
+TEXT_SHOWN = 2000
+"""Characters of what the model says where it calls nothing."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What a publisher must know of its planner. All three may be called from any thread."""
+
+    model: str
+    read: Callable[[Outcome], tuple[Checked, str]]
+    """An outcome's steps and problems, and what it says outside of calls."""
+    settings: Callable[[], Settings]
+    forget: Callable[[Job], None]
+    """The job has its plan and need not wait any more; called with the lock held."""
+
+
+class Publisher:
+    """The way out of a planner. ``lock`` is the planner's."""
+
+    def __init__(
+        self,
+        lock: threading.Condition,
+        maker: Maker,
+        on_plan: Callable[[Plan], None],
+        on_event: Callable[[Event], None] | None,
+    ) -> None:
+        self.record = Record()
+        self._lock = lock
+        self._maker = maker
+        self._on_plan, self._on_event = on_plan, on_event
+        self._watched: dict[int, Job] = {}
+        self._outbox: deque[tuple[Job, Ending]] = deque()
+        self._calling = threading.RLock()
+        self._closing = False
+        self._prefix = uuid.uuid4().hex[:8]
+        self._thread = threading.Thread(target=self._run, name="dgemma-publisher", daemon=True)
+        self._thread.start()
+
+    # -- with the lock held ---------------------------------------------------------------------------------------
+
+    def watch(self, job: Job) -> None:
+        """From now on the job has its plan by its deadline."""
+        self._watched[job.serial] = job
+        self._lock.notify_all()
+
+    def end(self, job: Job, ending: Ending) -> None:
+        """The job gets its plan from the publisher's thread, without the model."""
+        self._outbox.append((job, ending))
+        self._lock.notify_all()
+
+    # -- without it -----------------------------------------------------------------------------------------------
+
+    def finish(self, job: Job, ending: Ending | None = None, status: Status = Status.CONVERGED) -> bool:
+        """Publishes a job's plan: its outcome with ``status``, or how it ended. False where it had one already."""
+        with self._lock:
+            if job.claimed:
+                return False
+            job.claimed = True
+            self._watched.pop(job.serial, None)
+            self._maker.forget(job)
+        with self._calling:
+            try:
+                plan = self._plan(job, ending, status)
+            except Exception as error:  # a defect of ours: the task gets its plan all the same
+                text = f"the plan could not be written: {_one_line(error)}"
+                plan = self._plan(job, Ending(Status.FAILED, ErrorCode.INTERNAL, text), Status.FAILED)
+            self._guard(self._on_plan, plan)
+        with self._lock:
+            late = self.record.add(plan)
+        if late:
+            text = f"{plan.status} {1e3 * (plan.finished - plan.deadline):.1f} ms after the deadline"
+            self.event(EventKind.DEADLINE_MISSED, text, job.task.task_id)
+        return True
+
+    def event(self, kind: EventKind, text: str, task_id: str = "") -> None:
+        """Tells whoever listens."""
+        if self._on_event is not None:
+            self._guard(self._on_event, Event(kind, text, time.monotonic(), task_id))
+
+    def close(self) -> None:
+        """Publishes what is left and ends the thread. Idempotent."""
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _guard(self, callback: Callable[[Any], None], value: Any) -> None:
+        """A listener's error is the listener's."""
+        try:
+            callback(value)
+        except Exception as error:
+            if callback is not self._on_event:
+                self.event(EventKind.ERROR, f"a callback failed: {_one_line(error)}")
+
+    def guarded(self, callback: Callable[[Any], None], value: Any) -> None:
+        """Calls a listener, whose errors become events."""
+        self._guard(callback, value)
+
+    # -- the thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                while True:
+                    now, margin = time.monotonic(), self._maker.settings().publish_margin / 2
+                    overdue = [job for job in self._watched.values() if job.deadline - margin <= now]
+                    if overdue or self._outbox:
+                        break
+                    if self._closing:
+                        return
+                    nearest = min((job.deadline - margin - now for job in self._watched.values()), default=None)
+                    self._lock.wait(nearest)
+                outbox = list(self._outbox)
+                self._outbox.clear()
+            for job in overdue:
+                begun = job.outcome.canvases > 0
+                if self.finish(job, None if begun else LATE, Status.DEADLINE):
+                    with self._lock:
+                        self.record.watchdog += begun
+                        job.ending = job.ending or LATE  # so that the worker stops
+            for job, ending in outbox:
+                self.finish(job, ending)
+
+    # -- writing a plan -------------------------------------------------------------------------------------------
+
+    def _plan(self, job: Job, ending: Ending | None, status: Status) -> Plan:
+        settings, outcome, task = self._maker.settings(), job.outcome, job.task
+        checked, said = Checked((), ()), ""
+        if ending is None:
+            checked, said = self._maker.read(outcome)
+            if status is Status.DEADLINE and settings.late_policy is LatePolicy.EMPTY:
+                checked = Checked((), checked.problems)
+                ending = Ending(status, ErrorCode.LATE, "the time was up; late_policy is 'empty'")
+        if ending is not None:
+            status, code, error = ending.status, ending.code, ending.text
+        elif checked.problems:
+            first, more = checked.problems[0], len(checked.problems) - 1
+            code, error = first.code, first.text + (f" (and {more} more)" if more else "")
+        else:
+            code, error = ErrorCode.NONE, ""
+        valid = code is ErrorCode.NONE
+        frame = job.frame
+        now = time.monotonic()
+        oldest = settings.max_observation_age
+        return Plan(
+            plan_id=f"{self._prefix}-{job.serial}",
+            task_id=task.task_id,
+            task=str(task.text),
+            status=status,
+            valid=valid,
+            stale=oldest > 0 and (frame is None or now - frame.received > oldest),
+            error_code=code,
+            error=error,
+            valid_for=settings.valid_for if valid else 0.0,
+            camera=frame.camera if frame else "",
+            frame_id=frame.frame_id if frame else "",
+            observation_stamp_ns=frame.stamp_ns if frame else None,
+            steps=checked.steps,
+            text=plan_text(checked.steps) or " ".join(said.split())[:TEXT_SHOWN],
+            deadline=job.deadline,
+            finished=now,
+            latency=Latency(now - job.received, job.vision, job.prefill, outcome.denoise),
+            denoising_steps=outcome.steps,
+            step_budget=outcome.step_budget,
+            canvases=outcome.canvases,
+            mean_entropy=outcome.mean_entropy,
+            context_tokens=job.context_tokens,
+            model=self._maker.model,
+            seed=settings.seed,
+        )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -1,0 +1,51 @@
+"""What a planner counts: plans by status, deadlines kept and missed, times. Guarded by the planner's lock."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+
+import numpy as np
+
+from dgemma_ros.planning.types import Percentiles, Plan
+
+KEPT = 1000
+
+
+class Record:
+    """Numbers since the planner was made; of times, the last thousand. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self.plans: Counter[str] = Counter()
+        self.valid = 0
+        self.hits = 0
+        self.misses = 0
+        self.repairs = 0
+        self.watchdog = 0
+        self.lateness: deque[float] = deque(maxlen=KEPT)
+        self.latency: deque[float] = deque(maxlen=KEPT)
+        self.steps: deque[float] = deque(maxlen=KEPT)
+        self.step_times: deque[float] = deque(maxlen=KEPT)
+
+    def add(self, plan: Plan) -> bool:
+        """Counts a plan; whether it was late."""
+        late = plan.finished > plan.deadline
+        self.plans[plan.status.value] += 1
+        self.valid += plan.valid
+        self.hits += not late
+        self.misses += late
+        if late:
+            self.lateness.append(plan.finished - plan.deadline)
+        if plan.canvases:
+            self.latency.append(plan.latency.total)
+            self.steps.append(plan.denoising_steps)
+        return late
+
+
+def percentiles(values: Iterable[float]) -> Percentiles:
+    """Of some values; zeros where there are none."""
+    numbers = np.array(list(values), np.float64)
+    if not numbers.size:
+        return Percentiles()
+    p50, p90, p99 = np.percentile(numbers, [50, 90, 99]).tolist()
+    return Percentiles(len(numbers), p50, p90, p99, float(numbers.max()))
