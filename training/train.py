@@ -13,9 +13,9 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -35,9 +35,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=prompt.NANO, help="the checkpoint's folder")
     parser.add_argument("--work", type=Path, default=Path("build/nano"), help="state and log of the run")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--vision-steps", type=int, default=500)
+    parser.add_argument("--vision-steps", type=int, default=400)
     parser.add_argument("--vision-scenes", type=int, default=32, help="scenes a step while the vision tower learns alone")
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--again-at", type=int, default=350, help="after so many steps the vision tower learns alone once more")
+    parser.add_argument("--again-steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=1300, help="steps in which everything learns")
     parser.add_argument("--scenes", type=int, default=12, help="scenes a step")
     parser.add_argument("--tasks", type=int, default=5, help="tasks a scene, beside the edits")
     parser.add_argument("--lr", type=float, default=2.5e-3)
@@ -47,16 +49,35 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def pace(step: int, total: int, warm: int = 40) -> float:
-    """Warm-up, constant, and a linear decay over the last 40 %."""
-    return min(1.0, (step + 1) / warm, max(0.02, (total - step) / (0.4 * total)))
+@dataclass(frozen=True)
+class Moment:
+    """Where a run stands: whether the vision tower learns alone, how many steps of this sort came before, and the learning rate's
+    share: warm-up, constant, a linear decay over the last 40 %."""
+
+    vision: bool
+    again: bool
+    number: int
+    pace: float
+
+
+def moment(args: argparse.Namespace, step: int) -> Moment:
+    """The schedule: vision, words, vision again (words held), words."""
+    first, again, total = args.vision_steps, args.again_steps, args.steps
+    if step < first:
+        return Moment(True, False, step, min(1.0, (step + 1) / 40))
+    step -= first
+    if args.again_at <= step < args.again_at + again:
+        number = step - args.again_at
+        return Moment(True, True, number, min(1.0, (number + 1) / 20, max(0.05, (again - number) / (0.6 * again))))
+    number = step if step < args.again_at else step - again
+    return Moment(False, False, number, min(1.0, (number + 1) / 40, max(0.02, (total - number) / (0.4 * total))))
 
 
 class Run:
     """Model, optimisers and step; saved and loaded as one."""
 
     def __init__(self, args: argparse.Namespace, words: Tokenizer):
-        self.args = args
+        self.args, self.words = args, words
         self.model = checkpoint.make_model(words, args.seed)
         self.runner = objective.Runner(self.model, words.encode(prompt.system_text(), add_special_tokens=False).ids)
         ids = [words.token_to_id(w) for w in batches.WORDS]
@@ -65,7 +86,7 @@ class Run:
         self.content = torch.ones(words.get_vocab_size())
         self.content[[i for w in CONTENT if (i := words.token_to_id(w)) is not None]] = 2.0
         self.content[words.token_to_id("<pad>")] = 0.1
-        self.step = -args.vision_steps  # negative steps: the vision tower alone
+        self.step = 0
         self.state = args.work / "state.pt"
         if self.state.exists():
             kept = torch.load(self.state, weights_only=False)
@@ -82,18 +103,18 @@ class Run:
 
     def learn(self, batch: batches.Batch) -> dict[str, float]:
         """One step. Returns what the log shows."""
-        generator = torch.Generator().manual_seed(self.args.seed * 1_000_003 + self.step + 10_000)
-        vision = self.step < 0
-        rate = pace(self.step + self.args.vision_steps, 10**9) if vision else pace(self.step, self.args.steps)
+        generator = torch.Generator().manual_seed(self.args.seed * 1_000_003 + self.step)
+        now = moment(self.args, self.step)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = self.args.lr * rate
+                group["lr"] = self.args.lr * now.pace
         with torch.autocast("cpu", torch.bfloat16, enabled=not self.args.no_autocast):
             soft = self.runner.soft_tokens(batch)
             table = self.model.model.decoder.embed_tokens.weight
+            table = table.detach() if now.again else table
             ground, seen = self.grounding(soft, table, torch.from_numpy(batch.truth), torch.from_numpy(batch.offsets))
             out = {"ground": float(ground.detach()), "seen": float(seen)}
-            if vision:
+            if now.vision:
                 loss = ground
             else:
                 far = torch.randint(0, 3000, (len(batch.ids),), generator=generator)
@@ -101,7 +122,7 @@ class Run:
                 parts = [objective.group_loss(self.runner, group, context, self.content, generator)
                          for group, context in self.runner.read(batch, soft, gap)]
                 words = torch.cat([p for p, _ in parts]).mean()
-                share = min(1.0, self.step / max(1, self.args.steps / 2))
+                share = min(1.0, now.number / max(1, self.args.steps / 2))
                 loss = words + (0.3 - 0.27 * share) * ground
                 out |= {"loss": float(words.detach()), "right": float(torch.cat([r for _, r in parts]).float().mean())}
         loss.backward()
@@ -125,14 +146,10 @@ class Run:
                 canvas = torch.randint(self.runner.text.vocab_size, shape, generator=generator)
                 first = self.runner.denoise(context, canvas)
                 words = self.runner.denoise(context, canvas, first / 0.6).argmax(-1)
-            texts = _writer(folder).tokenizer.decode_batch(words.tolist(), skip_special_tokens=False)
+            texts = self.words.decode_batch(words.tolist(), skip_special_tokens=False)
             right = [t.right(p) for t, text in zip(group.tasks, texts, strict=True) if (p := prompt.parse_plan(text)) is not None]
             scores[kind] = round(sum(right) / count, 3)
         return scores
-
-
-def _writer(folder: str) -> Any:
-    return batches._writer(folder)
 
 
 def ahead(jobs: Iterator[tuple[str, int, int, int, int]], depth: int = 4) -> Iterator[batches.Batch]:
@@ -154,24 +171,27 @@ def main() -> None:
     words = tokenizer.build(tokenizer.corpus())
     checkpoint.write(args.out, words)
     run, folder = Run(args, words), str(args.out)
-    jobs = ((folder, args.seed, step + 1_000_000, args.scenes if step >= 0 else args.vision_scenes, args.tasks if step >= 0 else 0)
-            for step in range(run.step, args.steps))
-    bar = tqdm(total=args.steps + args.vision_steps, initial=run.step + args.vision_steps, desc="training", mininterval=5)
+    total = args.vision_steps + args.again_steps + args.steps
+
+    def job(step: int) -> tuple[str, int, int, int, int]:
+        vision = moment(args, step).vision
+        return folder, args.seed, step, args.vision_scenes if vision else args.scenes, 0 if vision else args.tasks
+
+    bar = tqdm(total=total, initial=run.step, desc="training", mininterval=5)
     with (args.work / "log.jsonl").open("a") as log:
-        for batch in ahead(jobs):
+        for batch in ahead(job(step) for step in range(run.step, total)):
             out = run.learn(batch)
             run.step += 1
             bar.update()
             if run.step % 10 == 0:
                 bar.set_postfix({k: f"{v:.3f}" for k, v in out.items()}, refresh=False)
                 log.write(json.dumps({"step": run.step, **{k: round(v, 4) for k, v in out.items()}}) + "\n")
-            if run.step > 0 and run.step % args.test_every == 0:
+            if run.step % args.test_every == 0 and not moment(args, run.step - 1).vision:
                 scores = run.test(folder)
                 log.write(json.dumps({"step": run.step, "mean": round(sum(scores.values()) / len(scores), 4), "test": scores}) + "\n")
             log.flush()
-            if run.step % 50 == 0 or run.step == args.steps:
+            if run.step % 50 == 0 or run.step == total:
                 run.save()
-    run.model.to(torch.bfloat16).save_pretrained(args.work / "reference")
     checkpoint.store(run.model, args.out)
     print(f"wrote {args.out}", file=sys.stderr)
 
