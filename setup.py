@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 RUNTIME = [
     "jinja2>=3.1",
+    "jsonschema>=4.18",
     "ml_dtypes>=0.4",
     "numpy>=1.26",
     "onnx>=1.19",
