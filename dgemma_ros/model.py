@@ -142,7 +142,8 @@ def open_model(
     weights = Weights(Tensors(listed.checkpoint, entries), config)
     weights.check()
     session = OrtSession(exported, config, weights, threads, device)
-    return Model(exported, config, load_generation_config(exported, config), session, dtype)
+    # All else is read from the folder that was given: what is said of a file there should name it there.
+    return Model(folder, config, load_generation_config(folder, config), session, dtype)
 
 
 def described(folder: Path) -> tuple[ModelConfig, str]:
