@@ -38,7 +38,7 @@ def run(quick: bool = False) -> Table:
     exported = export(checkpoint, checkpoint.parent / "exported")
     config = load_config(checkpoint)
     for length in LENGTHS:
-        session = OrtSession(exported, config, Weights.open(checkpoint, config), threads=1, profile=True)
+        session = OrtSession(exported, config, Weights.open(checkpoint, config), threads=1, profile=checkpoint.parent)
         sequence = Sequence(session, chunk=512)
         sequence.append(np.zeros(length, np.int64))
         whole = []
@@ -57,7 +57,6 @@ def kernel_times(session: OrtSession, rounds: int) -> tuple[float, float]:
     """Milliseconds a run of the attention and of the cache-writing kernels, over the last ``rounds`` runs."""
     profile = Path(session.graphs[ENCODER].end_profiling())
     events = json.loads(profile.read_text())
-    profile.unlink()
     result = []
     for op in ("Attention", "TensorScatter"):
         kernels = [e for e in events if e["name"].endswith("_kernel_time") and e["args"].get("op_name") == op]

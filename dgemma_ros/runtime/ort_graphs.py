@@ -24,7 +24,7 @@ class OrtGraphs:
     Weights stand over the mapped files where their type and alignment allow, else they are cast here, once.
     """
 
-    def __init__(self, folder: Path, weights: Weights, threads: int, device: str, profile: bool = False) -> None:
+    def __init__(self, folder: Path, weights: Weights, threads: int, device: str, profile: Path | None = None) -> None:
         if device not in PROVIDERS:
             raise BackendError(f"device {device!r} is neither {' nor '.join(PROVIDERS)}")
         if PROVIDERS[device] not in ort.get_available_providers():
@@ -76,7 +76,9 @@ class OrtGraphs:
     def _options(self, model: onnx.ModelProto, prepack: bool) -> Any:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
-        options.enable_profiling = self._profile
+        if self._profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(self._profile / model.graph.name)
         options.log_severity_level = 3
         # A pool that keeps spinning after its run would take the cores from the next graph's pool.
         options.add_session_config_entry("session.force_spinning_stop", "1")

@@ -33,7 +33,7 @@ class OrtSession:
     """See :class:`dgemma_ros.runtime.contract.Session`.
 
     ``threads``: of ONNX Runtime's pool; 0 leaves it to ONNX Runtime (one a core). ``device``: ``cpu`` or ``cuda``.
-    ``profile``: each graph writes ONNX Runtime's profile when its ``end_profiling()`` is called.
+    ``profile``: a folder for ONNX Runtime's own profile of each graph, written when it is freed.
     Raises :class:`BackendError` where the device or a graph is refused.
     """
 
@@ -44,7 +44,7 @@ class OrtSession:
         weights: Weights,
         threads: int = 0,
         device: str = "cpu",
-        profile: bool = False,
+        profile: Path | None = None,
     ) -> None:
         self.config = config
         self.backend = f"ONNX Runtime {ort.__version__} ({device.upper()}, {threads or 'all'} threads)"
