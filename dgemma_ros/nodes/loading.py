@@ -10,7 +10,7 @@ from dgemma_ros.errors import CheckpointError
 from dgemma_ros.model import open_model
 from dgemma_ros.nodes.parameter_table import settings_of
 from dgemma_ros.planning.planner import Planner
-from dgemma_ros.planning.skills import SkillsError, load_skills
+from dgemma_ros.planning.skills import SkillCatalogue, SkillsError
 from dgemma_ros.planning.types import Event, Plan, PlanDraft
 
 SKILLS = "skills.yaml"
@@ -33,13 +33,13 @@ def load(
     catalogue = Path(values["skills"]).expanduser() if values["skills"] else folder / SKILLS
     if not catalogue.is_file():
         raise SkillsError(f"{catalogue}: no such file; the parameter skills names the robot's skills")
-    skills = load_skills(catalogue)
+    skills = SkillCatalogue.load(catalogue)
     on_progress(f"loading {folder}")
     model = open_model(folder, values["device"], values["threads"], on_progress)
     try:
         planner = Planner(model, skills, settings, on_draft, on_plan, on_event)
         on_progress("warming up")
-        planner.warm_up()
+        planner.warm_up(on_progress)
     except BaseException:
         model.session.close()
         raise

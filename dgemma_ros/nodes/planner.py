@@ -34,6 +34,8 @@ from dgemma_ros.planning.planner import Planner
 from dgemma_ros.planning.types import ErrorCode, Event, EventKind, Plan, PlanDraft, Status, Task
 
 Transition = TransitionCallbackReturn
+FAILURES = 3
+"""Plans in a row that the backend failed to make, after which it is not trusted any more."""
 _LOUD = {EventKind.STEP_TIME_DRIFT, EventKind.DEADLINE_MISSED, EventKind.ERROR}
 
 
@@ -65,6 +67,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._phase = "unconfigured"
         self._error = ""
         self._broken = False
+        self._failures = 0
         self._inhibited = False
         self._jumps = 0
         self._active_since = 0.0
@@ -72,9 +75,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._subscriptions_: list[Any] = []
         self._stopping = threading.Lock()
         self._make_outlets()
-        check = parameters.checker(parameter_table.PLANNER, lambda: self._phase != "unconfigured", self._check)
+        check = parameters.checker(parameter_table.PLANNER, lambda: self._phase != "unconfigured", self._take)
         self.add_on_set_parameters_callback(check)
-        self.add_post_set_parameters_callback(self._apply)
         backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False)
         self._jump = self.get_clock().create_jump_callback(backwards, post_callback=self._jumped)
         if self.get_parameter("autostart").value:
@@ -82,7 +84,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def _make_outlets(self) -> None:
         """Publishers, services and the action live as long as the node, so a late joiner finds the last plan."""
-        publisher = functools.partial(self.create_lifecycle_publisher, qos_overriding_options=qos.OVERRIDES)
+        # No lifecycle publishers: they would swallow the plans of tasks that deactivate cancels.
+        publisher = functools.partial(self.create_publisher, qos_overriding_options=qos.OVERRIDES)
         self._plans = publisher(msg.Plan, topics.PLAN.name, qos.PLANS)
         self._texts = publisher(String, topics.PLAN_TEXT.name, qos.PLANS)
         self._drafts = publisher(msg.PlanDraft, topics.PLAN_DRAFT.name, qos.DRAFTS)
@@ -117,7 +120,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
     @_guarded
     def on_configure(self, state: LifecycleState) -> Transition:
         """Loads the model and the skills, and warms up."""
-        self._phase, self._error, self._broken = "configuring", "", False
+        self._phase, self._error, self._broken, self._failures = "configuring", "", False, 0
         began = time.monotonic()
         values = parameters.values(self, parameter_table.PLANNER)
         self._planner, self._free = load(values, self._progress, self._on_draft, self._on_plan, self._on_event)
@@ -176,7 +179,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
     def stop(self) -> None:
         """Ends the planner, so that a task in work gets its plan while there is still someone to send it."""
         if (planner := self._planner) is not None:
-            planner.stop()
+            planner.stop(1.0)
             patience = time.monotonic() + 0.3
             while self._action.busy and time.monotonic() < patience:
                 time.sleep(0.01)  # the executor hands the last results over
@@ -225,9 +228,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         if (planner := self._planner) is not None:
             planner.submit(task)
 
-    def _cancel(self, task_id: str) -> None:
-        if (planner := self._planner) is not None:
-            planner.cancel(task_id)
+    def _cancel(self, task_id: str) -> bool:
+        return (planner := self._planner) is not None and planner.cancel(task_id)
 
     def _refusal(self) -> str:
         return "" if self._phase == "active" else f"the planner is {self._phase}"
@@ -238,12 +240,11 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._inhibited = message.data
         self._chosen().inhibit(message.data)
 
-    def _check(self, changes: dict[str, Any]) -> None:
-        parameter_table.settings_of(parameters.values(self, parameter_table.PLANNER) | changes)
-
-    def _apply(self, changes: list[Parameter]) -> None:
+    def _take(self, changes: dict[str, Any]) -> None:
+        """The last check of new parameters, which is to take them. Raises :class:`DgemmaError` for what does not go."""
+        settings = parameter_table.settings_of(parameters.values(self, parameter_table.PLANNER) | changes)
         if (planner := self._planner) is not None:
-            planner.update(parameter_table.settings_of(parameters.values(self, parameter_table.PLANNER)))
+            planner.update(settings)
 
     def _jumped(self, jump: TimeJump) -> None:
         self._jumps += 1
@@ -253,29 +254,33 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def _progress(self, text: str) -> None:
         self._phase = f"configuring: {text}"
-        self.get_logger().info(text)
+        self.get_logger().info(text, throttle_duration_sec=0.5)
 
     def _on_draft(self, draft: PlanDraft) -> None:
-        to_goal = self._action.wants_drafts(draft.task_id)
-        if to_goal or self._drafts.get_subscription_count():
-            message = plan_messages.draft_message(draft, self.get_clock())
+        named = self._action.under_own_name(draft)
+        if named is not draft or self._drafts.get_subscription_count():
+            message = plan_messages.draft_message(named, self.get_clock())
             self._drafts.publish(message)
-            self._action.draft(message)
+            self._action.draft(draft.task_id, message)
 
     def _on_plan(self, plan: Plan) -> None:
-        message = plan_messages.plan_message(plan, self.get_clock())
+        message = plan_messages.plan_message(self._action.under_own_name(plan), self.get_clock())
         self._plans.publish(message)
         self._texts.publish(String(data=plan_messages.plan_in_words(plan)))
-        self._action.plan(message, plan.status)
+        self._action.plan(plan.task_id, message, plan.status)
         if plan.status is Status.FAILED and plan.error_code is ErrorCode.BACKEND:
-            self._break(plan.error)
+            self._failures += 1
+            if self._failures >= FAILURES:
+                self._break(plan.error)
+        elif plan.denoising_steps:
+            self._failures = 0
 
     def _on_event(self, event: Event) -> None:
         log = self.get_logger().warning if event.kind in _LOUD else self.get_logger().debug
         log(f"{event.kind.lower().replace('_', ' ')}: {event.text}")
 
     def _break(self, reason: str) -> None:
-        """A backend that fails once is not trusted any more: into the error state, from which configure leads back."""
+        """Into the error state, from which configure leads back."""
         if not self._broken:
             self._broken = True
             self._error = " ".join(reason.split())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from dgemma_msgs import msg
 from dgemma_msgs.action import GeneratePlan
@@ -19,7 +20,9 @@ from rclpy.node import Node
 
 from dgemma_ros.nodes import topics
 from dgemma_ros.nodes.plan_messages import new_id, task_of
-from dgemma_ros.planning.types import Status, Task
+from dgemma_ros.planning.types import Plan, PlanDraft, Status, Task
+
+Said = TypeVar("Said", Plan, PlanDraft)
 
 
 class _Deferred(ActionServer):  # type: ignore[misc]
@@ -43,7 +46,7 @@ class TaskAction:
         group: CallbackGroup,
         result_timeout: float,
         submit: Callable[[Task], object],
-        cancel: Callable[[str], object],
+        cancel: Callable[[str], bool],
         refusal: Callable[[], str],
     ) -> None:
         self._node = node
@@ -68,22 +71,24 @@ class TaskAction:
         """Whether goals wait for their plans, or for their plans to be handed over."""
         return bool(self._goals or self._ending)
 
-    def wants_drafts(self, task_id: str) -> bool:
-        """Whether a goal listens to this task's drafts."""
-        return task_id in self._goals
+    def under_own_name(self, said: Said) -> Said:
+        """A draft or plan under the task_id that its goal asked for; the very same object where it is no goal's."""
+        goal = self._goals.get(said.task_id)
+        return said if goal is None else replace(said, task_id=goal.request.task.task_id)
 
-    def draft(self, draft: msg.PlanDraft) -> None:
+    def draft(self, key: str, draft: msg.PlanDraft) -> None:
         """A draft to the goal whose task it is of, if any."""
-        goal = self._goals.get(draft.task_id)
+        goal = self._goals.get(key)
         if goal is not None and goal.is_active:
             goal.publish_feedback(GeneratePlan.Feedback(draft=draft))
 
-    def plan(self, plan: msg.Plan, status: Status) -> None:
+    def plan(self, key: str, plan: msg.Plan, status: Status) -> None:
         """A plan to the goal whose task it is of, if any."""
-        goal = self._goals.pop(plan.task_id, None)
+        goal = self._goals.get(key)
         if goal is not None:
-            self._ending.add(plan.task_id)
-            self._end(goal, plan, status, time.monotonic() + 1.0)
+            self._ending.add(key)
+            del self._goals[key]
+            self._end(key, goal, plan, status)
 
     def close(self) -> None:
         """Destroys the server; goals that still run are lost to their clients."""
@@ -91,29 +96,28 @@ class TaskAction:
         self._server.destroy()
 
     def _ask(self, request: GeneratePlan.Goal) -> GoalResponse:
-        refusal = self._refusal()
-        if not refusal and request.task.task_id in self._goals:
-            refusal = f"task_id {request.task.task_id!r} has a goal that still runs"
-        if refusal:
+        if refusal := self._refusal():
             self._node.get_logger().warning(f"goal refused: {refusal}", throttle_duration_sec=1.0)
         return GoalResponse.REJECT if refusal else GoalResponse.ACCEPT
 
     def _accept(self, goal: ServerGoalHandle) -> None:
         request = goal.request.task
         request.task_id = request.task_id or new_id()
-        self._goals[request.task_id] = goal
+        key = _key(goal)
+        self._goals[key] = goal
         goal.execute()
-        self._submit(task_of(request))
+        self._submit(replace(task_of(request), task_id=key))
 
     def _on_cancel(self, goal: ServerGoalHandle) -> CancelResponse:
-        task_id = goal.request.task.task_id
-        if task_id not in self._goals:
-            return CancelResponse.REJECT
-        self._cancelling.add(task_id)
-        self._cancel(task_id)
-        return CancelResponse.ACCEPT
+        self._cancelling.add(key := _key(goal))
+        if self._cancel(key):
+            return CancelResponse.ACCEPT
+        self._cancelling.discard(key)
+        return CancelResponse.REJECT
 
-    def _end(self, goal: ServerGoalHandle, plan: msg.Plan, status: Status, patience: float) -> None:
+    def _end(self, key: str, goal: ServerGoalHandle, plan: msg.Plan, status: Status) -> None:
+        patience = time.monotonic() + 1.0
+
         def end(goal: ServerGoalHandle) -> GeneratePlan.Result:
             if plan.valid:
                 goal.succeed()
@@ -121,21 +125,26 @@ class TaskAction:
                 goal.canceled()
             else:
                 goal.abort()
-            self._cancelling.discard(plan.task_id)
-            self._ending.discard(plan.task_id)
+            self._cancelling.discard(key)
+            self._ending.discard(key)
             return GeneratePlan.Result(plan=plan)
 
-        def when_cancelled() -> None:
+        def when_marked() -> None:
             # The server marks a goal as cancelled only after our callback, so the plan may be quicker than the mark.
             if goal.is_cancel_requested or time.monotonic() > patience:
                 self._server.notify_execute(goal, end)
             else:
-                self._node.executor.create_task(when_cancelled)
+                self._node.executor.create_task(when_marked)
 
-        if status is Status.CANCELLED and plan.task_id in self._cancelling:
-            when_cancelled()
+        if status is Status.CANCELLED and key in self._cancelling:
+            when_marked()
         else:
             self._server.notify_execute(goal, end)
+
+
+def _key(goal: ServerGoalHandle) -> str:
+    """The id of a goal's task inside: the goal's own, for a task_id on a topic may be the same as one in a goal."""
+    return f"goal {bytes(goal.goal_id.uuid).hex()}"
 
 
 def _never(goal: ServerGoalHandle) -> GeneratePlan.Result:
