@@ -157,7 +157,10 @@ class SkillCatalogue:
     @classmethod
     def of(cls, content: Any, name: str = "skills") -> SkillCatalogue:
         """From a file's content; ``name`` stands in error texts. Raises :class:`SkillsError`."""
-        _check_keys(content, name, "")
+        try:
+            _check_keys(content, name, "")
+        except RecursionError:
+            raise SkillsError(f"{name}: a part of it contains itself") from None
         error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(_FILE).iter_errors(content))
         if error is not None:
             raise SkillsError(f"{name}: {_place(error.absolute_path)}{_one_line(error.message)}")
