@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from dgemma_msgs.srv import ContextInfo, ResetContext, SetSkillEnabled
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 
-from tests.nodes.graph import DEEP, LAST, LATCHED, Graph, Heard, Process, until
+from tests.nodes.graph import DEEP, LAST, LATCHED, SENSOR, Graph, Heard, Process, until
 
 LONG = Duration(sec=30)
 
@@ -193,20 +195,22 @@ def test_late_joiner_gets_the_last_plan(graph: Graph, plans: Heard) -> None:
     until(lambda: late and late[-1].task_id == "before", "the last plan")
 
 
-def test_context_can_be_seen_and_reset(graph: Graph, plans: Heard) -> None:
-    graph.say(Task(task_id="kept", text="tidy up"), "task_request")
-    plans.one(lambda p: p.task_id == "kept")
+def test_context_can_be_seen_and_reset(graph: Graph, planner: Process) -> None:
+    images = {"encoding": "rgb8", "width": 64, "height": 48, "step": 192}
 
     def info() -> Any:
         return graph.ask(ContextInfo, "/planner/context_info")
 
-    def kinds() -> set[str]:
-        return {segment.kind for segment in info().segments}
+    def with_frame() -> Any:
+        graph.say(Image(**images, data=array("B", bytes(64 * 48 * 3))), "image_raw", SENSOR)
+        return now if (now := info()).frames else None
 
-    until(lambda: {"task", "plan"} <= kinds(), "task and plan in the context")
-    assert info().success and info().tokens <= info().token_limit
+    seen = until(with_frame, "a frame in the context")
+    assert seen.success and seen.tokens <= seen.token_limit
+    assert [segment.kind for segment in seen.segments][0] == "system"
+    assert seen.newest_stamp.sec > 0
     assert graph.ask(ResetContext, "/planner/reset_context").success
-    until(lambda: not {"task", "plan"} & kinds(), "a context without them")
+    until(lambda: info().frames == 0, "a context without frames")
 
 
 def test_skills_are_switched(graph: Graph, planner: Process) -> None:
