@@ -52,8 +52,7 @@ class Sequence:
         self.slack = self.config.canvas_length if slack is None else slack
         self.cache = session.new_cache()
         self.length = 0
-        self._start = 0  # the row in slot 0 of the sliding layers
-        self._valid_from = 0  # rows before this one are gone from the sliding layers
+        self._start = 0  # the row in slot 0 of the sliding layers; those before it are gone
         self._serial = 0  # counts cuts
         self._cuts: list[tuple[int, int]] = []  # (serial, length) of the cuts that no later one goes below
 
@@ -113,23 +112,25 @@ class Sequence:
         """
         if not 0 <= length <= self.length:
             raise ContextError(f"cannot roll back to {length}: the sequence has {self.length} tokens")
-        if self._needed_from(length) < self._valid_from:
+        if length == 0:
+            self._start = 0  # nothing is needed of what was there
+        if self._needed_from(length) < self._start:
             raise ContextError(
                 f"cannot roll back from {self.length} to {length} tokens: sliding layers keep their rows from "
-                f"{self._valid_from} on; take a snapshot where you branch"
+                f"{self._start} on; take a snapshot where you branch"
             )
         self._cut(length)
 
     def snapshot(self) -> Snapshot:
         """Remembers this point, with a copy of the sliding window, for :meth:`restore` after any number of tokens."""
-        start = max(self._needed_from(self.length), self._valid_from)
+        start = self._needed_from(self.length)
         saved: tuple[Array, ...] = ()
         if self._has_sliding:
             saved = tuple(self.cache.save(LayerKind.SLIDING, start - self._start, self.length - start))
         return Snapshot(self.length, start, saved, self._serial)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Comes back to a snapshot of this sequence.
+        """Comes back to a snapshot of this sequence. From there a rollback below it can only go to 0.
 
         Raises :class:`ContextError` where the tokens before the snapshot are no longer those it was taken after.
         """
@@ -139,7 +140,7 @@ class Sequence:
                 f"the snapshot of {snapshot.length} tokens is void: the sequence was cut back to {lowest} tokens since"
             )
         if self._has_sliding:
-            self._start = self._valid_from = snapshot.start
+            self._start = snapshot.start
             self.cache.load(LayerKind.SLIDING, 0, list(snapshot.window))
         self._cut(snapshot.length)
 
@@ -204,7 +205,6 @@ class Sequence:
             if kept < slot:
                 self.cache.move(LayerKind.SLIDING, slot - kept, 0, kept)
                 self._start += slot - kept
-                self._valid_from = max(self._valid_from, self._start)
                 slot = kept
             if slot + count > capacity:
                 room = min(keep, self.config.text.max_positions) + max(count, self.chunk)
