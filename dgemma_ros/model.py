@@ -122,9 +122,7 @@ def open_model(
     ``cpu`` or ``cuda``; ``threads``: of the CPU, 0 for all. Raises :class:`CheckpointError`, :class:`BackendError` or
     :class:`ExportError`.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; give a checkpoint, or what `dgemma export` wrote")
+    folder = _existing(Path(folder))
     is_export = (folder / manifest.MANIFEST_FILE).exists()
     if is_export and excerpt is None:
         exported = folder
@@ -148,9 +146,15 @@ def open_model(
 
 def described(folder: Path) -> tuple[ModelConfig, str]:
     """What :func:`open_model` would open, without opening it: its configuration, and the type of its graphs."""
-    if not (folder / manifest.MANIFEST_FILE).exists():
+    if not (_existing(folder) / manifest.MANIFEST_FILE).exists():
         return load_config(folder), Model.dtype
     return _described(folder, manifest.load(folder))
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder; give a checkpoint, or what `dgemma export` wrote")
+    return folder
 
 
 def _described(exported: Path, listed: manifest.Manifest) -> tuple[ModelConfig, str]:
