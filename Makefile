@@ -1,4 +1,5 @@
 # Everything is set up in .venv by the target that needs it. Another Python: make test PYTHON=python3.12
+# Some tests only: make test TESTS=tests/checkpoint ARGS="-k images"
 
 .DEFAULT_GOAL := help
 SHELL := bash
@@ -19,13 +20,22 @@ MADE := $(VENV)/made-with-python-$(PYTHON_VERSION)
 READY := $(VENV)/ready-$(PYTHON_VERSION)-$(SOURCES)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help test oracle lint bench clean
+# ROS comes as wheels, which there are for this kind of machine only; elsewhere the nodes are tested with an installed ROS.
+WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
+
+.PHONY: help demo test ros oracle lint bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-test: $(READY)/test ## the tests; needs no GPU, no ROS and no torch
-	$(BIN)/python -m pytest tests --ignore=tests/oracle $(ARGS)
+demo: ros ## a camera, the planner and a task, up to a checked plan; SHOW=1 leaves them running
+	$(BIN)/python -m dgemma_ros.nodes.demo $(if $(SHOW),--show) $(ARGS)
+
+test: $(READY)/test $(if $(WHEELS),ros) ## the tests; needs no GPU, no ROS installation and no torch
+	$(BIN)/python -m pytest $(or $(TESTS),tests --ignore=tests/oracle) $(ARGS)
+
+ros: $(READY)/ros ## ROS 2 Jazzy and the interfaces, into .venv
+	$(BIN)/python msg/build.py
 
 oracle: $(READY)/oracle ## compares with transformers, live; GOLDEN=1 makes the checked-in golden values anew
 ifdef GOLDEN
@@ -33,7 +43,7 @@ ifdef GOLDEN
 	    $(BIN)/python -m tests.oracle.$$maker; \
 	done
 else
-	$(BIN)/python -m pytest tests/oracle $(ARGS)
+	$(BIN)/python -m pytest $(or $(TESTS),tests/oracle) $(ARGS)
 endif
 
 lint: $(READY)/lint ## ruff, mypy and import-linter
