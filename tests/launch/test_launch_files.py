@@ -1,0 +1,106 @@
+"""What the launch files and their configurations say, held to the nodes; needs neither ROS nor launch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from dgemma_ros.nodes import parameter_table, topics
+from dgemma_ros.nodes.parameter_table import Parameter, settings_of
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = sorted((ROOT / "launch").glob("*.launch.xml"))
+CONFIGS = sorted((ROOT / "launch" / "config").glob("*.yaml"))
+TABLES = {
+    "planner": {parameter.name: parameter for parameter in parameter_table.PLANNER},
+    "camera": {parameter.name: parameter for parameter in parameter_table.CAMERA},
+}
+TOPICS = {"planner": topics.PLANNER, "camera": topics.CAMERA}
+TYPES = {"str": str, "float": float, "int": int, "bool": bool}
+CAUSES = re.compile(r"\$\((\S+) ?([^$()]*)")
+
+
+def read(file: Path) -> ElementTree.Element:
+    return ElementTree.parse(file).getroot()
+
+
+def shared() -> set[str]:
+    """What setup.py installs below share/dgemma_ros, as launch files name it."""
+    text = (ROOT / "setup.py").read_text()
+    found = set()
+    for folder, files in re.findall(r'\("share/dgemma_ros(/[\w/]+)?", (.*)\),', text):
+        for pattern in re.findall(r'"([^"]+)"', files):
+            found |= {f"{folder}/{path.name}" for path in ROOT.glob(pattern)}
+    return found | {str(Path(path).parent) for path in found}
+
+
+def executables() -> set[str]:
+    return set(re.findall(r'"(\w+) = dgemma_ros\.nodes', (ROOT / "setup.py").read_text()))
+
+
+def test_there_are_both() -> None:
+    assert [file.name for file in LAUNCH] == ["demo.launch.xml", "planner.launch.xml"]
+    assert [file.name for file in CONFIGS] == ["one_robot.yaml", "two_robots.yaml"]
+
+
+@pytest.mark.parametrize("file", LAUNCH, ids=lambda file: file.name)
+def test_arguments_are_described_and_all_used(file: Path) -> None:
+    root = read(file)
+    declared = {arg.get("name") for arg in root.findall("arg")}
+    assert all(arg.get("description") and arg.get("default") is not None for arg in root.findall("arg"))
+    used = set(re.findall(r"\$\(var (\w+)\)", ElementTree.tostring(root, encoding="unicode")))
+    assert used == declared
+    assert {"namespace", "model", "skills", "params_file", "autostart", "log_level"} <= declared
+
+
+@pytest.mark.parametrize("file", LAUNCH, ids=lambda file: file.name)
+def test_nodes_are_ours_and_take_their_parameters(file: Path) -> None:
+    for node in read(file).iter("node"):
+        name = node.attrib["exec"]
+        assert node.attrib["pkg"] == "dgemma_ros" and name in executables() and node.attrib["name"] == name
+        assert node.attrib["respawn_delay"] and "respawn" in node.attrib
+        for param in node.findall("param"):
+            if "from" in param.attrib:
+                continue
+            parameter = TABLES[name][param.attrib["name"]]
+            assert isinstance(parameter.default, TYPES[param.attrib["type"]]), parameter.name
+        heard = {name.name for name in TOPICS[name]}
+        assert all(remap.attrib["from"] in heard for remap in node.findall("remap"))
+
+
+@pytest.mark.parametrize("file", LAUNCH, ids=lambda file: file.name)
+def test_files_that_are_named_are_installed(file: Path) -> None:
+    named = re.findall(r"\$\(find-pkg-share dgemma_ros\)(/[\w/.]+)", file.read_text())
+    assert named and set(named) <= shared()
+
+
+def test_includes_pass_arguments_that_exist() -> None:
+    for include in read(ROOT / "launch" / "demo.launch.xml").iter("include"):
+        target = ROOT / "launch" / Path(include.attrib["file"]).name
+        declared = {arg.get("name") for arg in read(target).findall("arg")}
+        assert {arg.get("name") for arg in include.findall("arg")} <= declared
+
+
+def kind_fits(parameter: Parameter, value: Any) -> bool:
+    if isinstance(parameter.default, list):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return type(value) is type(parameter.default) and parameter.wrong(value) is None
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
+def test_configurations_name_parameters_with_values_they_take(file: Path) -> None:
+    content = yaml.safe_load(file.read_text())
+    for name, entry in content.items():
+        table = TABLES[name.rsplit("/", 1)[1]]
+        values = entry["ros__parameters"]
+        for key, value in values.items():
+            parameter = table[key]
+            assert kind_fits(parameter, value), f"{file.name}: {key}: {value!r}"
+            assert parameter.low is None or parameter.low <= value <= (parameter.high or 0.0)
+        if table is TABLES["planner"]:
+            settings_of({name: parameter.default for name, parameter in table.items()} | values)
