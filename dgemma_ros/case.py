@@ -130,7 +130,7 @@ def wrong(case: Case, name: str, what: str) -> CaseError:
 def _check_shape(case: Case, name: str, field: Field, sizes: dict[str, tuple[int, str]]) -> None:
     array = case[name]
     if array.dtype.kind not in field.kinds:
-        raise wrong(case, name, f"holds {shown(str(array.dtype))}, expected {_MEANING[field.kinds]}")
+        raise wrong(case, name, f"holds {printable(str(array.dtype))}, expected {_MEANING[field.kinds]}")
     asked = f"[{', '.join(field.dims)}]" if field.dims else "a single value"
     if array.ndim != len(field.dims):
         raise wrong(case, name, f"has shape {list(array.shape)}, expected {asked}")

@@ -123,18 +123,11 @@ def open_model(
     :class:`ExportError`.
     """
     folder = _existing(Path(folder))
-    is_export = (folder / manifest.MANIFEST_FILE).exists()
-    if is_export and excerpt is None:
-        exported = folder
-    else:
-        exported = _in_cache(manifest.load(folder).checkpoint if is_export else folder, on_progress, excerpt)
-    listed = manifest.load(exported)
-    if (found := listed.settings.get("graphs")) != GRAPHS_FORMAT:
-        raise CheckpointError(
-            f"{exported / manifest.MANIFEST_FILE}: graphs of format {found}, but this version runs {GRAPHS_FORMAT}; "
-            "export the checkpoint again"
-        )
-    manifest.verify(listed)
+    exported = folder
+    listed = _checked(folder) if (folder / manifest.MANIFEST_FILE).exists() else None
+    if listed is None or excerpt is not None:
+        exported = _in_cache(folder if listed is None else listed.checkpoint, on_progress, excerpt)
+        listed = _checked(exported)
     config, dtype = _described(exported, listed)
     entries = {name: record.entry for name, record in listed.tensors.items()}
     weights = Weights(Tensors(listed.checkpoint, entries), config)
@@ -155,6 +148,18 @@ def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; give a checkpoint, or what `dgemma export` wrote")
     return folder
+
+
+def _checked(exported: Path) -> manifest.Manifest:
+    """The manifest of an exported folder whose graphs we can run and whose weights are still those of the export."""
+    listed = manifest.load(exported)
+    if (found := listed.settings.get("graphs")) != GRAPHS_FORMAT:
+        raise CheckpointError(
+            f"{exported / manifest.MANIFEST_FILE}: graphs of format {found}, but this version runs {GRAPHS_FORMAT}; "
+            "export the checkpoint again"
+        )
+    manifest.verify(listed)
+    return listed
 
 
 def _described(exported: Path, listed: manifest.Manifest) -> tuple[ModelConfig, str]:
