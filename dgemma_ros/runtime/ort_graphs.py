@@ -14,6 +14,10 @@ from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_RUNNABLE = {
+    "CPUExecutionProvider": {TensorProto.FLOAT},
+    "CUDAExecutionProvider": {TensorProto.FLOAT, TensorProto.FLOAT16},
+}
 ENCODER = "encoder"
 """The backbone once more without its hidden rows, so that encoding ends at the last layer's keys and values."""
 
@@ -67,11 +71,20 @@ class OrtGraphs:
             raise BackendError(f"{file}: cannot be read ({_line(error)}); export the checkpoint again") from error
         if name == ENCODER:
             _prune(model, "hidden")
+        self._check_type(file, model)
         options = self._options(model, prepack=name != ENCODER)
         try:
             return ort.InferenceSession(model.SerializeToString(), options, providers=[self._provider])
         except Exception as error:
             raise BackendError(f"{file}: ONNX Runtime refused the graph ({_line(error)})") from error
+
+    def _check_type(self, file: Path, model: onnx.ModelProto) -> None:
+        types = {tensor.data_type for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL}
+        for refused in types - _RUNNABLE[self._provider]:
+            raise BackendError(
+                f"{file}: ONNX Runtime cannot run {TensorProto.DataType.Name(refused).lower()} graphs with its "
+                f"{self._provider}; export the checkpoint again as float32"
+            )
 
     def _options(self, model: onnx.ModelProto, prepack: bool) -> Any:
         options = ort.SessionOptions()

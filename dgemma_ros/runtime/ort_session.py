@@ -152,7 +152,9 @@ class OrtCanvas:
     def step(self, feeds: Feeds) -> StepResult:
         """See the contract."""
         for name, array in feeds.items():
-            self._values[name].update_inplace(np.ascontiguousarray(array))
+            value = self._values[name]
+            # In the value's own type: bytes of another would be taken for it without a word.
+            value.update_inplace(np.ascontiguousarray(array, _NUMPY[value.data_type()]))
         for graph, binding in self._bindings.items():
             self._session.graphs.run(graph, binding)
         # Copied: on the CPU these are views of what the next step overwrites.
