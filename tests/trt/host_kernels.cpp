@@ -1,0 +1,57 @@
+// The kernels' sources behind host_shim.h, as a shared library that test_kernels.py calls.
+#include "host_shim.h"
+namespace rows {
+#include "row_stats.cu"
+}
+namespace canvas {
+#include "canvas_update.cu"
+}
+
+typedef long long Int64;
+
+struct RowArguments {
+    int type;
+    const void* over_cap;
+    const float *temperature, *uniform;
+    const unsigned char* allowed;
+    const Int64* allowed_row;
+    int vocab, blocks, size, allowed_rows, softcap_bits;
+    Int64 *argmax, *drawn;
+    float *entropy, *largest, *total;
+};
+static void run_rows(void* with) {
+    RowArguments& a = *(RowArguments*)with;
+#define ARGUMENTS(T)                                                                                                  \
+    (const T*)a.over_cap, a.temperature, a.uniform, a.allowed, a.allowed_row, a.vocab, a.blocks, a.size,              \
+        a.allowed_rows, a.softcap_bits, a.argmax, a.drawn, a.entropy, a.largest, a.total
+    if (a.type == 0) rows::dgemma_row_stats_f32(ARGUMENTS(float));
+    if (a.type == 1) rows::dgemma_row_stats_f16(ARGUMENTS(unsigned short));
+    if (a.type == 2) rows::dgemma_row_stats_bf16(ARGUMENTS(unsigned short));
+}
+extern "C" int host_row_stats(int rows, int threads, RowArguments* arguments) {
+    return shim::launch((unsigned)rows, (unsigned)threads, run_rows, arguments);
+}
+
+struct CanvasArguments {
+    const Int64 *canvas, *argmax, *drawn;
+    const float* entropy;
+    const Int64* random_tokens;
+    const float* entropy_bound;
+    const unsigned char* pin;
+    const Int64* pin_ids;
+    int count;
+    Int64 *next_canvas, *argmax_out, *drawn_out;
+    float* entropy_out;
+    unsigned char* accepted;
+    float* mean_entropy;
+    Int64* changed;
+};
+static void run_canvas(void* with) {
+    CanvasArguments& a = *(CanvasArguments*)with;
+    canvas::dgemma_canvas_update(a.canvas, a.argmax, a.drawn, a.entropy, a.random_tokens, a.entropy_bound, a.pin,
+                                 a.pin_ids, a.count, a.next_canvas, a.argmax_out, a.drawn_out, a.entropy_out,
+                                 a.accepted, a.mean_entropy, a.changed);
+}
+extern "C" int host_canvas_update(int threads, CanvasArguments* arguments) {
+    return shim::launch(1, (unsigned)threads, run_canvas, arguments);
+}
