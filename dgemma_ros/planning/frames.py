@@ -5,6 +5,7 @@ Of each camera the newest frame waits and replaces the one before it; the rate s
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -64,6 +65,20 @@ class FrameGate:
         """Whether there is a frame to encode."""
         return bool(self._waiting)
 
+    def before_a_task(self, newest: Frame | None, oldest: float, room: int) -> list[Frame]:
+        """Frames that a task should see and that are not encoded yet, at most ``room``, the newest last.
+
+        Those that wait, and where ``newest``, which is, has come more than ``oldest`` seconds ago (0: no matter), and
+        none waits, one that was kept aside.
+        """
+        found: list[Frame] = []
+        while len(found) < room and (frame := self.next()) is not None:
+            found.append(frame)
+        stale = oldest > 0 and (newest is None or time.monotonic() - newest.received > oldest)
+        if stale and not found and room and (aside := self.freshest(newest.received if newest else 0.0)):
+            found.append(aside)
+        return found
+
     def freshest(self, newer_than: float) -> Frame | None:
         """The newest frame kept aside, if it arrived after ``newer_than``; it is taken."""
         frame = max(self._aside.values(), key=lambda frame: frame.received, default=None)
@@ -111,14 +126,14 @@ class FrameClock:
 
     def __init__(self) -> None:
         self._origin: int | None = None
-        self._last = 0.0
+        self._last = 0
 
     def seconds(self, stamp_ns: int) -> float:
         """Seconds since the first frame."""
-        if self._origin is None or stamp_ns < self._origin + int(self._last * 1e9):
-            self._origin = stamp_ns - int(self._last * 1e9)
-        self._last = (stamp_ns - self._origin) / 1e9
-        return self._last
+        if self._origin is None or stamp_ns < self._origin + self._last:
+            self._origin = stamp_ns - self._last
+        self._last = stamp_ns - self._origin
+        return self._last / 1e9
 
 
 def clock_text(seconds: float) -> str:

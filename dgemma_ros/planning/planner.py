@@ -345,10 +345,9 @@ class Planner:
     def _plan(self, job: Job) -> None:
         settings, skills = self._settings, self._skills
         with self._lock:
-            newest = self._context.newest
-            age = settings.max_observation_age
-            stale = age > 0 and (newest is None or time.monotonic() - newest.received > age)
-            fresh = self._gate.freshest(newest.received if newest else 0.0) if stale else None
+            fresh = self._gate.before_a_task(
+                self._context.newest, settings.max_observation_age, self._worker.room_for_frames(job, settings)
+            )
         try:
             self._worker.plan(job, settings, skills, fresh, self._read)
         except Exception as error:

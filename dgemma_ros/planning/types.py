@@ -224,7 +224,10 @@ class EventKind(_Name):
 
     TASK_STARTED = auto()
     FRAME_ENCODED = auto()
+    REMEMBERED = auto()
+    """A task and its plan are in the context."""
     CONTEXT_REBUILT = auto()
+    """Something was forgotten, and the rest read again."""
     STEP_TIME_DRIFT = auto()
     """Steps have become much slower or faster than they were: heat, or a shared GPU."""
     DEADLINE_MISSED = auto()
@@ -345,7 +348,7 @@ class Settings:
     """Denoising steps of one canvas; None for the checkpoint's own."""
     max_canvases: int = _range(4, 1, 10_000)
     """Bounds the answer, thinking included."""
-    publish_margin: float = _range(0.005, 0.0, 60.0)
+    publish_margin: float = _range(0.02, 0.0, 60.0)
     """Seconds before the deadline by which a plan leaves the planner."""
     max_plan_steps: int = _range(32, 1, 100_000)
     valid_for: float = _range(10.0, 0.0, 86400.0)

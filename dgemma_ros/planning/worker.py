@@ -55,6 +55,8 @@ class Worker:
         self.publisher = publisher
         self.encoder = FrameEncoder(model)
         self.step_times: deque[float] = deque(maxlen=1000)
+        self._frame_times: deque[float] = deque(maxlen=16)
+        self._rebuilds = 0
         self._on_draft = on_draft
         self._pinner = Pinner(
             model.chat.tokenizer, model.allowed, thinker.length, context.pieces.end, model.generation.pad_id
@@ -70,12 +72,20 @@ class Worker:
         soft = self.encoder.encode(frame)
         seconds = time.monotonic() - began
         self.context.add_frame(frame, soft)
+        self._frame_times.append(time.monotonic() - began)
+        self._tell_rebuilds()
         self.publisher.event(EventKind.FRAME_ENCODED, f"{frame.camera}: {len(soft)} soft tokens")
         return seconds
 
+    def room_for_frames(self, job: Job, settings: Settings) -> int:
+        """How many frames may be encoded on a task's own way: as many as take a quarter of its time."""
+        spendable = job.deadline - settings.publish_margin - time.monotonic()
+        each = max(self._frame_times, default=0.0)
+        return 0 if spendable <= 0 else 1000 if each <= 0 else int(spendable / (4 * each))
+
     # -- tasks ----------------------------------------------------------------------------------------------------
 
-    def plan(self, job: Job, settings: Settings, skills: SkillCatalogue, fresh: Frame | None, read: Read) -> None:
+    def plan(self, job: Job, settings: Settings, skills: SkillCatalogue, fresh: list[Frame], read: Read) -> None:
         """Makes and publishes a job's plan, unless somebody did. May raise anything; the context may be broken then."""
         job.began = time.monotonic()
         self.publisher.event(EventKind.TASK_STARTED, job.task.text[:80], job.task.task_id)
@@ -83,8 +93,8 @@ class Worker:
         if job.ending is not None or budget.spendable <= 0:
             self.publisher.finish(job, job.ending or LATE)
             return
-        if fresh is not None:
-            job.vision = self.see(fresh)
+        for frame in fresh:
+            job.vision += self.see(frame)
         job.frame = self.context.newest
         refused = self._stale(job, settings)
         pinned: PinnedCanvas | None = None
@@ -165,6 +175,16 @@ class Worker:
         except ContextError as error:
             self.context.abandon(turn)
             self.publisher.event(EventKind.ERROR, f"the plan is not remembered: {error}", job.task.task_id)
+            return
+        self._tell_rebuilds()
+        self.publisher.event(EventKind.REMEMBERED, f"{self.context.info.tokens} tokens", job.task.task_id)
+
+    def _tell_rebuilds(self) -> None:
+        info = self.context.info
+        if info.rebuilds != self._rebuilds:
+            self._rebuilds = info.rebuilds
+            dropped = ", ".join(f"{count} {kind}s" for kind, count in info.dropped.items())
+            self.publisher.event(EventKind.CONTEXT_REBUILT, f"{info.tokens} tokens kept; forgotten so far: {dropped}")
 
     def _repaired(self, request: Request, outcome: Outcome, skills: SkillCatalogue, read: Read) -> Outcome:
         """The answer with its problems' tokens noised again, for as long as there is time; the better of the two."""

@@ -39,7 +39,7 @@ def write_model(folder: Path, **changes: Any) -> Path:
     tokenizer = Tokenizer.load(folder)
     vision = changes.pop("vision", tiny.TinyVision())
     made = tiny.Tiny(
-        vocab=tokenizer.size, canvas=changes.pop("canvas", 32), positions=changes.pop("positions", 4096), vision=vision,
+        vocab=tokenizer.size, canvas=changes.pop("canvas", 64), positions=changes.pop("positions", 4096), vision=vision,
         window=24, layers="SSF", **changes,
     )
     tiny.make(folder, made)
@@ -63,7 +63,7 @@ def write_model(folder: Path, **changes: Any) -> Path:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """With a vision tower, vocabulary of about 700, canvases of 32."""
+    """With a vision tower, vocabulary of about 700, canvases of 64."""
     folder = tmp_path_factory.mktemp("planning")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))

@@ -101,7 +101,8 @@ def test_a_cut_call_is_dropped_and_said(form: CallFormat) -> None:
 
 NAMES = st.sampled_from(["pick", "place", "turn", "stop", "x9_y"])
 VALUES = st.one_of(st.text(max_size=12), st.integers(-(10**9), 10**9), st.booleans())
-CALLS = st.lists(st.tuples(NAMES, st.dictionaries(st.sampled_from(["a", "object", "to"]), VALUES, max_size=3)), max_size=4)
+ARGUMENTS = st.dictionaries(st.sampled_from(["a", "object", "to"]), VALUES, max_size=3)
+CALLS = st.lists(st.tuples(NAMES, ARGUMENTS), max_size=4)
 
 
 @given(calls=CALLS)

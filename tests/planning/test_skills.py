@@ -74,7 +74,7 @@ def test_an_error_names_the_field(path: list[Any], value: Any, message: str) -> 
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "skills.yaml"
     file.write_text(text)
-    with pytest.raises(SkillsError, match="skills.yaml") as error:
+    with pytest.raises(SkillsError, match=r"skills\.yaml") as error:
         SkillCatalogue.load(file)
     assert "\n" not in str(error.value)
 
