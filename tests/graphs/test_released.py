@@ -82,4 +82,3 @@ def test_bytes_of_the_cache() -> None:
     assert window == pytest.approx((full + 204_800) * 1023)
     assert long == pytest.approx(full * 262_144 + 204_800 * 1023)
     assert full * 262_144 / 1e9 == pytest.approx(5.37, abs=0.01)
-
