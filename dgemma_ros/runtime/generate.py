@@ -56,7 +56,8 @@ def generate(
     """Denoises canvases until one holds an end token.
 
     ``max_new_tokens`` is rounded up to whole canvases; ``pins`` hold for the first one. ``on_draft(canvas, draft)`` and
-    ``keep_going(canvas, step)`` are called for each step. A canvas is committed only when the next one starts.
+    ``keep_going(canvas, step)`` are called for each step. A canvas is committed only when the next one starts, and that
+    only where the context has room for it. Raises :class:`ContextError` where it has none for the first.
     """
     length = sequence.config.canvas_length
     limit = generation.max_new_tokens if max_new_tokens is None else max_new_tokens
@@ -65,6 +66,8 @@ def generate(
     committed = 0
     for number in range(max(1, -(-limit // length))):
         if number:
+            if sequence.room < 2 * length:
+                break
             sequence.append(tokens[-1])
             committed += length
         result = denoise(

@@ -61,6 +61,11 @@ class Sequence:
         """Rows a sliding layer's query sees, itself included."""
         return self.config.text.sliding_window
 
+    @property
+    def room(self) -> int:
+        """Tokens that the context limit leaves; a canvas takes room, too."""
+        return self.config.text.max_positions - self.length
+
     def append(
         self,
         ids: Ints,
@@ -166,11 +171,10 @@ class Sequence:
         return max(0, length - (self.window - 1)) if self._has_sliding else 0
 
     def _check_room(self, count: int, what: str) -> None:
-        limit = self.config.text.max_positions
-        if self.length + count > limit:
+        if count > self.room:
             raise ContextError(
-                f"{what} of {count} tokens does not fit: {self.length} are in the context and its limit is {limit} "
-                "(max_position_embeddings)"
+                f"{what} of {count} tokens does not fit: {self.length} are in the context and its limit is "
+                f"{self.config.text.max_positions} (max_position_embeddings)"
             )
 
     def _place(self, seen: Visible) -> Feeds:
