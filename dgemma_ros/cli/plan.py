@@ -1,10 +1,9 @@
-"""``dgemma plan``: for now the model's own words, unchecked."""
+"""``dgemma plan``: all that the planner node does for one task, without ROS."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,90 +11,94 @@ from dgemma_ros.cli import drafts, terminal
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, open_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from dgemma_ros.planning import Plan
 
-    from dgemma_ros.model import Model
-    from dgemma_ros.runtime.canvas_loop import Draft
+SKILLS: Final = "skills.yaml"
+PATIENCE: Final = 86400.0
+"""Seconds, where no budget is given: as long as the model's own step limit takes."""
+NOT_VALID: Final = 1
 
 
 def plan(
     model: ModelFolder,
     task: Annotated[str, typer.Option("--task", metavar="TEXT", help="What the robot is asked to do.")],
     image: Annotated[
-        list[Path] | None, typer.Option("--image", metavar="FILE", help="A picture to look at; may be repeated.")
+        list[Path] | None,
+        typer.Option("--image", metavar="FILE", help="A picture to look at; may be repeated, oldest first."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**64 - 1, metavar="N", help="Keys all of the noise.")] = 0,
+    skills: Annotated[
+        Path | None,
+        typer.Option("--skills", metavar="FILE", help="What the robot can do; default, MODEL's skills.yaml."),
+    ] = None,
+    budget_ms: Annotated[
+        float | None,
+        typer.Option("--budget-ms", min=1, max=1e3 * PATIENCE, metavar="N", help="Milliseconds to the plan."),
+    ] = None,
+    template: Annotated[
+        str, typer.Option("--template", metavar="TEXT", help="What is known: 'pick(object=____); place(…)'.")
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, metavar="N", help="Keys all of the noise.")] = 0,
     steps: Annotated[
         int | None,
         typer.Option(
             "--steps", min=1, metavar="N", help="Denoising steps a canvas may take; default, the model's own."
         ),
     ] = None,
+    thinking: Annotated[bool, typer.Option("--thinking", help="Let the model think first, where it can.")] = False,
     device: DeviceChoice = Device.CPU,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
-    """Make one plan, without ROS."""
+    """Make one plan, without ROS. Ends with status 1 where the plan is not valid."""
+    from dgemma_ros.checkpoint.images import read_image
+    from dgemma_ros.planning import Settings, SkillCatalogue, Task
+    from dgemma_ros.planning.once import plan_once
+
     with terminal.progress() as update:
         opened = open_model(model, device, threads, update)
-        tokenizer = opened.chat.tokenizer
-    with drafts.live(tokenizer, opened.generation.eos_ids) as on_draft:
-        outcome = make_plan(opened, task, image or [], seed, steps, on_draft)
+        _ = opened.chat
+        pictures = [read_image(file) for file in image or []]
+        catalogue = SkillCatalogue.load(skills or model / SKILLS)
+        update("planning", 0, 0)
+    settings = Settings(
+        seed=seed, max_steps=steps, thinking=thinking, context_tokens=opened.config.text.max_positions, budget=PATIENCE
+    )
+    wanted = Task("plan", task, None if budget_ms is None else budget_ms / 1e3, template_text=template)
+    with drafts.live() as on_draft:
+        made = plan_once(opened, catalogue, settings, wanted, pictures, on_draft, warm=budget_ms is not None)
     if as_json:
-        terminal.emit_json(outcome)
+        terminal.emit_json(report(made))
     else:
-        terminal.emit(terminal.clean(outcome["text"]))
+        terminal.emit(terminal.clean(made.text))
+        why = f": {made.error}" if made.error else ""
+        terminal.note(f"{made.status}, {made.denoising_steps} steps, {1e3 * made.latency.total:.0f} ms{why}")
+    if not made.valid:
+        raise typer.Exit(NOT_VALID)
 
 
-def make_plan(
-    model: Model,
-    task: str,
-    images: list[Path],
-    seed: int,
-    steps: int | None,
-    on_draft: Callable[[int, Draft], None] | None = None,
-) -> dict[str, Any]:
-    """The object that ``--json`` prints. Nothing here reads the text as a plan: ``valid`` is null, ``steps`` empty."""
-    import numpy as np
-
-    from dgemma_ros.checkpoint.images import read_image
-    from dgemma_ros.runtime.canvas_loop import Ended
-    from dgemma_ros.runtime.generate import generate
-    from dgemma_ros.runtime.noise import Noise
-    from dgemma_ros.runtime.sampling import Sampling
-
-    begun = perf_counter()
-    pictures = [model.images.prepare(read_image(file)) for file in images]
-    content = [{"type": "image", "image": picture} for picture in pictures] + [{"type": "text", "text": task}]
-    prompt = model.chat.prompt_ids([{"role": "user", "content": content}])
-    soft = [model.soft_tokens(picture.patches, picture.positions) for picture in prompt.images]
-    seen = perf_counter()
-    sequence = model.sequence()
-    sequence.append(prompt.ids, prompt.token_types, np.concatenate(soft) if soft else None)
-    read = perf_counter()
-    sampling = Sampling.of(model.generation, steps)
-    noise = Noise(seed, model.config.canvas_length, model.config.text.vocab_size)
-    answer = generate(sequence, model.generation, sampling, noise, allowed=model.allowed, on_draft=on_draft)
-    done = perf_counter()
-    converged = all(canvas.ended is Ended.CONVERGED for canvas in answer.canvases)
-    last = answer.canvases[-1].draft
+def report(plan: Plan) -> dict[str, Any]:
+    """The object that ``--json`` prints."""
     return {
-        "status": "CONVERGED" if converged else "STEP_LIMIT",
-        "valid": None,
-        "stale": False,
-        "steps": [],
-        "text": model.chat.tokenizer.decode(answer.tokens.tolist()),
-        "denoising_steps": answer.steps,
-        "step_budget": sampling.steps,
-        "canvases": len(answer.canvases),
-        "mean_entropy": None if last is None else last.mean_entropy,
-        "context_tokens": len(prompt.ids),
+        "status": plan.status.value,
+        "valid": plan.valid,
+        "stale": plan.stale,
+        "steps": [
+            {"skill": step.skill, "arguments": dict(step.arguments), "confidence": step.confidence}
+            for step in plan.steps
+        ],
+        "text": plan.text,
+        "denoising_steps": plan.denoising_steps,
+        "step_budget": plan.step_budget,
+        "canvases": plan.canvases,
+        "mean_entropy": plan.mean_entropy,
+        "context_tokens": plan.context_tokens,
         "latency_ms": {
-            "total": 1e3 * (done - begun),
-            "vision": 1e3 * (seen - begun),
-            "prefill": 1e3 * (read - seen),
-            "denoise": 1e3 * (done - read),
+            "total": 1e3 * plan.latency.total,
+            "vision": 1e3 * plan.latency.vision,
+            "prefill": 1e3 * plan.latency.prefill,
+            "denoise": 1e3 * plan.latency.denoise,
         },
-        "seed": seed,
-        "error": None,
+        "seed": plan.seed,
+        "error": plan.error or None,
+        "error_code": plan.error_code.name,
     }
