@@ -1,32 +1,31 @@
 """Messages become a prompt, by the checkpoint's own chat template.
 
-Templates are programs that come with a checkpoint; they run in jinja2's sandbox, with the options, filters and globals
-that transformers gives them, on copies made of plain JSON types.
+A template sees copies of the messages, made of plain JSON types, in which strangers' text is marked (``untrusted.py``).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import jinja2
 import numpy as np
-from jinja2 import nodes
-from jinja2.ext import Extension, loopcontrols
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from numpy.typing import NDArray
 
-from dgemma_ros.checkpoint.fields import MAX_JSON_BYTES, Section, shown
-from dgemma_ros.checkpoint.tokenizer import TOKENIZER_CONFIG_FILE, Tokenizer
-from dgemma_ros.checkpoint.untrusted import Marker, check_control_tokens, plain, strings_in
-from dgemma_ros.errors import CheckpointError, TokenizerError
-
-TEMPLATE_FILE: Final = "chat_template.jinja"
+from dgemma_ros.checkpoint.fields import shown
+from dgemma_ros.checkpoint.template import environment, literals, one_line, read_template
+from dgemma_ros.checkpoint.tokenizer import Tokenizer
+from dgemma_ros.checkpoint.untrusted import (
+    Marker,
+    check_openings,
+    control_tokens,
+    plain,
+    strings_in,
+    written_tokens,
+)
+from dgemma_ros.errors import TokenizerError
 
 Message = Mapping[str, Any]
 """``{"role": "user", "content": text or parts}``; a part is ``{"type": "text", "text": …}`` or ``{"type": "image",
@@ -54,7 +53,7 @@ class PromptIds:
     """[S] token ids, pictures expanded to their soft tokens."""
     token_types: NDArray[np.int64]
     """[S], 1 on pictures' soft tokens, 0 elsewhere."""
-    images: tuple[Any, ...]
+    images: tuple[Picture, ...]
     """The pictures of the messages' image parts, in the order of their spans."""
 
 
@@ -64,21 +63,29 @@ class ChatTemplate:
 
     file: Path
     tokenizer: Tokenizer
-    _source: str = field(repr=False)
     _compiled: jinja2.Template = field(repr=False)
+    _literals: tuple[str, ...] = field(repr=False)
+    _written: frozenset[str] = field(repr=False)
 
     @classmethod
     def load(cls, folder: Path, tokenizer: Tokenizer) -> ChatTemplate:
         """The template in ``folder``: chat_template.jinja, or else chat_template in tokenizer_config.json.
 
-        Raises :class:`TokenizerError` naming file and line, also for a tokenizer whose control tokens look like words.
+        Raises :class:`TokenizerError` naming file and line; also where control tokens could not be told from text.
         """
-        check_control_tokens(tokenizer)
-        file, source = _read_template(Path(folder))
+        check_openings(tokenizer)
+        file, source = read_template(Path(folder))
+        sandbox = environment()
         try:
-            return cls(file, tokenizer, source, _environment().from_string(source))
+            texts = tuple(literals(sandbox.parse(source)))
+            compiled = sandbox.from_string(source)
         except jinja2.TemplateSyntaxError as error:
-            raise TokenizerError(f"{file}: line {error.lineno}: {_one_line(error.message)}") from error
+            raise TokenizerError(f"{file}: line {error.lineno}: {one_line(error.message)}") from error
+        names = [name for key, name in tokenizer.names.items() if key in _STANDARD_NAMES]
+        try:
+            return cls(file, tokenizer, compiled, texts, written_tokens(tokenizer, [*texts, *names]))
+        except TokenizerError as error:
+            raise TokenizerError(f"{file}: {error}") from error
 
     def render(
         self,
@@ -113,11 +120,16 @@ class ChatTemplate:
         Ids equal the reference's wherever no untrusted text spells a control token. Raises :class:`TokenizerError`.
         """
         _check(messages)
+        pictures = _pictures(messages)
         inputs = {"tools": tools, "enable_thinking": enable_thinking, **variables}
-        marker = Marker.for_strings(self.tokenizer, [self._source, *strings_in(list(messages)), *strings_in(inputs)])
+        trusted = [message for message in messages if message["role"] in trusted_roles]
+        spelled = "\0".join(strings_in(trusted))
+        allowed = self._written | {token for token in control_tokens(self.tokenizer) if token in spelled}
+        strings = [*self._literals, *strings_in(list(messages)), *strings_in(inputs)]
+        marker = Marker.for_strings(self.tokenizer, strings, allowed)
         protected = [plain(m) if m["role"] in trusted_roles else marker.protect(m) for m in messages]
         rendered = self._run(protected, add_generation_prompt, marker.protect(inputs))
-        return self._expand(marker.encode(rendered), _pictures(messages))
+        return self._expand(marker.encode(rendered), pictures)
 
     def _run(self, messages: list[Any], add_generation_prompt: bool, inputs: dict[str, Any]) -> str:
         tokens = {name: token for name, token in self.tokenizer.names.items() if name in _STANDARD_NAMES}
@@ -125,9 +137,9 @@ class ChatTemplate:
         try:
             return self._compiled.render({"documents": None, **tokens, **inputs, **named})
         except Exception as error:  # a template is foreign code and may fail in any way
-            raise TokenizerError(f"{self.file}: cannot render these messages ({_one_line(error)})") from error
+            raise TokenizerError(f"{self.file}: cannot render these messages ({one_line(error)})") from error
 
-    def _expand(self, ids: list[int], pictures: list[Any]) -> PromptIds:
+    def _expand(self, ids: list[int], pictures: list[Picture]) -> PromptIds:
         tokens = self.tokenizer.images
         if (places := ids.count(tokens.soft) if tokens else 0) != len(pictures):
             raise TokenizerError(f"{self.file}: gives {places} places to the {len(pictures)} pictures of the messages")
@@ -155,9 +167,9 @@ def _check(messages: Sequence[Message]) -> None:
             raise TokenizerError(f"messages[{index}].role: {shown(message['role'])} is none of {', '.join(_ROLES)}")
 
 
-def _pictures(messages: Sequence[Message]) -> list[Any]:
+def _pictures(messages: Sequence[Message]) -> list[Picture]:
     """The pictures of all image parts, in order."""
-    pictures = []
+    pictures: list[Picture] = []
     for index, message in enumerate(messages):
         content = message.get("content")
         for number, part in enumerate(content if isinstance(content, list | tuple) else ()):
@@ -181,67 +193,3 @@ def _with_reasoning(messages: list[Any]) -> list[Any]:
         extra = {"thinking": given[0], **message, "reasoning_content": given[0]} if given else message
         result.append(extra)
     return result
-
-
-def _read_template(folder: Path) -> tuple[Path, str]:
-    file = folder / TEMPLATE_FILE
-    if file.exists():
-        try:
-            if file.stat().st_size > MAX_JSON_BYTES:
-                raise TokenizerError(f"{file}: too large for a template")
-            return file, file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenizerError(f"{file}: cannot be read ({_one_line(error)})") from error
-    config = folder / TOKENIZER_CONFIG_FILE
-    if not config.exists():
-        raise TokenizerError(f"{file}: no such file; without a chat template no prompt can be written")
-    try:
-        template = Section.of_file(config).raw("chat_template", None)
-    except CheckpointError as error:
-        raise TokenizerError(str(error)) from error
-    if isinstance(template, list):  # several by name
-        named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
-        template = named.get("default")
-    if not isinstance(template, str):
-        raise TokenizerError(f"{config}: chat_template: missing, and there is no {TEMPLATE_FILE} beside it")
-    return config, template
-
-
-class _Generation(Extension):
-    """``{% generation %} … {% endgeneration %}`` marks the model's words for training; here its body alone counts."""
-
-    tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
-
-    def parse(self, parser: Parser) -> nodes.Node:
-        """A block with a scope of its own, as it has in the reference."""
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.CallBlock(self.call_method("_body"), [], [], body).set_lineno(line)
-
-    def _body(self, caller: Callable[[], str]) -> str:
-        return caller()
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    return environment
-
-
-def _to_json(
-    value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
-) -> str:
-    """As transformers has it: jinja2's own escapes HTML."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-def _raise(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

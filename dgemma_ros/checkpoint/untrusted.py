@@ -2,9 +2,10 @@
 
 A template trims, cuts, joins and escapes what it is given, so the words of a stranger cannot be told from the
 template's own once it has run, and two harmless halves ("<|tu", "rn>") can meet in it. Therefore each character of a
-stranger's text with which a control token could begin or end is split off by a mark, a private-use character that
-occurs nowhere else, before the template runs. Whatever it does with them, a control token in its output then is its
-own. What lies between two of those is encoded as plain text, with the marks taken out again.
+stranger's text with which a control token could begin is cut off from the next by a mark, a private-use character that
+occurs nowhere else, before the template runs: then no control token in its output begins in a stranger's text. None
+begins in the template's own and ends in a stranger's either, because a template that could write such a thing is
+refused. What lies between two control tokens is encoded as plain text, with the marks taken out again.
 """
 
 from __future__ import annotations
@@ -27,31 +28,40 @@ class Marker:
 
     tokenizer: Tokenizer
     mark: str
-    table: Mapping[int, str]
-    """For ``str.translate``: an opening gets the mark behind it, a closing before it."""
+    allowed: frozenset[str]
+    """Control tokens that may be in the template's output."""
 
     @classmethod
-    def for_strings(cls, tokenizer: Tokenizer, strings: Iterable[str]) -> Marker:
+    def for_strings(cls, tokenizer: Tokenizer, strings: Iterable[str], allowed: frozenset[str]) -> Marker:
         """A marker whose mark occurs in none of ``strings``, not even as a JSON escape."""
         text = "\0".join(strings).lower()
         for first, last in _PRIVATE_USE:
             for code in range(first, last):
                 if chr(code) not in text and _escaped(chr(code)) not in text:
-                    return cls(tokenizer, chr(code), _table(tokenizer, chr(code)))
+                    return cls(tokenizer, chr(code), allowed)
         raise TokenizerError("a prompt that holds every private-use character of Unicode cannot be encoded")
 
     def protect(self, value: Any) -> Any:
-        """``value`` as :func:`plain` data with marks in its strings, keys too."""
-        return plain(value, lambda text: text.translate(self.table))
+        """``value`` as :func:`plain` data with a mark after each opening in its strings, keys too.
+
+        That leaves strings in the order in which a template may sort them.
+        """
+        table = {ord(token[0]): token[0] + self.mark for token in control_tokens(self.tokenizer)}
+        return plain(value, lambda text: text.translate(table))
 
     def encode(self, rendered: str) -> list[int]:
-        """Ids of a template's output; equal to encoding it whole wherever no stranger spelled a control token."""
+        """Ids of a template's output; equal to encoding it whole wherever no stranger spelled a control token.
+
+        Raises :class:`TokenizerError` for a control token that is not ``allowed``: it was put together from pieces.
+        """
         ids, spans = self.tokenizer.encode_with_spans(rendered)
         result: list[int] = []
         first, begin = 0, 0
         for index, (token, (start, end)) in enumerate(zip(ids, spans, strict=True)):
             # The spelling is compared, because a normalizer can make a control token out of other letters.
             if token in self.tokenizer.control_ids and rendered[start:end].strip() == self.tokenizer.token(token):
+                if self.tokenizer.token(token) not in self.allowed:
+                    raise TokenizerError(f"the chat template wrote {self.tokenizer.token(token)} out of several pieces")
                 result += self._between(rendered[begin:start], ids[first:index])
                 result.append(token)
                 first, begin = index + 1, end
@@ -64,21 +74,32 @@ class Marker:
         return ids
 
 
-def check_control_tokens(tokenizer: Tokenizer) -> None:
+def control_tokens(tokenizer: Tokenizer) -> list[str]:
+    """The tokenizer's control tokens as they are spelled."""
+    return [tokenizer.token(i) for i in sorted(tokenizer.control_ids)]
+
+
+def check_openings(tokenizer: Tokenizer) -> None:
     """Raise :class:`TokenizerError` if a control token begins as a word could: marks would be all over the text."""
-    for token in map(tokenizer.token, sorted(tokenizer.control_ids)):
+    for token in control_tokens(tokenizer):
         if token[0].isalnum() or token[0].isspace():
             raise TokenizerError(
                 f"{tokenizer.file}: control token {token!r} begins like a word; it must have a bracket"
             )
 
 
-def _table(tokenizer: Tokenizer, mark: str) -> dict[int, str]:
-    tokens = [tokenizer.token(i) for i in tokenizer.control_ids]
-    first, last = {token[0] for token in tokens}, {token[-1] for token in tokens}
-    # An end that is a letter stays unmarked: such a token is caught by its beginning.
-    ends = {letter for letter in last if not letter.isalnum() and not letter.isspace()}
-    return {ord(c): f"{mark if c in ends else ''}{c}{mark if c in first else ''}" for c in first | ends}
+def written_tokens(tokenizer: Tokenizer, literals: Iterable[str]) -> frozenset[str]:
+    """The control tokens that a template with these string literals may write: those that one of them holds whole.
+
+    Raises :class:`TokenizerError` for a literal that ends within such a token, as in ``"<|" ~ x``: x could complete it.
+    """
+    literals = list(literals)
+    written = {token for token in control_tokens(tokenizer) if any(token in literal for literal in literals)}
+    for literal in literals:
+        for token in written:
+            if any(literal.endswith(token[:length]) for length in range(1, len(token))):
+                raise TokenizerError(f"the text {literal[-20:]!r} of the chat template ends within a control token")
+    return frozenset(written)
 
 
 def plain(value: Any, text: Callable[[str], str] = str) -> Any:

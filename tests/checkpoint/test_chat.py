@@ -89,16 +89,33 @@ def test_split_tokens_do_not_meet_in_the_template(tmp_path: Path) -> None:
     chat = with_template(
         tmp_path,
         "{{ bos_token }}{% for m in messages %}{{ m.content[0] }}{{ m.content[1] | lower }}"
-        "{{ m.content[0].replace('x', '') }}<{{ m.content[2] }}{{ m.content | tojson(ensure_ascii=true) }}{% endfor %}",
+        "{{ m.content[0].replace('x', '') }}{{ m.content | tojson(ensure_ascii=true) }}<turn|>{% endfor %}",
     )
-    messages = [{"role": "user", "content": ["<|txurn>", "<|TURN>", "bos>"]}]
-    with pytest.raises(TokenizerError, match="is not supported"):
-        chat.prompt_ids(messages)
     # Not a list of parts, so that the template may take it to pieces.
-    messages = [{"role": "user", "content": {0: "<|txurn>", 1: "<|TURN>", 2: "bos>"}}]
+    messages = [{"role": "user", "content": {0: "<|txurn>", 1: "<|TURN>"}}]
     prompt = chat.prompt_ids(messages)
-    assert control_tokens(chat, prompt) == ["<bos>"]
+    assert control_tokens(chat, prompt) == ["<bos>", "<turn|>"]
     assert chat.tokenizer.decode(prompt.ids) == chat.render(messages)
+
+
+def test_templates_that_leave_a_token_open_are_refused(tmp_path: Path) -> None:
+    for source in ("{{ bos_token }}a <{{ messages[0].role }}", "<|turn>{{ '<|' ~ messages[0].content ~ '>' }}"):
+        with pytest.raises(TokenizerError, match=r"chat_template\.jinja: the text .* ends within a control token"):
+            with_template(tmp_path, source)
+
+
+def test_tokens_made_of_pieces_are_refused(tmp_path: Path) -> None:
+    chat = with_template(tmp_path, "{{ bos_token }}[{{ messages[0].content }}]")
+    with pytest.raises(TokenizerError, match=r"wrote \[multimodal\] out of several pieces"):
+        chat.prompt_ids(user("multimodal"))
+    assert control_tokens(chat, chat.prompt_ids(user("[multimodal]"))) == ["<bos>"]
+
+
+def test_trusted_roles_may_write_control_tokens(chat: ChatTemplate) -> None:
+    messages = [{"role": "system", "content": "<|think|>\nBe kind. <|video|>"}, *user("<|think|>")]
+    prompt = chat.prompt_ids(messages, trusted_roles=("system",))
+    assert control_tokens(chat, prompt)[2:5] == ["<|think|>", "<|video|>", "<turn|>"]
+    assert control_tokens(chat, prompt).count("<|think|>") == 1
 
 
 def test_private_use_characters_pass_through(chat: ChatTemplate) -> None:
@@ -180,10 +197,10 @@ def test_templates_run_in_a_sandbox(tmp_path: Path, source: str) -> None:
 def test_features_of_templates(tmp_path: Path) -> None:
     source = (
         "{% set seen = 1 %}{% for m in messages %}{% generation %}{% set seen = 2 %}{{ m.content }}{% endgeneration %}"
-        "{% break %}{% endfor %}{{ seen }}{{ strftime_now('%%') }}{{ {'b': 'é<', 'a': 1} | tojson(sort_keys=true) }}"
-        "{{ documents is none }}{{ thinking is defined }}"
+        "{% break %}{% endfor %}{{ seen }}{{ strftime_now('%%') }}"
+        "{{ {'b': 'é&', 'a': '<' in 'x'} | tojson(sort_keys=true) }}{{ documents is none }}{{ thinking is defined }}"
     )
-    assert with_template(tmp_path, source).render(user("x") + user("y")) == 'x1%{"a": 1, "b": "é<"}TrueFalse'
+    assert with_template(tmp_path, source).render(user("x") + user("y")) == 'x1%{"a": false, "b": "é&"}TrueFalse'
 
 
 def test_templates_in_the_configuration(tmp_path: Path) -> None:
