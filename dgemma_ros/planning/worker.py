@@ -89,7 +89,7 @@ class Worker:
         """Makes and publishes a job's plan, unless somebody did. May raise anything; the context may be broken then."""
         job.began = time.monotonic()
         self.publisher.event(EventKind.TASK_STARTED, job.task.text[:80], job.task.task_id)
-        budget = Budget(job.deadline, settings.publish_margin, self.times)
+        budget = Budget(job.deadline, settings.publish_margin / 2 + self.publisher.lead(job), self.times)
         if job.ending is not None or budget.spendable <= 0:
             self.publisher.finish(job, job.ending or LATE)
             return
