@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from training import prompt, render, tasks
 from training.checkpoint_sizes import BUDGET, CANVAS, PATCH, POOLING
-from training.scenes import COLOURS, SHAPES, Scene, sample_scene
+from training.scenes import COLOURS, PLACES, SHAPES, Scene, sample_scene
 
 # How often each kind is drawn among a scene's short tasks; the hard ones more often.
 SHORT = tasks.TEXT + tasks.PICTURE + tasks.HISTORY
@@ -51,7 +51,9 @@ class Batch:
     groups: list[Group] = field(default_factory=list)
 
 
-WORDS = [*COLOURS, *(f"▁{w}" for w in COLOURS), *(f"▁{w}" for w in SHAPES), "left", "right", "middle", "▁tray", "▁side"]
+_NAMES = [f"{colour}▁{shape}" for colour in COLOURS for shape in SHAPES]
+_PLACES = [place.replace(" ", "▁") for place in PLACES]
+WORDS = [*COLOURS, *(f"▁{w}" for w in COLOURS), *(f"▁{w}" for w in SHAPES), *(f"{space}{w}" for space in ("", "▁") for w in _NAMES + _PLACES)]
 COLOUR_WORDS, SHAPE_WORDS = (0, 6), (12, 16)  # where in WORDS
 
 
@@ -87,10 +89,9 @@ def _ground(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         for obj in moment:
             x, y = render.picture_point(obj.x, obj.y, look)
             cell = min(int(y * rows), rows - 1) * columns + min(int(x * columns), columns - 1)
-            first, second = obj.place.split() if obj.place != "middle" else ("middle", "")
-            for word in (obj.colour, f"▁{obj.colour}", f"▁{obj.shape}", first, f"▁{second}"):
-                if word in WORDS:
-                    truth[number, cell, WORDS.index(word)] = 1
+            name, place = f"{obj.colour}▁{obj.shape}", obj.place.replace(" ", "▁")
+            for word in (obj.colour, f"▁{obj.colour}", f"▁{obj.shape}", name, f"▁{name}", place, f"▁{place}"):
+                truth[number, cell, WORDS.index(word)] = 1
             offsets[number, cell] = (x * 2 - 1, y * 2 - 1, 1)
     return truth, offsets
 
@@ -182,7 +183,7 @@ def training_batch(job: tuple[str, int, int, int, int]) -> Batch:
             task = tasks.sample_task(rng, scene, str(kind))
             if task is not None:
                 rows.append((number, task))
-    talk = 0.5 if rng.random() < 0.25 else 0.0
+    talk = 0.5 if rng.random() < 0.15 else 0.0
     size = [(640, 480), (320, 240), (256, 192)][int(rng.choice(3, p=[0.05, 0.15, 0.8]))]
     return _writer(folder).batch(rng, scenes, rows, talk, size)
 

@@ -31,6 +31,7 @@ class Context:
     start: int
     window: int
     sliding: frozenset[int]
+    hidden: Tensor | None = None  # of the tokens read last, [rows, n, hidden]
 
     def near(self) -> Tensor:
         """The tokens that a canvas, or the next token, sees in a sliding layer: the last window - 1."""
@@ -44,7 +45,7 @@ class Context:
         for number, layer in enumerate(self.cache.layers):
             first = start - self.start if number in self.sliding else 0
             cache.update(layer.keys[index, :, first:], layer.values[index, :, first:], number)
-        return replace(self, cache=cache, rank=self.rank[index], valid=self.valid[index], gap=self.gap[index], start=start)
+        return replace(self, cache=cache, rank=self.rank[index], valid=self.valid[index], gap=self.gap[index], start=start, hidden=None)
 
 
 class Runner:
@@ -83,10 +84,10 @@ class Runner:
         causal = (ranks[:, None] <= rank[:, :, None]) & valids[:, None]
         near = causal & (rank[:, :, None] - ranks[:, None] < self.text.sliding_window)
         masks = {"full_attention": causal | same | itself, "sliding_attention": (near | same | itself)[:, :, context.start:]}
-        self.model.model.encoder(
+        read = self.model.model.encoder(
             inputs_embeds=embeds, attention_mask={k: _additive(m[:, None]) for k, m in masks.items()},
             position_ids=rank.clamp(min=0) + context.gap[:, None], past_key_values=context.cache)
-        return replace(context, rank=ranks, valid=valids)
+        return replace(context, rank=ranks, valid=valids, hidden=read.last_hidden_state)
 
     def denoise(self, context: Context, canvas: Tensor, previous: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
         """Logits [rows, CANVAS, vocabulary] of a canvas. `previous`: processed logits of the step before; `rows` switches them on."""
@@ -149,6 +150,15 @@ def noisy(answer: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor
     level = torch.where(torch.rand(len(answer), 1, generator=generator) < 0.3, torch.ones(()), level)
     hit = torch.rand(answer.shape, generator=generator) < level
     return torch.where(hit, torch.randint(vocabulary, answer.shape, generator=generator), answer)
+
+
+def next_word_loss(runner: Runner, group: Group, context: Context) -> Tensor:
+    """The encoder's own loss: the next word of the tasks. It teaches to look at neighbours, which copying in order rests on."""
+    assert context.hidden is not None
+    cap = runner.model.final_logit_softcapping
+    logits = torch.tanh(runner.model.lm_head(context.hidden[:, :-1]).float() / cap) * cap
+    wanted, counted = torch.from_numpy(group.ids)[:, 1:], torch.from_numpy(group.valid)[:, :-1]
+    return F.cross_entropy(logits[counted], wanted[counted])
 
 
 def group_loss(runner: Runner, group: Group, context: Context, content: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 The pieces are those of the released tokenizer: spaces become "▁", a BPE model with byte fallback, special tokens that match as
 strings. Instead of learned merges the vocabulary lists every piece that the prompts and plans are made of (`ignore_merges`), so a
-plan is short: a canvas of 48 tokens holds three calls of two arguments each. Ids differ from the released ones on purpose.
+plan is short: a canvas of 40 tokens holds three calls of two arguments each. Ids differ from the released ones on purpose.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from training.scenes import COLOURS, PLACES, SHAPES
+
 SPECIAL = (
     "<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<|tool>", "<tool|>", "<|tool_call>", "<tool_call|>", "<|tool_response>",
     "<tool_response|>", '<|"|>', "<|think|>", "<|channel>", "<channel|>", "<|turn>", "<turn|>", "<|image>", "<|image|>", "<image|>",
     "<|audio>", "<|audio|>", "<audio|>", "<|video|>",
 )
-# In this order: `{object:` and `}},required:[` of calls and declarations; words with their space; digits one by one; the rest.
-_PIECES = r"[\]}\[{,]*[a-z_]+:[\[{]*|▁?[A-Za-z]+|[0-9]|\n|▁|[\]}\[{,]+|[^\n]"
+# In this order: `{object:` and `}},required:[` of calls and declarations; names of things and places ("red block"); words with their
+# space; numbers up to 99; the rest. A name as one token can be copied by one look, which so small a model learns much sooner.
+_NAMES = f"(?:{'|'.join(COLOURS)})▁(?:{'|'.join(SHAPES)})(?![A-Za-z])|(?:left|right)▁(?:tray|side)(?![A-Za-z])"
+_PIECES = rf"[\]}}\[{{,]*[a-z_]+:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+|[1-9][0-9]|[0-9]|\n|▁|[\]}}\[{{,]+|[^\n]"
 
 
 def pieces(texts: Iterable[str]) -> list[str]:
@@ -60,7 +64,9 @@ def corpus(samples: int = 4000, seed: int = 7) -> list[str]:
         texts += [f"\n{task.text}", prompt.plan_text(task.plan), *(o.name for o in scene.now)]
         if task.earlier:
             texts.append(f"\n{task.earlier[0]}")
-    texts += [f" {word}" for place in tasks.PLACES for word in place.split()]
+    names = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
+    texts += [form for word in (*COLOURS, *SHAPES, *names, *PLACES) for form in (word, f" {word}")]
+    texts += [f"{number} " for number in range(100)]
     return texts
 
 

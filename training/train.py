@@ -27,7 +27,7 @@ from tqdm import tqdm
 from training import batches, checkpoint, objective, prompt, tasks, tokenizer
 from training.optim import optimisers
 
-CONTENT = (*batches.WORDS, *"0123456789", "▁centimetres", "nothing", "away", "closer", "pick", "place", "stack", "look", "done", "say", "push")
+CONTENT = (*batches.WORDS, *map(str, range(31)), "nothing", "away", "closer", "pick", "place", "stack", "look", "done", "say", "push")
 
 
 def arguments() -> argparse.Namespace:
@@ -118,13 +118,14 @@ class Run:
                 loss = ground
             else:
                 far = torch.randint(0, 3000, (len(batch.ids),), generator=generator)
-                gap = far * (torch.rand(len(batch.ids), generator=generator) < 0.3)
-                parts = [objective.group_loss(self.runner, group, context, self.content, generator)
-                         for group, context in self.runner.read(batch, soft, gap)]
+                gap = far * (torch.rand(len(batch.ids), generator=generator) < 0.2)
+                read = self.runner.read(batch, soft, gap)
+                parts = [objective.group_loss(self.runner, group, context, self.content, generator) for group, context in read]
+                told = torch.stack([objective.next_word_loss(self.runner, group, context) for group, context in read]).mean()
                 words = torch.cat([p for p, _ in parts]).mean()
                 share = min(1.0, now.number / max(1, self.args.steps / 2))
-                loss = words + (0.3 - 0.27 * share) * ground
-                out |= {"loss": float(words.detach()), "right": float(torch.cat([r for _, r in parts]).float().mean())}
+                loss = words + (0.3 - 0.2 * share) * ground + 0.1 * told
+                out |= {"loss": float(words.detach()), "next": float(told.detach()), "right": float(torch.cat([r for _, r in parts]).float().mean())}
         loss.backward()
         weights = [p for o in self.optimisers for g in o.param_groups for p in g["params"]]
         out["norm"] = float(torch.nn.utils.clip_grad_norm_(weights, 1.0))

@@ -1,0 +1,65 @@
+"""The nano checkpoint against the reference: it opens it, and plans what we plan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dgemma_ros.model import open_model
+from tests.oracle import reference
+from training import batches, evaluate, objective, prompt, tasks
+from training.reference import Reference
+
+pytestmark = pytest.mark.skipif(not (prompt.NANO / "model.safetensors").exists(), reason="the nano checkpoint is not there")
+
+
+@pytest.fixture(scope="module")
+def judge() -> Reference:
+    return Reference(prompt.NANO)
+
+
+def test_the_reference_opens_it_and_finds_exactly_its_tensors() -> None:
+    model = reference.load(prompt.NANO)
+    assert sum(p.numel() for p in model.parameters()) < 6_000_000
+    assert sum(f.stat().st_size for f in prompt.NANO.rglob("*") if f.is_file()) < 12e6
+
+
+def test_a_padded_row_of_a_training_batch_computes_what_generate_computes(judge: Reference) -> None:
+    """The masks of training are our own; here rows of different lengths are held against the reference's, one by one."""
+    rng = np.random.default_rng(3)
+    drawn = [tasks.fresh(rng, kind) for kind in ("push", "moved", "edit_order", "edit_drop", "sort")]
+    writer = batches.Writer(judge.tokenizer)
+    batch = writer.batch(rng, [s for s, _ in drawn], list(enumerate(t for _, t in drawn)), talk=0.7)
+    with torch.no_grad():
+        for group, context in judge.runner.read(batch, judge.runner.soft_tokens(batch)):
+            canvas = torch.randint(judge.runner.text.vocab_size, group.answer.shape, generator=torch.Generator().manual_seed(0))
+            first = judge.runner.denoise(context, canvas)
+            second = judge.runner.denoise(context, canvas, first / 0.6)
+            for row in range(len(canvas)):
+                for ours, theirs in zip((first, second), _alone(judge, batch, group, row, canvas[row].numpy()), strict=True):
+                    assert np.abs(ours[row].numpy() - theirs).max() < 1e-3
+
+
+def _alone(judge: Reference, batch: batches.Batch, group: objective.Group, row: int, canvas: np.ndarray) -> np.ndarray:
+    """Logits [2, C, V] of two steps at temperature 0.6, by the judge that the replay tests use."""
+    scene = group.scene[row]
+    ids = np.array([*judge.prefix, *batch.ids[scene][batch.valid[scene]], *group.ids[row][group.valid[row]]], np.int64)
+    pictures = np.unique(batch.image[scene][batch.image[scene] >= 0])
+    shape = (2, len(canvas))
+    case = {
+        "input_ids": ids, "token_types": (ids == judge.model.config.image_token_id).astype(np.int64), "chunks": np.array([len(ids)]),
+        "patches": (batch.patches[pictures] / np.float32(255)).astype(np.float32),
+        "patch_positions": np.stack([batch.positions] * len(pictures)),
+        "canvas": np.stack([canvas, canvas]), "uniform": np.zeros(shape, np.float32), "random_tokens": np.zeros(shape, np.int64),
+        "temperature": np.array([0.6, 0.6]), "entropy_bound": np.float64(0.1),
+    }
+    return reference.replay(judge.model, prompt.NANO, case)["logits"]
+
+
+def test_the_runtime_and_generate_make_the_same_plans(judge: Reference) -> None:
+    """A short form of `training/evaluate.py --reference`: the noise differs, the plans must not."""
+    planner = evaluate.Planner(open_model(prompt.NANO, threads=1))
+    tallies = evaluate.score(planner, evaluate.questions(99, 3 * len(tasks.KINDS)), reference=judge)
+    agree = [a for tally in tallies.values() for a in tally.agree]
+    assert np.mean(agree) >= 0.9
