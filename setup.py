@@ -58,6 +58,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/dgemma_ros"]),
         ("share/dgemma_ros", ["package.xml"]),
         ("share/dgemma_ros/launch", sorted(glob("launch/*.launch.*"))),
+        ("share/dgemma_ros/demo", sorted(glob("launch/demo/*"))),
         ("share/dgemma_ros/config", ["dgemma_ros/nodes/fastdds.xml", *sorted(glob("launch/config/*"))]),
         ("share/dgemma_ros/engines/nano", sorted(glob("engines/nano/*.*"))),
     ],

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 import dgemma_ros
+from dgemma_ros.cli.ask import ask
 from dgemma_ros.cli.bench import bench
 from dgemma_ros.cli.doctor import doctor
 from dgemma_ros.cli.export import export
@@ -15,6 +16,7 @@ from dgemma_ros.cli.plan import plan
 from dgemma_ros.cli.replay import replay
 from dgemma_ros.cli.terminal import emit, note
 from dgemma_ros.cli.verify import verify
+from dgemma_ros.cli.watch import watch
 from dgemma_ros.errors import DgemmaError
 
 MISTAKE: Final = 2
@@ -27,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (export, plan, replay, verify, bench, doctor):
+for command in (export, plan, replay, verify, bench, doctor, ask, watch):
     app.command()(command)
 
 

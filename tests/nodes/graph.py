@@ -106,7 +106,7 @@ class Graph:
 
     def start(self, what: str, namespace: str = "", *more: str, **parameters: Any) -> Process:
         """A node of ours, ``planner`` or ``camera``, with these parameters."""
-        arguments = ["--ros-args", *(["-r", f"__ns:={namespace}"] if namespace else []), *more]
+        arguments = ["--ros-args", *(["-r", f"__ns:=/{namespace}"] if namespace else []), *more]
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             arguments += ["-p", f"{name.replace('__', '.')}:={text}"]
@@ -119,6 +119,11 @@ class Graph:
         heard = Heard()
         self.node.create_subscription(type_, topic, heard.append, qos)
         return heard
+
+    def hear_for_now(self, type_: Any, topic: str) -> tuple[Heard, Any]:
+        """What is heard from now on, and the subscription, to be destroyed."""
+        heard = Heard()
+        return heard, self.node.create_subscription(type_, topic, heard.append, DEEP)
 
     def say(self, message: Any, topic: str, qos: QoSProfile = DEEP, to: int = 1) -> None:
         """Publishes when ``to`` subscribers are there to hear it."""

@@ -1,0 +1,102 @@
+"""A planner's topics as a terminal hears them. The only module of this room that needs ROS, and only when it is used."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from dgemma_ros.errors import DgemmaError
+
+
+class RosError(DgemmaError):
+    """ROS 2 or our interfaces are not there."""
+
+
+class Listener:
+    """The newest draft, plan and diagnostics of one planner, and a way to send it tasks. A context manager.
+
+    A thread of its own listens; attributes are replaced as wholes and may be read at any time.
+    """
+
+    def __init__(self, namespace: str = "", on_plan: Callable[[Any], None] | None = None) -> None:
+        try:
+            import rclpy
+            from dgemma_msgs.msg import Plan, PlanDraft
+            from diagnostic_msgs.msg import DiagnosticArray
+            from rclpy.executors import SingleThreadedExecutor
+            from rclpy.qos import DurabilityPolicy, QoSProfile
+            from rclpy.signals import SignalHandlerOptions
+            from std_msgs.msg import String
+        except ImportError as error:
+            raise RosError(
+                f"ROS 2 is not to be found ({error}); `make ros` brings it, or source your workspace"
+            ) from error
+        self._rclpy, self._string = rclpy, String
+        self.namespace = namespace.strip("/")
+        self.draft: Any = None
+        self.drafts_began = 0.0
+        """``time.monotonic()`` of the first draft of its task."""
+        self.plan: Any = None
+        self.figures: dict[str, str] = {}
+        self.message = ""
+        self._on_plan = on_plan
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        prefix = f"/{self.namespace}" if self.namespace else ""
+        self.node = rclpy.create_node("watch", namespace=prefix or "/", start_parameter_services=False)
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.node.create_subscription(Plan, "plan", self._hear_plan, latched)
+        self.node.create_subscription(PlanDraft, "plan_draft", self._hear_draft, 50)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._hear_diagnostics, 10)
+        self._tasks = self.node.create_publisher(String, "task", 10)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._executor.shutdown(timeout_sec=1.0)
+        self._rclpy.try_shutdown()
+        self._thread.join(1.0)
+
+    @property
+    def heard(self) -> bool:
+        """Whether a planner is there."""
+        return bool(self.figures)
+
+    def say(self, task: str) -> bool:
+        """Sends a task, as any shell would; False where nobody listens."""
+        if not self._tasks.get_subscription_count():
+            return False
+        self._tasks.publish(self._string(data=task))
+        return True
+
+    def _spin(self) -> None:
+        from rclpy.executors import ExternalShutdownException
+
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+    def _hear_plan(self, plan: Any) -> None:
+        self.plan = plan
+        if self._on_plan is not None:
+            self._on_plan(plan)
+
+    def _hear_draft(self, draft: Any) -> None:
+        if self.draft is None or self.draft.task_id != draft.task_id:
+            self.drafts_began = time.monotonic()
+        self.draft = draft
+
+    def _hear_diagnostics(self, message: Any) -> None:
+        wanted = f"{self.namespace}/planner" if self.namespace else "planner"
+        for status in message.status:
+            if status.name.split(":")[0] == wanted:
+                self.message = status.message
+                self.figures = {value.key: value.value for value in status.values}

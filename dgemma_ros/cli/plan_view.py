@@ -1,0 +1,78 @@
+"""Plans and drafts, as messages, drawn with rich."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dgemma_ros.cli.terminal import clean
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+_SURE, _UNSURE = 0.05, 0.7  # nats
+_NAMES = ("UNKNOWN", "CONVERGED", "STEP_LIMIT", "DEADLINE", "CANCELLED", "PREEMPTED", "REJECTED", "FAILED")
+
+
+def status_name(plan: Any) -> str:
+    """``CONVERGED`` and the like."""
+    return _NAMES[plan.status] if plan.status < len(_NAMES) else str(plan.status)
+
+
+def milliseconds(duration: Any) -> float:
+    """Of a duration message."""
+    return float(duration.sec) * 1e3 + float(duration.nanosec) / 1e6
+
+
+def canvas(draft: Any) -> Text:
+    """The canvas after a step: green is sure, yellow leans, red is guessed; bold is what the sampler accepted."""
+    from rich.text import Text
+
+    text = Text()
+    for token, entropy, settled in zip(draft.tokens, draft.entropy, draft.settled, strict=False):
+        colour = "green" if entropy <= _SURE else "yellow" if entropy <= _UNSURE else "red"
+        text.append(clean(token), f"bold {colour}" if settled else colour)
+    return text
+
+
+def plan_table(plan: Any) -> Table:
+    """A plan as a table: a row for each step."""
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text(f"{status_name(plan)}, ") + (Text("valid", "green") if plan.valid else Text("not valid", "red"))
+    if plan.stale:
+        title += Text(", stale", "yellow")
+    caption = Text(clean(plan.error)) if plan.error else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for column, justify in (("", "right"), ("skill", "left"), ("arguments", "left"), ("confidence", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for number, step in enumerate(plan.steps, 1):
+        arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in json.loads(step.arguments_json).items())
+        table.add_row(str(number), clean(step.skill), clean(arguments), f"{step.confidence:.3f}")
+    return table
+
+
+def figures(plan: Any) -> str:
+    """Where the time went, in a line."""
+    parts = ", ".join(
+        f"{name} {milliseconds(value):.0f}"
+        for name, value in (
+            ("vision", plan.latency_vision),
+            ("prompt", plan.latency_prefill),
+            ("denoising", plan.latency_denoise),
+        )
+    )
+    steps = f"{plan.denoising_steps} denoising steps of {plan.step_budget}, {plan.canvases} canvas"
+    return f"{milliseconds(plan.latency):.0f} ms from task to plan ({parts}); {steps}; {plan.context_tokens} tokens read"
+
+
+def bar(part: float, width: int = 30) -> Text:
+    """How much of something is used, 0 … 1."""
+    from rich.text import Text
+
+    part = min(max(part, 0.0), 1.0)
+    full = round(part * width)
+    colour = "green" if part < 0.7 else "yellow" if part < 0.9 else "red"
+    return Text("█" * full, colour) + Text("░" * (width - full), "dim") + Text(f" {part:.0%}")
