@@ -75,6 +75,7 @@ _SETTINGS = {
     "stale_policy": "what becomes of a task whose newest frame is too old: its plan is marked, or it is refused",
     "frame_rate": "frames a second of each camera taken into the context; 0 takes none",
     "max_frames": "frames kept in the context",
+    "max_turns": "earlier tasks with their plans kept in the context",
     "image_tokens": "soft tokens a frame may take; 0 for the checkpoint's own",
     "seed": "of all noise: the same context, task and seed make the same plan",
     "max_steps": "denoising steps of one canvas; 0 for the checkpoint's own",

@@ -1,0 +1,30 @@
+"""The README's reference of names and parameters, written from the tables: ``python -m dgemma_ros.nodes.reference``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dgemma_ros.nodes import parameter_table, topics
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+TABLES = {
+    "planner names": topics.reference(topics.PLANNER),
+    "planner parameters": parameter_table.reference(parameter_table.PLANNER),
+    "camera names": topics.reference(topics.CAMERA),
+    "camera parameters": parameter_table.reference(parameter_table.CAMERA),
+}
+
+
+def filled(text: str) -> str:
+    """The text with every table between its marks as the code has it now."""
+    for name, table in TABLES.items():
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if len(marks.findall(text)) != 1:
+            raise ValueError(f"the README has no place for the table '{name}'")
+        text = marks.sub(lambda match, table=table: match[1] + table + match[2], text)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text()))

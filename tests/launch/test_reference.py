@@ -1,0 +1,30 @@
+"""The README's tables are those of the code."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from dgemma_ros.nodes import parameter_table, topics
+from dgemma_ros.nodes.reference import README, filled
+from dgemma_ros.planning.types import Settings
+
+
+def test_readme_is_up_to_date() -> None:
+    text = README.read_text()
+    assert filled(text) == text, "run: python -m dgemma_ros.nodes.reference"
+
+
+def test_every_setting_is_a_parameter() -> None:
+    names = {parameter.name for parameter in parameter_table.PLANNER}
+    assert {entry.name for entry in fields(Settings)} <= names
+
+
+def test_tables_are_whole() -> None:
+    for table in (parameter_table.PLANNER, parameter_table.CAMERA):
+        assert len({parameter.name for parameter in table}) == len(table)
+        for parameter in table:
+            assert parameter.about and parameter.wrong(parameter.default) is None
+            assert (parameter.low is None) == (parameter.high is None)
+    for names in (topics.PLANNER, topics.CAMERA):
+        assert len({name.name for name in names}) == len(names)
+        assert all(name.about and name.type.count("/") == 2 for name in names)
