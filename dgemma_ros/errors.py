@@ -42,3 +42,7 @@ class ExportError(OutputError):
 
 class BackendError(DgemmaError):
     """An inference backend is missing, or refused a graph or an input."""
+
+
+class DeviceMemoryError(BackendError):
+    """The GPU has no memory left, or none that the target's recipe allows. What was there before is unharmed."""

@@ -1,4 +1,4 @@
-"""The CUDA kernels: equal to numpy where a C++ compiler runs them, and compiled for every architecture without a spill."""
+"""The CUDA kernels: run as C++ and held to numpy, and compiled for every architecture without a spill."""
 
 from __future__ import annotations
 

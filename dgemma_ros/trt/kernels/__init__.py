@@ -42,7 +42,7 @@ def ptx(name: str, architecture: int) -> bytes:
     if (nvcc := find_nvcc()) is not None:
         return _by_nvcc(nvcc, SOURCES[name], architecture)
     raise BackendError(
-        "neither NVRTC nor nvcc is here to compile the kernels: pip install nvidia-cuda-nvrtc, or install CUDA's toolkit"
+        "neither NVRTC nor nvcc is here for the kernels: pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
     )
 
 

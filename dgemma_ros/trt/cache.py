@@ -1,0 +1,170 @@
+"""The KV cache in device memory, in capacities for which the engines have kernels."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from math import prod
+
+import numpy as np
+
+from dgemma_ros.checkpoint.config import LayerConfig, LayerKind, ModelConfig
+from dgemma_ros.errors import ContextError
+from dgemma_ros.runtime.contract import Array, Floats
+from dgemma_ros.trt.device import Device
+
+
+class TrtCache:
+    """See :class:`dgemma_ros.runtime.contract.CacheBuffers`.
+
+    A capacity that is asked for is rounded up to the next bucket, so that the addresses and shapes that a CUDA graph
+    was captured with hold until a bucket is full. ``version`` counts the changes of an address.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        stream: int,
+        config: ModelConfig,
+        dtype: np.dtype[np.generic],
+        buckets: dict[LayerKind, tuple[int, ...]],
+    ) -> None:
+        self._device = device
+        self._stream = stream
+        self._layers = config.text.layers
+        self._dtype = dtype
+        self._buckets = buckets
+        self._capacities = dict.fromkeys(buckets, 0)
+        self._addresses: dict[str, int] = {}
+        self.version = 0
+
+    @property
+    def addresses(self) -> dict[str, int]:
+        """Where each input and, at the same place, each output of the backbone lies: written in place."""
+        return {name + suffix: address for name, address in self._addresses.items() for suffix in ("", "_out")}
+
+    @property
+    def capacities(self) -> dict[str, int]:
+        """The capacities by the names of the graphs' symbols."""
+        return {f"{kind}_capacity": capacity for kind, capacity in self._capacities.items()}
+
+    def capacity(self, kind: LayerKind) -> int:
+        """See the contract."""
+        return self._capacities.get(kind, 0)
+
+    def resize(self, kind: LayerKind, capacity: int, used: int) -> None:
+        """See the contract. Raises :class:`ContextError` beyond the largest bucket, with nothing changed."""
+        bucket = next((bucket for bucket in self._buckets[kind] if bucket >= capacity), None)
+        if bucket is None:
+            raise ContextError(
+                f"{capacity} rows of {kind} layers are more than the engines were built for ({self._buckets[kind][-1]})"
+            )
+        if bucket == self._capacities[kind]:
+            return
+        fresh: dict[str, int] = {}
+        try:
+            for layer in self._of(kind):
+                for name in _names(layer):
+                    size = layer.kv_heads * bucket * self._row(layer)
+                    fresh[name] = self._device.allocate(size, f"{size / 1e9:.2f} GB of KV cache ({name})")
+        except BaseException:
+            for address in fresh.values():
+                self._device.release(address)
+            raise
+        for layer in self._of(kind):
+            old, new = (rows * self._row(layer) for rows in (self._capacities[kind], bucket))
+            for name in _names(layer):
+                width = used * self._row(layer)
+                if width:
+                    source = self._addresses[name]
+                    self._device.copy_rows(fresh[name], new, source, old, width, layer.kv_heads, self._stream)
+        self._device.wait(self._stream)
+        for name, address in fresh.items():
+            if name in self._addresses:
+                self._device.release(self._addresses[name])
+            self._addresses[name] = address
+        self._capacities[kind] = bucket
+        self.version += 1
+
+    def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
+        """See the contract."""
+        for layer in self._of(kind):
+            row = self._row(layer)
+            pitch, width = self._capacities[kind] * row, count * row
+            between = self._device.allocate(layer.kv_heads * width, "moving the KV cache")  # the ranges may overlap
+            try:
+                for name in _names(layer):
+                    at = self._addresses[name]
+                    self._device.copy_rows(
+                        between, width, at + source * row, pitch, width, layer.kv_heads, self._stream
+                    )
+                    self._device.copy_rows(
+                        at + target * row, pitch, between, width, width, layer.kv_heads, self._stream
+                    )
+                self._device.wait(self._stream)
+            finally:
+                self._device.release(between)
+
+    def save(self, kind: LayerKind, start: int, count: int) -> list[Array]:
+        """See the contract."""
+        return [self._fetch(layer, name, start, count) for layer in self._of(kind) for name in _names(layer)]
+
+    def load(self, kind: LayerKind, start: int, saved: list[Array]) -> None:
+        """See the contract."""
+        names = [(layer, name) for layer in self._of(kind) for name in _names(layer)]
+        for (layer, name), rows in zip(names, saved, strict=True):
+            row, width = self._row(layer), rows.shape[2] * self._row(layer)
+            between = self._device.allocate(layer.kv_heads * width, "restoring the KV cache")
+            try:
+                self._device.upload(between, np.ascontiguousarray(rows), self._stream)
+                pitch = self._capacities[kind] * row
+                at = self._addresses[name] + start * row
+                self._device.copy_rows(at, pitch, between, width, width, layer.kv_heads, self._stream)
+                self._device.wait(self._stream)
+            finally:
+                self._device.release(between)
+
+    def read(self, layer: int, start: int, count: int) -> tuple[Floats, Floats]:
+        """See the contract."""
+        config = self._layers[layer]
+        key, value = (self._fetch(config, name, start, count)[0].astype(np.float32) for name in _names(config))
+        return key, value
+
+    def __del__(self) -> None:
+        # A sequence has no end that its cache is told of. CUDA waits for what still reads the memory.
+        with suppress(Exception):
+            self.close()
+
+    def close(self) -> None:
+        """Frees the buffers; idempotent."""
+        for address in self._addresses.values():
+            self._device.release(address)
+        self._addresses.clear()
+        self._capacities = dict.fromkeys(self._capacities, 0)
+        self.version += 1
+
+    def _fetch(self, layer: LayerConfig, name: str, start: int, count: int) -> Array:
+        """A copy of slots, [1, kv, count, D]."""
+        row = self._row(layer)
+        rows: Array = np.empty((1, layer.kv_heads, count, layer.head_dim), self._dtype)
+        if not prod(rows.shape):
+            return rows
+        between = self._device.allocate(rows.nbytes, "reading the KV cache")
+        try:
+            pitch = self._capacities[layer.kind] * row
+            at = self._addresses[name] + start * row
+            self._device.copy_rows(between, count * row, at, pitch, count * row, layer.kv_heads, self._stream)
+            self._device.download(rows, between, self._stream)
+            self._device.wait(self._stream)
+        finally:
+            self._device.release(between)
+        return rows
+
+    def _of(self, kind: LayerKind) -> list[LayerConfig]:
+        return [layer for layer in self._layers if layer.kind is kind]
+
+    def _row(self, layer: LayerConfig) -> int:
+        return layer.head_dim * self._dtype.itemsize
+
+
+def _names(layer: LayerConfig) -> tuple[str, str]:
+    return f"key_{layer.index}", f"value_{layer.index}"

@@ -1,0 +1,248 @@
+"""One CUDA device: memory, streams and graphs, through cuda-bindings.
+
+The CUDA runtime's primary context is used, which belongs to no thread, so a session may be opened in one thread and
+used and closed in another. (pycuda cannot do that: its allocations belong to the thread that made them. It has neither
+stream priorities nor CUDA graphs.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from dgemma_ros.errors import BackendError, DeviceMemoryError
+from dgemma_ros.runtime.contract import Array
+
+_ALIGNMENT: Final = 256
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a device is: ``architecture`` as in sm_<architecture>, ``memory`` in bytes, ``driver`` 13020 for 13.2."""
+
+    name: str
+    architecture: int
+    memory: int
+    driver: int
+
+
+class Graph(Protocol):
+    """A captured sequence of launches."""
+
+    def launch(self, stream: int) -> None:
+        """Enqueues it."""
+
+    def close(self) -> None:
+        """Frees it; idempotent."""
+
+
+class Device(Protocol):
+    """What the session needs of a device. Addresses and streams are integers. All copies are asynchronous."""
+
+    facts: Facts
+
+    def activate(self) -> None:
+        """Makes the device the calling thread's own."""
+
+    def free_memory(self) -> int:
+        """Bytes that can still be allocated."""
+
+    def allocate(self, size: int, what: str) -> int:
+        """Memory full of zeros. Raises :class:`DeviceMemoryError`, naming ``what``."""
+
+    def release(self, address: int) -> None:
+        """Gives back what :meth:`allocate` gave."""
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """A host array that copies can be asynchronous with; lives as long as the device."""
+
+    def stream(self, urgent: bool) -> int:
+        """A stream of the highest or the lowest priority."""
+
+    def wait(self, stream: int) -> None:
+        """Until all that was enqueued is done."""
+
+    def clear(self, address: int, size: int, stream: int) -> None:
+        """Fills with zeros."""
+
+    def upload(self, address: int, array: Array, stream: int) -> None:
+        """Host to device; ``array`` is C-contiguous and must stay as it is until the stream is there."""
+
+    def download(self, array: Array, address: int, stream: int) -> None:
+        """Device to host."""
+
+    def copy_rows(
+        self, target: int, target_pitch: int, source: int, source_pitch: int, width: int, rows: int, stream: int
+    ) -> None:
+        """Copies ``rows`` pieces of ``width`` bytes, a pitch apart; they must not overlap."""
+
+    def capture(self, stream: int, enqueue: Any) -> Graph:
+        """What ``enqueue()`` puts on the stream, captured instead of run. Raises :class:`BackendError`."""
+
+    def close(self) -> None:
+        """Frees streams, pinned memory and whatever is still allocated; idempotent."""
+
+
+class CudaDevice:
+    """See :class:`Device`. ``limit``: bytes that may be allocated in all, so that perception keeps its share."""
+
+    def __init__(self, limit: float = float("inf"), ordinal: int = 0) -> None:
+        try:
+            from cuda.bindings import runtime
+        except ImportError as error:
+            raise BackendError("cuda-bindings is not installed: pip install cuda-bindings") from error
+        self._cuda: Any = runtime
+        self._ordinal = ordinal
+        self._limit = limit
+        self._sizes: dict[int, int] = {}
+        self._pinned: list[int] = []
+        self._streams: list[int] = []
+        self.activate()
+        properties = self._call("cudaGetDeviceProperties", ordinal)
+        name = properties.name.decode() if isinstance(properties.name, bytes) else str(properties.name)
+        _, memory = self._call("cudaMemGetInfo")
+        self.facts = Facts(
+            name.rstrip("\0"),
+            10 * properties.major + properties.minor,
+            int(memory),
+            int(self._call("cudaDriverGetVersion")),
+        )
+
+    def activate(self) -> None:
+        """See the protocol."""
+        self._call("cudaSetDevice", self._ordinal)
+
+    def free_memory(self) -> int:
+        """See the protocol."""
+        free, _ = self._call("cudaMemGetInfo")
+        return int(min(free, self._limit - sum(self._sizes.values())))
+
+    def allocate(self, size: int, what: str) -> int:
+        """See the protocol."""
+        taken = sum(self._sizes.values())
+        if taken + size > self._limit:
+            raise DeviceMemoryError(
+                f"{what} needs {size / 1e9:.2f} GB, but of the {self._limit / 1e9:.1f} GB that the target allows "
+                f"{taken / 1e9:.2f} GB are taken"
+            )
+        address = int(self._call("cudaMalloc", max(size, _ALIGNMENT), what=what))
+        self._sizes[address] = size
+        self._call("cudaMemset", address, 0, max(size, _ALIGNMENT))
+        return address
+
+    def release(self, address: int) -> None:
+        """See the protocol."""
+        if self._sizes.pop(address, None) is not None:
+            self._call("cudaFree", address)
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """See the protocol."""
+        import ctypes
+
+        dtype = np.dtype(dtype)
+        size = max(int(np.prod(shape)) * dtype.itemsize, 1)
+        address = int(self._call("cudaHostAlloc", size, 0, what="pinned memory"))
+        self._pinned.append(address)
+        memory = np.frombuffer((ctypes.c_uint8 * size).from_address(address), np.uint8)
+        array: Array = memory[: int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
+        return array
+
+    def stream(self, urgent: bool) -> int:
+        """See the protocol."""
+        lowest, highest = self._call("cudaDeviceGetStreamPriorityRange")
+        stream = self._call("cudaStreamCreateWithPriority", 1, highest if urgent else lowest)  # 1: non-blocking
+        self._streams.append(int(stream))
+        return int(stream)
+
+    def wait(self, stream: int) -> None:
+        """See the protocol."""
+        self._call("cudaStreamSynchronize", stream)
+
+    def clear(self, address: int, size: int, stream: int) -> None:
+        """See the protocol."""
+        self._call("cudaMemsetAsync", address, 0, size, stream)
+
+    def upload(self, address: int, array: Array, stream: int) -> None:
+        """See the protocol."""
+        kind = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
+        self._call("cudaMemcpyAsync", address, array.ctypes.data, array.nbytes, kind, stream)
+
+    def download(self, array: Array, address: int, stream: int) -> None:
+        """See the protocol."""
+        kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        self._call("cudaMemcpyAsync", array.ctypes.data, address, array.nbytes, kind, stream)
+
+    def copy_rows(
+        self, target: int, target_pitch: int, source: int, source_pitch: int, width: int, rows: int, stream: int
+    ) -> None:
+        """See the protocol."""
+        if width and rows:
+            kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+            self._call("cudaMemcpy2DAsync", target, target_pitch, source, source_pitch, width, rows, kind, stream)
+
+    def capture(self, stream: int, enqueue: Any) -> CudaGraph:
+        """See the protocol."""
+        mode = self._cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        self._call("cudaStreamBeginCapture", stream, mode)
+        try:
+            enqueue()
+        except BaseException:
+            with suppress(BackendError):  # the capture is broken; ending it says so once more
+                self._call("cudaGraphDestroy", self._call("cudaStreamEndCapture", stream))
+            raise
+        graph = self._call("cudaStreamEndCapture", stream)
+        try:
+            return CudaGraph(self._call, self._call("cudaGraphInstantiate", graph, 0))
+        finally:
+            self._call("cudaGraphDestroy", graph)
+
+    def close(self) -> None:
+        """See the protocol."""
+        with self._ignoring():
+            self.activate()
+        for call, handles in (
+            ("cudaStreamDestroy", self._streams),
+            ("cudaFree", list(self._sizes)),
+            ("cudaFreeHost", self._pinned),
+        ):
+            for handle in handles:
+                with self._ignoring():  # a device that failed fails every call; what is left goes with the process
+                    self._call(call, handle)
+        self._streams, self._sizes, self._pinned = [], {}, []
+
+    @contextmanager
+    def _ignoring(self) -> Iterator[None]:
+        with suppress(BackendError):
+            yield
+
+    def _call(self, name: str, *arguments: Any, what: str = "") -> Any:
+        """One call of the CUDA runtime: its results without the status. Raises :class:`BackendError`."""
+        status, *results = getattr(self._cuda, name)(*arguments)
+        if int(status) == 2:  # cudaErrorMemoryAllocation
+            raise DeviceMemoryError(f"the GPU has no memory left for {what or name}; free some, or choose less context")
+        if int(status):
+            raise BackendError(f"CUDA: {name} failed with {getattr(status, 'name', status)}")
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+class CudaGraph:
+    """See :class:`Graph`."""
+
+    def __init__(self, call: Any, executable: Any) -> None:
+        self._call = call
+        self._executable = executable
+
+    def launch(self, stream: int) -> None:
+        """See the protocol."""
+        self._call("cudaGraphLaunch", self._executable, stream)
+
+    def close(self) -> None:
+        """See the protocol."""
+        if self._executable is not None:
+            executable, self._executable = self._executable, None
+            with suppress(BackendError):
+                self._call("cudaGraphExecDestroy", executable)
