@@ -157,7 +157,8 @@ class Thinker:
         def keep_going(step: int) -> bool:
             nonlocal began
             began = time.monotonic()
-            return not request.stop() and request.budget.allows(size)
+            first = step == 0 and not stays.canvases
+            return not request.stop() and request.budget.allows(size, first)
 
         def on_draft(draft: Draft) -> None:
             nonlocal outcome

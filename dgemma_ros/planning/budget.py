@@ -61,12 +61,18 @@ class StepTimes:
 
         For a context size not seen yet, the next smaller one's, and failing that the next larger one's.
         """
-        size = bucket(tokens)
-        known = [s for s, times in self._times.items() if times]
+        return self._percentile(tokens, PERCENTILE)
+
+    def typical(self, tokens: int) -> float:
+        """Seconds that the next step takes as likely as not."""
+        return self._percentile(tokens, 50.0)
+
+    def _percentile(self, tokens: int, percentile: float) -> float:
+        known = [size for size, times in self._times.items() if times]
         if not known:
             return 0.0
-        below = [s for s in known if s <= size]
-        return float(np.percentile(self._times[max(below) if below else min(known)], PERCENTILE))
+        below = [size for size in known if size <= bucket(tokens)]
+        return float(np.percentile(self._times[max(below) if below else min(known)], percentile))
 
     def drifted(self) -> bool | None:
         """Whether steps have become too slow or fast; None unless that has changed since it was last asked."""
@@ -97,12 +103,17 @@ class Budget:
         return self.remaining - self.margin
 
     def steps(self, tokens: int, most: int) -> int:
-        """Denoising steps that there is time for, 0 … ``most``."""
+        """Denoising steps that there is time for, 0 … ``most``.
+
+        One is tried where it is as likely as not to be done in time: without it there is nothing at all to publish,
+        and the timer keeps the deadline whatever happens.
+        """
         left, each = self.spendable, self.times.estimate(tokens)
         if left <= 0.0:
             return 0
-        return most if each <= 0.0 else min(most, int(left / each))
+        sure = most if each <= 0.0 else min(most, int(left / each))
+        return max(sure, int(left > self.times.typical(tokens)))
 
-    def allows(self, tokens: int) -> bool:
-        """Whether one more step would be done in time."""
-        return self.spendable > self.times.estimate(tokens)
+    def allows(self, tokens: int, first: bool = False) -> bool:
+        """Whether one more step would be done in time; for the first one, whether it may be."""
+        return self.spendable > (self.times.typical(tokens) if first else self.times.estimate(tokens))

@@ -113,10 +113,18 @@ class Pinner:
         pins = Pins(row < 0, np.array(ids, np.int64))
         return PinnedCanvas(pins, *_compact(rows, np.maximum(row, 0)), tuple(slots))
 
-    def choices(self, argument: Argument, length: int) -> list[Bools]:
-        """What may be drawn at each of ``length`` positions that hold one value of the argument, padding included."""
-        values = [tokens for tokens in self._values(argument, Slot()) if len(tokens) <= length]
-        return self._positions(values, length) if values else [self._free(argument)] * length
+    def choices(self, argument: Argument, drawn: Sequence[int]) -> list[Bools]:
+        """What may be drawn at each position of ``drawn``, a wrong value of the argument, padding included.
+
+        Values that begin as it does, where there are such: a mixture of two becomes one of them.
+        """
+        values = [tokens for tokens in self._values(argument, Slot()) if len(tokens) <= len(drawn)]
+        alike = [tokens for tokens in values if tokens[:1] == list(drawn[:1])]
+        return self._positions(alike or values, len(drawn)) if values else [self._free(argument)] * len(drawn)
+
+    def holds_syntax(self, tokens: Sequence[int]) -> bool:
+        """Whether there is more in some tokens than a bare value: a vocabulary may join ``9}``."""
+        return not set("{}[],:").isdisjoint(self._tokenizer.decode(tokens))
 
     def _sets(self, skill: Skill, argument: Argument, slot: Slot) -> list[Bools]:
         values = self._values(argument, slot)

@@ -231,8 +231,9 @@ class Planner:
         self._do_chores_if_stopped()
 
     def reset_context(self) -> None:
-        """Forgets frames, tasks and plans, before the next task."""
+        """Forgets frames, those that wait too, tasks and plans, before the next task."""
         with self._lock:
+            self._gate.clear()
             self._chores.append(self._context.reset)
             self._lock.notify_all()
         self._do_chores_if_stopped()

@@ -81,7 +81,7 @@ class Publisher:
     def lead(self, job: Job) -> float:
         """Seconds before a job's deadline at which what there is goes out.
 
-        Half the margin, and more on a machine that is so busy that it wakes threads late, up to a quarter of the budget.
+        Half the margin, and more on a machine so busy that it wakes threads late, up to a quarter of the budget.
         """
         half = self._maker.settings().publish_margin / 2
         return max(half, min(half + self._slack, (job.deadline - job.received) / 4))

@@ -1,7 +1,6 @@
 """Mending an answer that is done and not valid: only the offending tokens are noised again, all others are pinned.
 
-Where the catalogue says what may stand there, nothing else can be drawn; elsewhere a token that was wrong may not come
-again at the same place first.
+Where the catalogue says what may stand there, nothing else can be drawn.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ class Repairer:
         if not len(outcome.canvas):
             return None
         length = len(outcome.canvas)
+        slots = () if pinned is None else pinned.slots
         rows: list[Bools] = list(self.allowed if pinned is None else pinned.allowed)
         row = np.zeros(length, np.int64) if pinned is None else pinned.allowed_row.copy()
         free = np.zeros(length, np.bool_)
@@ -47,21 +47,21 @@ class Repairer:
             places = self._places(outcome, problem, length)
             if places is None:
                 return None
+            inside = [slot for slot in slots if slot[0] <= places.start < slot[1]]
+            if inside and problem.argument:
+                places = range(*inside[0])
             free[places] = True
-            if pinned is None:
-                for position, allowed in zip(places, self._narrowed(problem, len(places), skills), strict=False):
-                    row[position] = len(rows)
-                    rows.append(allowed)
-        fixed = np.zeros(length, np.bool_) if pinned is None else pinned.pins.mask
-        free &= ~fixed
+            narrowed = self._narrowed(problem, outcome.canvas[places].tolist(), skills)
+            for position, allowed in zip(places, narrowed, strict=False):
+                row[position] = len(rows)
+                rows.append(allowed)
+            if narrowed and not inside:
+                slots = (*slots, (places.start, places.stop))
+        if pinned is not None:
+            free &= ~pinned.pins.mask
         if not free.any():
             return None
-        slots = () if pinned is None else pinned.slots
-        if pinned is None:
-            slots = tuple((int(p[0]), int(p[-1]) + 1) for problem in problems if problem.argument
-                          and (p := self._places(outcome, problem, length)) is not None and len(p))
-        ids = outcome.canvas.copy()
-        return PinnedCanvas(Pins(~free, ids), np.stack(rows), row, slots)
+        return PinnedCanvas(Pins(~free, outcome.canvas.copy()), np.stack(rows), row, slots)
 
     @staticmethod
     def _places(outcome: Outcome, problem: Problem, length: int) -> range | None:
@@ -77,7 +77,10 @@ class Repairer:
         end = length if problem.code is ErrorCode.TRUNCATED else int(places[-1]) + 1
         return range(int(places[0]), end)
 
-    def _narrowed(self, problem: Problem, count: int, skills: SkillCatalogue) -> list[Bools]:
+    def _narrowed(self, problem: Problem, drawn: list[int], skills: SkillCatalogue) -> list[Bools]:
+        """What may stand at the places of a wrong value; nothing where its tokens hold more than the value."""
         skill = skills.skills.get(problem.skill)
         argument = skill.argument(problem.argument) if skill and problem.argument else None
-        return [] if argument is None else self.pinner.choices(argument, count)
+        if argument is None or (argument.type != "string" and self.pinner.holds_syntax(drawn)):
+            return []
+        return self.pinner.choices(argument, drawn)

@@ -23,6 +23,15 @@ def test_steps_are_what_is_left_over_what_one_takes() -> None:
     assert budget.allows(100) and not Budget(8.56, 0.5, times(t100=0.07), lambda: 8.0).allows(100)
 
 
+def test_one_step_is_tried_where_it_may_be_done_in_time() -> None:
+    known = times(t100=0.01)
+    for seconds in [0.05] * 10:
+        known.record(100, seconds)
+    budget = Budget(8.05, 0.02, known, clock=lambda: 8.0)
+    assert budget.steps(100, 48) == 1 and budget.allows(100, first=True) and not budget.allows(100)
+    assert Budget(8.025, 0.02, known, clock=lambda: 8.0).steps(100, 48) == 0
+
+
 def test_nothing_known_promises_all_and_nothing_left_promises_none() -> None:
     assert Budget(10.0, 0.1, StepTimes(), lambda: 9.0).steps(100, 48) == 48
     assert Budget(10.0, 0.1, StepTimes(), lambda: 9.95).steps(100, 48) == 0
