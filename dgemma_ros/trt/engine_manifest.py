@@ -90,7 +90,7 @@ def load(folder: Path) -> EngineManifest:
             root.fail("format", f"{version} is not {FORMAT}; build the engines again with this version")
         gpu = root.section("gpu")
         facts = Facts(
-            gpu.string("name"), gpu.integer("architecture", 0), gpu.integer("memory", 0), gpu.integer("driver", 0)
+            gpu.string("name"), gpu.integer("architecture", 0), gpu.integer("memory", 0, 1 << 62), gpu.integer("driver", 0)
         )
         table = root.section("engines")
         engines = {name: _engine(table.section(name)) for name in table.values}
@@ -114,7 +114,7 @@ def _engine(section: Section) -> EngineSpec:
         profiles.append(ProfileSpec(use, {name: (low, usual, high) for name, (low, usual, high) in dims.items()}))
     return EngineSpec(
         file,
-        section.integer("size", 0),
+        section.integer("size", 0, 1 << 62),
         digest,
         _tensors(section.section("inputs")),
         _tensors(section.section("outputs")),

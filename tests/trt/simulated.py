@@ -193,6 +193,7 @@ class SimulatedEngine:
         self.device, self.spec = device, spec
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
+        options.log_severity_level = 3
         self.session = ort.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
 
     def scratch(self, profile: int) -> int:

@@ -1,0 +1,186 @@
+"""What a build writes and refuses, without TensorRT: the compiler is simulated."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from dgemma_ros.checkpoint.config import read_config
+from dgemma_ros.checkpoint.fields import Section
+from dgemma_ros.checkpoint.manifest import MANIFEST_FILE
+from dgemma_ros.errors import BackendError, ExportError
+from dgemma_ros.graphs.builder import BFLOAT16
+from dgemma_ros.graphs.export import graphs
+from dgemma_ros.trt import builder, engine_manifest, operators, plugins, profiles, rewrite, targets
+from dgemma_ros.trt.builder import build, check_machine, check_memory
+from dgemma_ros.trt.device import Facts
+from tests.conftest import Folders
+from tests.sparse import RELEASED
+from tests.trt.conftest import TARGET, Built
+from tests.trt.simulated import FACTS, VERSION, SimulatedCompiler
+
+CONFIG = read_config(Section.of_file(RELEASED))
+
+
+def test_a_built_folder_is_an_export_with_engines(built: Built) -> None:
+    folder = built("images")
+    assert (folder / MANIFEST_FILE).is_file()
+    written = engine_manifest.load(folder)
+    assert list(written.engines) == ["vision", "embed", "backbone", "head", "head_with_logits"]
+    assert (written.tensorrt, written.gpu, written.target["name"]) == (VERSION, FACTS, "thor")
+    for spec in written.engines.values():
+        assert engine_manifest.check_file(folder, spec).stat().st_size == spec.size
+    backbone = written.engines["backbone"]
+    assert backbone.inputs["inputs_embeds"].shape == (1, "rows", 48)
+    assert [profile.use for profile in backbone.profiles] == ["canvas"] * 3 + ["prefill"] * 3
+    assert profiles.find_profile(backbone, "prefill", {"rows": 40, "full_capacity": 192, "sliding_capacity": 256}) == 4
+    assert profiles.find_profile(backbone, "canvas", {"rows": 40, "full_capacity": 192}) is None
+    assert builder.summary(folder)["engines"]["head"] > 0
+
+
+def test_from_an_export_of_another_type(exported: Folders, tmp_path: Path) -> None:
+    out = build(exported("plain"), tmp_path / "out", TARGET, SimulatedCompiler)
+    assert engine_manifest.load(out).checkpoint == engine_manifest.sha256(out / MANIFEST_FILE)
+
+
+def test_first_layers(checkpoint: Folders, tmp_path: Path) -> None:
+    out = build(checkpoint("plain"), tmp_path / "out", TARGET, SimulatedCompiler, layers=1)
+    assert json.loads((out / MANIFEST_FILE).read_text())["settings"]["layers"] == 1
+    assert "key_1" not in engine_manifest.load(out).engines["backbone"].inputs
+
+
+def test_nothing_is_left_of_a_build_that_fails(checkpoint: Folders, tmp_path: Path) -> None:
+    class Failing(SimulatedCompiler):
+        def compile(self, model: Any, *rest: Any) -> None:
+            if model.graph.name == "head":
+                raise BackendError("no")
+            super().compile(model, *rest)
+
+    with pytest.raises(BackendError, match="^no$"):
+        build(checkpoint("plain"), tmp_path / "out", TARGET, Failing)
+    assert not list(tmp_path.iterdir())
+
+    class Silent(SimulatedCompiler):
+        def compile(self, *rest: Any) -> None:
+            pass
+
+    with pytest.raises(BackendError, match="wrote no engine"):
+        build(checkpoint("plain"), tmp_path / "out", TARGET, Silent)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(ExportError, match="exists already"):
+        build(checkpoint("plain"), tmp_path / "out", TARGET, SimulatedCompiler)
+
+
+@pytest.mark.parametrize(
+    ("facts", "version", "text"),
+    [
+        (replace(FACTS, architecture=89), VERSION, "is sm_110 .* but this machine has .*sm_89"),
+        (replace(FACTS, name="NVIDIA B300"), VERSION, "is for Jetson AGX Thor, but this machine has NVIDIA B300"),
+        (FACTS, "10.13.3", r"needs TensorRT 10.16 or a later 10.x, but this machine has 10.13.3"),
+        (FACTS, "11.4.0", "needs TensorRT 10.16"),
+    ],
+)
+def test_another_machine(facts: Facts, version: str, text: str) -> None:
+    with pytest.raises(BackendError, match=text):
+        check_machine(targets.load("thor"), facts, version)
+
+
+def test_memory_of_the_released_model() -> None:
+    thor = targets.load("thor")
+    check_memory(thor, CONFIG, 120_000_000_000)
+    with pytest.raises(BackendError, match="of free GPU memory, but 20.0 GB are free"):
+        check_memory(thor, CONFIG, 20_000_000_000)
+    for name in ("rtx5090", "rtx4090"):
+        with pytest.raises(BackendError, match=f"target {name} allows"):
+            check_memory(targets.load(name), CONFIG, 32_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"tensorrt": "10.16.1.0"}, "built with TensorRT 10.16.1.0, but this machine has"),
+        ({"gpu": {"name": "Other", "architecture": 110, "memory": 1, "driver": 1}}, "built for Other"),
+        ({"format": 9}, "build the engines again with this version"),
+        ({"engines": {"head": {"file": "../x.engine"}}}, "is not the name of an engine"),
+    ],
+)
+def test_a_manifest_of_elsewhere(built: Built, tmp_path: Path, change: dict[str, Any], text: str) -> None:
+    content = json.loads((built("plain") / engine_manifest.ENGINE_FILE).read_text())
+    (tmp_path / engine_manifest.ENGINE_FILE).write_text(json.dumps({**content, **change}))
+    with pytest.raises(BackendError, match=text):
+        engine_manifest.check_machine(engine_manifest.load(tmp_path), tmp_path, FACTS, VERSION)
+
+
+def test_a_changed_engine_is_not_loaded(built: Built, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(built("plain"), folder)
+    spec = engine_manifest.load(folder).engines["head"]
+    content = bytearray((folder / spec.file).read_bytes())
+    content[-1] ^= 1
+    (folder / spec.file).write_bytes(content)
+    with pytest.raises(BackendError, match="SHA-256"):
+        engine_manifest.check_file(folder, spec)
+    (folder / spec.file).write_bytes(content[:-1])
+    with pytest.raises(BackendError, match="not the file that was built"):
+        engine_manifest.check_file(folder, spec)
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_recipes(name: str) -> None:
+    target = targets.load(name)
+    assert target.name == name
+    window = CONFIG.text.sliding_window - 1 + CONFIG.canvas_length  # as Sequence makes room: window, slack, chunk
+    assert target.window_buckets[0] >= window + CONFIG.canvas_length
+    assert target.window_buckets[-1] >= window + target.image_tokens[1]
+    assert target.prefill_rows[1] >= target.image_tokens[1]
+
+
+def test_recipes_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="there are dgx-spark, h200"):
+        targets.load("toaster")
+    text = (targets.folder() / "thor.yaml").read_text()
+    for old, new, problem in (
+        ("dtype: bfloat16", "dtype: int4", "dtype: 'int4' is not one of"),
+        ("dtype: bfloat16", "", "dtype is missing"),
+        ("dtype: bfloat16", "dtype: bfloat16\nspeed: 3", "'speed' is not a recipe's"),
+        ("[8192, 32768, 131072]", "[32768, 8192]", "context_buckets: .* ascending"),
+        ("memory_limit: 96", "memory_limit: 960", "at most the device's memory"),
+    ):
+        file = tmp_path / "mine.yaml"
+        file.write_text(text.replace(old, new))
+        with pytest.raises(BackendError, match=problem):
+            targets.load(str(file))
+
+
+@pytest.mark.parametrize(("name", "model"), list(graphs(CONFIG, BFLOAT16)), ids=lambda value: str(value)[:20])
+def test_the_released_graphs_pass_the_parsers_table(name: str, model: onnx.ModelProto) -> None:
+    rewritten = rewrite.for_tensorrt(model)
+    assert operators.problems(rewritten) == []
+    taken = [node.op_type for node in rewritten.graph.node if node.domain]
+    assert taken == (list(plugins.NAMES) if name.startswith("head") else [])
+    assert not any(node.op_type == "Scan" for node in rewritten.graph.node)
+
+
+def test_the_table_refuses() -> None:
+    backbone = next(model for name, model in graphs(CONFIG, BFLOAT16) if name == "backbone")
+    text = " ".join(operators.problems(backbone))
+    assert "local functions are left" in text
+    assert "(DGemmaExperts): of the domain dgemma_ros" in text
+    rewritten = rewrite.for_tensorrt(backbone)
+    rewritten.opset_import[0].version = 25
+    next(node for node in rewritten.graph.node if node.op_type == "Gelu").op_type = "Mish"
+    for node in rewritten.graph.node:
+        if node.op_type == "TopK":
+            node.attribute.append(onnx.helper.make_attribute("sorted", 0))
+        if node.op_type == "TensorScatter":
+            node.attribute[0].i = -3
+    text = " ".join(operators.problems(rewritten))
+    for part in ("opset 25", "(Mish): is not in the parser's table", "sorted must be 1", "the axis must be -2"):
+        assert part in text

@@ -1,0 +1,182 @@
+"""TensorRT's session against ONNX Runtime's, over a simulated device: the planner cannot tell them apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgemma_ros.compare import TOLERANCES, compare
+from dgemma_ros.errors import BackendError, ContextError, DeviceMemoryError
+from dgemma_ros.model import Model
+from dgemma_ros.replay import replay
+from dgemma_ros.runtime.canvas_loop import Pins, denoise
+from dgemma_ros.runtime.noise import Noise
+from dgemma_ros.runtime.sampling import Sampling
+from dgemma_ros.verify import made_cases
+from tests.conftest import Models
+from tests.tiny import TINIES
+from tests.trt.conftest import Opened
+from tests.trt.simulated import SimulatedDevice
+
+NAMES = [name for name, tiny in TINIES.items() if tiny.dtype == "float32" and not tiny.nvfp4][:4]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_replays_alike(name: str, opened: Models, open_built: Opened) -> None:
+    theirs, ours = opened(name), open_built(name)
+    for case in made_cases(theirs.config):
+        expected = replay(theirs, case, with_logits=True, with_cache=True)
+        found = replay(ours, case, with_logits=True, with_cache=True)
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            if value.dtype.kind == "f":
+                assert np.allclose(found[key], value, rtol=1e-4, atol=1e-4), key
+            elif key != "drawn":
+                assert (found[key] == value).mean() > 0.99, key
+        report = compare(found, expected, TOLERANCES["float32"])
+        assert not report.wrong
+    ours.session.close()
+
+
+def tokens(model: Model, sequence: Any, seed: int, steps: int = 4, feeds: Any = None) -> list[list[int]]:
+    """Free-running canvases: what each step makes is the next one's input."""
+    length, vocab = model.config.canvas_length, model.config.text.vocab_size
+    noise = Noise(seed, length, vocab)
+    canvas = sequence.open_canvas({"entropy_bound": np.array([1.0], np.float32), **(feeds or {})})
+    current, out = noise.canvas(0), []
+    for step in range(steps):
+        uniform, random_tokens = noise.step(0, step)
+        result = canvas.step(
+            {
+                "canvas": current,
+                "uniform": uniform,
+                "random_tokens": random_tokens,
+                "temperature": np.array([0.6], np.float32),
+            }
+        )
+        current = result.next_canvas
+        out.append(current.tolist())
+    return out
+
+
+def test_a_long_life(opened: Models, open_built: Opened) -> None:
+    """Appends over several buckets, roll-backs, snapshots, canvases in between: token by token the same."""
+    device = SimulatedDevice()
+    models = opened("small_window"), open_built("small_window", device)
+    logs = []
+    for model in models:
+        random = np.random.Generator(np.random.Philox(key=5))
+        sequence, log = model.sequence(), []
+        sequence.append(random.integers(0, 100, 20))
+        log.append(tokens(model, sequence, 1))
+        start = sequence.snapshot()
+        for length in (30, 130, 90):
+            sequence.append(random.integers(0, 100, length))
+            log.append(tokens(model, sequence, length))
+            log.append(tokens(model, sequence, length + 1))
+        sequence.rollback(sequence.length - 10)
+        log.append(tokens(model, sequence, 7))
+        sequence.restore(start)
+        sequence.append(random.integers(0, 100, 5))
+        log.append(tokens(model, sequence, 8))
+        allowed = np.zeros((2, model.config.text.vocab_size), np.bool_)
+        allowed[0, :7] = True
+        allowed[1, 50:] = True
+        row = np.arange(model.config.canvas_length) % 2
+        log.append(tokens(model, sequence, 9, feeds={"allowed": allowed, "allowed_row": row}))
+        log.append(tokens(model, sequence, 1))
+        logs.append(log)
+    assert logs[0] == logs[1]
+    assert device.captures >= 3
+    assert device.launches > device.captures
+    models[1].session.close()
+
+
+def test_a_graph_survives_an_appended_frame(open_built: Opened) -> None:
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    sequence = model.sequence()
+    for count in (5, 6, 7):
+        sequence.append(np.arange(count))
+        tokens(model, sequence, count, steps=3)
+    assert device.captures == 1
+    assert device.launches == 3 * 3 - 1
+    model.session.close()
+
+
+def test_without_capture_all_runs_are_ordinary(opened: Models, open_built: Opened) -> None:
+    device = SimulatedDevice()
+    device.capturable = False
+    ours = open_built(NAMES[0], device)
+    found = []
+    for model in (opened(NAMES[0]), ours):
+        sequence = model.sequence()
+        sequence.append(np.arange(12))
+        found.append(tokens(model, sequence, 4))
+    assert found[0] == found[1]
+    assert device.launches == 0
+    ours.session.close()
+
+
+def test_memory_runs_out_and_comes_back(open_built: Opened) -> None:
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    sequence = model.sequence()
+    sequence.append(np.arange(20))
+    before = tokens(model, sequence, 1)
+    device.room = sum(array.nbytes for array in device.memory.values()) + 100
+    with pytest.raises(DeviceMemoryError, match="KV cache"):
+        sequence.append(np.zeros(100, np.int64))
+    device.room = 1e9
+    assert tokens(model, sequence, 1) == before
+    model.session.close()
+    model.session.close()
+    assert device.closed
+    assert not device.memory
+
+
+def test_a_session_that_does_not_fit_is_named(open_built: Opened) -> None:
+    with pytest.raises(DeviceMemoryError, match="embedding table"):
+        open_built(NAMES[0], SimulatedDevice(room=100))
+
+
+def test_the_context_ends_at_the_largest_bucket(open_built: Opened) -> None:
+    model = open_built(NAMES[0])
+    assert model.session.config.text.max_positions == 512
+    sequence = model.sequence()
+    sequence.append(np.zeros(400, np.int64))
+    with pytest.raises(ContextError, match="limit is 512"):
+        sequence.append(np.zeros(113, np.int64))
+    with pytest.raises(BackendError, match="allowed"):
+        sequence.open_canvas({"allowed": np.ones((5, model.config.text.vocab_size), np.bool_)})
+    model.session.close()
+
+
+def test_a_cache_that_nobody_holds_is_freed(open_built: Opened) -> None:
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    sequence = model.sequence()
+    sequence.append(np.arange(20))
+    held = set(sequence.cache.addresses.values())
+    assert held <= device.memory.keys()
+    del sequence
+    assert not held & device.memory.keys()
+    model.session.close()
+
+
+def test_pins_and_the_loop(opened: Models, open_built: Opened) -> None:
+    ours, results = open_built(NAMES[0]), []
+    for model in (opened(NAMES[0]), ours):
+        length, vocab = model.config.canvas_length, model.config.text.vocab_size
+        sequence = model.sequence()
+        sequence.append(np.arange(10))
+        pins = Pins(np.arange(length) < 4, np.full(length, 9))
+        sampling = Sampling(4, 0.4, 0.8, 0.1, 1, 0.005)
+        result = denoise(sequence, sampling, Noise(3, length, vocab), pins=pins)
+        assert result.draft is not None
+        assert (result.draft.argmax[:4] == 9).all()
+        results.append(result.draft.argmax.tolist())
+    assert results[0] == results[1]
+    ours.session.close()
