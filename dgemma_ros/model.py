@@ -20,13 +20,14 @@ from dgemma_ros.checkpoint.images import ImagePreparation
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.weights import Weights
-from dgemma_ros.errors import CheckpointError, ContextError, ExportError
+from dgemma_ros.errors import BackendError, CheckpointError, ContextError, ExportError
 from dgemma_ros.graphs.export import DTYPES, GRAPHS_FORMAT, export, first_layers
 from dgemma_ros.runtime import rotary
 from dgemma_ros.runtime.contract import Array, Bools, Floats, Ints, Session
 from dgemma_ros.runtime.ort_session import OrtSession
 from dgemma_ros.runtime.sequence import Sequence
 from dgemma_ros.runtime.visibility import VisionMask
+from dgemma_ros.trt import session as trt_session
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class Excerpt:
 
     layers: int
     dtype: str = "float32"
+    engines: bool = False
+    """Whether engines that were built of just these layers may run it; else ONNX Runtime does."""
 
 
 def open_model(
@@ -116,25 +119,42 @@ def open_model(
     on_progress: Callable[[str], None] | None = None,
     excerpt: Excerpt | None = None,
 ) -> Model:
-    """Opens a checkpoint, or what ``dgemma export`` made of one.
+    """Opens a checkpoint, or what ``dgemma export`` or ``dgemma build`` made of one.
 
-    A bare checkpoint is exported to the user's cache first, which takes a second, and so is an ``excerpt``. ``device``:
-    ``cpu`` or ``cuda``; ``threads``: of the CPU, 0 for all. Raises :class:`CheckpointError`, :class:`BackendError` or
-    :class:`ExportError`.
+    What was built runs on its engines, whatever ``device`` and ``threads`` say. A bare checkpoint is exported to the
+    user's cache first, which takes a second, and so is an ``excerpt``. ``device``: ``cpu`` or ``cuda``; ``threads``: of
+    the CPU, 0 for all. Raises :class:`CheckpointError`, :class:`BackendError` or :class:`ExportError`.
     """
     folder = _existing(Path(folder))
     exported = folder
     listed = _checked(folder) if (folder / manifest.MANIFEST_FILE).exists() else None
-    if listed is None or excerpt is not None:
+    on_engines = listed is not None and trt_session.is_built(folder) and _on_engines(folder, listed, excerpt)
+    if listed is None or (excerpt is not None and not on_engines):
         exported = _in_cache(folder if listed is None else listed.checkpoint, on_progress, excerpt)
         listed = _checked(exported)
     config, dtype = _described(exported, listed)
     entries = {name: record.entry for name, record in listed.tensors.items()}
     weights = Weights(Tensors(listed.checkpoint, entries), config)
     weights.check()
-    session = OrtSession(exported, config, weights, threads, device)
+    session: Session
+    if on_engines:
+        session = trt_session.open_session(exported, config, weights)
+    else:
+        session = OrtSession(exported, config, weights, threads, device)
     # All else is read from the folder that was given: what is said of a file there should name it there.
     return Model(folder, config, load_generation_config(folder, config), session, dtype)
+
+
+def _on_engines(folder: Path, listed: manifest.Manifest, excerpt: Excerpt | None) -> bool:
+    """Whether a built folder's engines run what is asked for."""
+    if excerpt is None or not excerpt.engines:
+        return excerpt is None
+    if listed.settings.get("layers") != excerpt.layers:
+        raise BackendError(
+            f"{folder}: the engines are of the whole model, which has no golden cases; to compare its first layers, "
+            f"`dgemma build {listed.checkpoint} --target … --layers {excerpt.layers} --out …` and verify that"
+        )
+    return True
 
 
 def described(folder: Path) -> tuple[ModelConfig, str]:

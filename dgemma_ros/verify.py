@@ -148,7 +148,7 @@ def _verify_period(folder: Path, device: str, threads: int, on_progress: Progres
         report_step = _steps(on_progress, f"{case.file} (judge)", len(case["canvas"]))
         answers.append((case, replay(judge, case, with_logits=True, with_cache=True, on_step=report_step)))
     judge.session.close()
-    model = open_model(folder, device, threads, excerpt=Excerpt(layers, dtype))
+    model = open_model(folder, device, threads, excerpt=Excerpt(layers, dtype, engines=True))
     results = []
     for case, expected in answers:
         name = str(case.file)

@@ -10,6 +10,7 @@ import typer
 import dgemma_ros
 from dgemma_ros.cli.ask import ask
 from dgemma_ros.cli.bench import bench
+from dgemma_ros.cli.build import build
 from dgemma_ros.cli.doctor import doctor
 from dgemma_ros.cli.export import export
 from dgemma_ros.cli.plan import plan
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (export, plan, replay, verify, bench, doctor, ask, watch):
+for command in (export, build, plan, replay, verify, bench, doctor, ask, watch):
     app.command()(command)
 
 

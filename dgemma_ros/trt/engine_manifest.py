@@ -90,7 +90,10 @@ def load(folder: Path) -> EngineManifest:
             root.fail("format", f"{version} is not {FORMAT}; build the engines again with this version")
         gpu = root.section("gpu")
         facts = Facts(
-            gpu.string("name"), gpu.integer("architecture", 0), gpu.integer("memory", 0, 1 << 62), gpu.integer("driver", 0)
+            gpu.string("name"),
+            gpu.integer("architecture", 0),
+            gpu.integer("memory", 0, 1 << 62),
+            gpu.integer("driver", 0),
         )
         table = root.section("engines")
         engines = {name: _engine(table.section(name)) for name in table.values}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import site
+import sys
+import sysconfig
 from dataclasses import dataclass, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,9 +56,11 @@ class Target:
 
 
 def folder() -> Path:
-    """Where the recipes lie: in the installed package, else in the repository that it is run from."""
-    packaged = Path(str(resources.files("dgemma_ros"))) / "engines" / "targets"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "engines" / "targets"
+    """Where the recipes lie: in the repository that it is run from, or where the package was installed."""
+    bases = (sysconfig.get_path("data"), sys.prefix, site.getuserbase())
+    places = [Path(__file__).parents[2], *(Path(base) / "share" / "dgemma_ros" for base in bases)]
+    folders = [place / "engines" / "targets" for place in places]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def names() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A device, a compiler and a runtime without a GPU: the session's own code runs, over host memory and ONNX Runtime.
 
-An "engine" is the very graph that TensorRT's parser would get, with the plugins' functions put back. Addresses are real:
-what a copy or a run is told to read and write, it reads and writes, and nothing but what was allocated.
+An "engine" is the very graph that TensorRT's parser would get, with the plugins' functions put back. Addresses are
+real: what a copy or a run is told to read and write, it reads and writes, and nothing but what was allocated.
 """
 
 from __future__ import annotations
