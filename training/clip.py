@@ -1,17 +1,25 @@
 """Renders the demo's clip: a scene as a short video file, and beside it the tasks with their right plans.
 
-    python -m training.clip --seed 7 --out launch/demo
+    python -m training.clip --choose engines/nano --out launch/demo
+
+``--choose`` takes the first scene whose tasks a model gets right, whatever the noise; so the demo shows what works, not
+how often (the checkpoint's own figures do that).
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import yaml
 
+from dgemma_ros.model import open_model
+from dgemma_ros.planning.once import plan_once
+from dgemma_ros.planning.skills import SkillCatalogue
+from dgemma_ros.planning.types import Settings, Task
 from training.render import Look, draw_moment
 from training.scenes import Scene, sample_scene
 from training.tasks import sample_task
@@ -19,7 +27,7 @@ from training.tasks import sample_task
 SIZE = (640, 480)
 RATE = 10
 SECONDS = 4
-KINDS = ("extreme", "clear", "where", "stack")
+KINDS = ("extreme", "where", "stack", "clear")
 
 
 def write_video(scene: Scene, file: Path, seconds: float = SECONDS) -> None:
@@ -33,7 +41,7 @@ def write_video(scene: Scene, file: Path, seconds: float = SECONDS) -> None:
     writer.release()
 
 
-def tasks_of(scene: Scene, kinds: tuple[str, ...], seed: int) -> list[dict[str, object]]:
+def tasks_of(scene: Scene, kinds: tuple[str, ...], seed: int) -> list[dict[str, Any]]:
     """One task of each kind, with its right plan."""
     rng = np.random.default_rng(seed)
     found = []
@@ -44,21 +52,57 @@ def tasks_of(scene: Scene, kinds: tuple[str, ...], seed: int) -> list[dict[str, 
     return found
 
 
+def shown(file: Path, count: int) -> list[np.ndarray]:
+    """Pictures of a video, evenly spread, RGB."""
+    video = cv2.VideoCapture(str(file))
+    frames = []
+    while (got := video.read())[0]:
+        frames.append(np.ascontiguousarray(got[1][..., ::-1]))
+    return [frames[int(i)] for i in np.linspace(0, len(frames) - 1, count)]
+
+
+def all_right(model: Path, file: Path, tasks: list[dict[str, Any]]) -> bool:
+    """Whether the model answers every task rightly with each of three seeds and other pictures."""
+    opened, skills = open_model(model, threads=1), SkillCatalogue.load(model / "skills.yaml")
+    for seed, count in ((0, 3), (1, 2), (2, 3)):
+        pictures = shown(file, count)[seed > 1 :]
+        for entry in tasks:
+            wanted = [(step["skill"], {k: v for k, v in step.items() if k != "skill"}) for step in entry["plan"]]
+            plan = plan_once(opened, skills, Settings(seed=seed, budget=60), Task("", entry["task"], None), pictures)
+            made = [(step.skill, dict(step.arguments)) for step in plan.steps]
+            same = made == wanted if entry["ordered"] else sorted(map(repr, made)) == sorted(map(repr, wanted))
+            if not (plan.valid and same):
+                return False
+    return True
+
+
+def render(seed: int, kinds: tuple[str, ...], out: Path) -> list[dict[str, Any]]:
+    """A clip and its tasks, from a seed."""
+    rng = np.random.default_rng(seed)
+    scene = sample_scene(rng)
+    while sum(o.on_table for o in scene.now) != 3:
+        scene = sample_scene(rng)
+    write_video(scene, out / "tabletop.mp4")
+    tasks = tasks_of(scene, kinds, seed)
+    text = "# What the demo asks about tabletop.mp4, and the right plans. Made by training/clip.py.\n"
+    (out / "tabletop.yaml").write_text(text + yaml.safe_dump({"tasks": tasks}, sort_keys=False, width=120))
+    return tasks
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS))
+    parser.add_argument("--choose", type=Path, metavar="MODEL")
     parser.add_argument("--out", type=Path, default=Path("launch/demo"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(options.seed)
-    scene = sample_scene(rng)
-    while not 2 <= sum(o.on_table for o in scene.now) <= 3:
-        scene = sample_scene(rng)
-    write_video(scene, options.out / "tabletop.mp4")
-    content = {"tasks": tasks_of(scene, tuple(options.kinds), options.seed)}
-    text = "# What the demo asks about tabletop.mp4, and the right plans. Made by training/clip.py.\n"
-    (options.out / "tabletop.yaml").write_text(text + yaml.safe_dump(content, sort_keys=False, width=120))
+    for seed in range(options.seed, options.seed + 400):
+        tasks = render(seed, tuple(options.kinds), options.out)
+        if options.choose is None or all_right(options.choose, options.out / "tabletop.mp4", tasks):
+            print(f"seed {seed}")
+            return
+    raise SystemExit("no scene found whose tasks are all answered rightly")
 
 
 if __name__ == "__main__":

@@ -39,10 +39,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--vision-scenes", type=int, default=32, help="scenes a step while the vision tower learns alone")
     parser.add_argument("--again-at", type=int, default=350, help="after so many steps the vision tower learns alone once more")
     parser.add_argument("--again-steps", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=1300, help="steps in which everything learns")
+    parser.add_argument("--steps", type=int, default=1350, help="steps in which everything learns")
     parser.add_argument("--scenes", type=int, default=12, help="scenes a step")
     parser.add_argument("--tasks", type=int, default=5, help="tasks a scene, beside the edits")
-    parser.add_argument("--lr", type=float, default=2.5e-3)
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--optimiser", choices=("muon", "adamw"), default="muon")
     parser.add_argument("--test-every", type=int, default=100)
     parser.add_argument("--no-autocast", action="store_true", help="float32 throughout (slower where bfloat16 is fast)")
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 @dataclass(frozen=True)
 class Moment:
     """Where a run stands: whether the vision tower learns alone, how many steps of this sort came before, and the learning rate's
-    share: warm-up, constant, a linear decay over the last 40 %."""
+    share: warm-up, constant, a linear decay over the last 55 %."""
 
     vision: bool
     again: bool
@@ -70,7 +70,7 @@ def moment(args: argparse.Namespace, step: int) -> Moment:
         number = step - args.again_at
         return Moment(True, True, number, min(1.0, (number + 1) / 20, max(0.05, (again - number) / (0.6 * again))))
     number = step if step < args.again_at else step - again
-    return Moment(False, False, number, min(1.0, (number + 1) / 40, max(0.02, (total - number) / (0.4 * total))))
+    return Moment(False, False, number, min(1.0, (number + 1) / 40, max(0.02, (total - number) / (0.55 * total))))
 
 
 class Run:
@@ -124,7 +124,7 @@ class Run:
                 told = torch.stack([objective.next_word_loss(self.runner, group, context) for group, context in read]).mean()
                 words = torch.cat([p for p, _ in parts]).mean()
                 share = min(1.0, now.number / max(1, self.args.steps / 2))
-                loss = words + (0.3 - 0.2 * share) * ground + 0.1 * told
+                loss = words + (1.0 - 0.7 * share) * ground + 0.1 * told
                 out |= {"loss": float(words.detach()), "next": float(told.detach()), "right": float(torch.cat([r for _, r in parts]).float().mean())}
         loss.backward()
         weights = [p for o in self.optimisers for g in o.param_groups for p in g["params"]]
