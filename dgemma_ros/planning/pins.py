@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
-from dgemma_ros.planning.calls import CLOSE, OPEN, QUOTE
+from dgemma_ros.planning.call_reader import QUOTE
+from dgemma_ros.planning.calls import CLOSE, OPEN
 from dgemma_ros.planning.skills import Argument, Skill, SkillCatalogue
 from dgemma_ros.planning.template import Slot, Template, TemplateError, bare_text, check_call
 from dgemma_ros.runtime.canvas_loop import Pins

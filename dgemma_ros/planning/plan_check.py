@@ -13,7 +13,8 @@ from typing import Any
 
 import jsonschema
 
-from dgemma_ros.planning.calls import Answer, Call, Span
+from dgemma_ros.planning.call_reader import Span
+from dgemma_ros.planning.calls import Answer, Call
 from dgemma_ros.planning.skills import Skill, SkillCatalogue
 from dgemma_ros.planning.types import ErrorCode, PlanStep, Scalar
 

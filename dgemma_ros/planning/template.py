@@ -16,7 +16,8 @@ from typing import Any, Final
 import jsonschema
 
 from dgemma_ros.errors import DgemmaError
-from dgemma_ros.planning.calls import CLOSE, OPEN, QUOTE
+from dgemma_ros.planning.call_reader import QUOTE
+from dgemma_ros.planning.calls import CLOSE, OPEN
 from dgemma_ros.planning.skills import Skill
 
 SHORT_SLOT: Final = 4

@@ -1,0 +1,103 @@
+"""How a planner behaves: policies and numbers, checked once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+from dgemma_ros.errors import DgemmaError
+
+
+class SettingsError(DgemmaError):
+    """A setting is out of its range; the text names it."""
+
+
+class Preemption(StrEnum):
+    """What a new task does while another of the same priority runs; a higher priority always goes first."""
+
+    LATEST = "latest"
+    """It takes the running one's place, and that of all that wait."""
+    QUEUE = "queue"
+    REJECT = "reject"
+
+
+class LatePolicy(StrEnum):
+    """What a plan holds that ended by its deadline."""
+
+    DRAFT = "draft"
+    EMPTY = "empty"
+
+
+class StalePolicy(StrEnum):
+    """What becomes of a task whose newest frame is too old."""
+
+    MARK = "mark"
+    REFUSE = "refuse"
+
+
+def _range(default: Any, low: float, high: float) -> Any:
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a planner behaves. Checked once; raises :class:`SettingsError`. All may change while it runs."""
+
+    budget: float = _range(2.0, 0.001, 86400.0)
+    """Seconds, for tasks that name none."""
+    preemption: Preemption = Preemption.LATEST
+    queue_limit: int = _range(16, 1, 100_000)
+    """Tasks that may wait."""
+    late_policy: LatePolicy = LatePolicy.DRAFT
+    max_observation_age: float = _range(0.0, 0.0, 86400.0)
+    """Seconds; 0 takes any frame, or none."""
+    stale_policy: StalePolicy = StalePolicy.MARK
+    frame_rate: float = _range(1.0, 0.0, 1000.0)
+    """Frames a second taken into the context; 0 takes none."""
+    max_frames: int = _range(3, 1, 1_000_000)
+    """Frames kept in the context."""
+    max_turns: int = _range(1, 0, 1_000_000)
+    """Earlier tasks kept in the context, with their plans."""
+    image_tokens: int = _range(0, 0, 1 << 20)
+    """Soft tokens a frame may take; 0 for the checkpoint's own."""
+    seed: int = _range(0, 0, 2**63 - 1)
+    max_steps: int | None = _range(None, 1, 100_000)
+    """Denoising steps of one canvas; None for the checkpoint's own."""
+    max_canvases: int = _range(4, 1, 10_000)
+    """Bounds the answer, thinking included."""
+    publish_margin: float = _range(0.02, 0.0, 60.0)
+    """Seconds before the deadline by which a plan leaves the planner."""
+    max_plan_steps: int = _range(32, 1, 100_000)
+    valid_for: float = _range(10.0, 0.0, 86400.0)
+    """Seconds for which a plan may be begun."""
+    thinking: bool = False
+    repair: bool = True
+    context_tokens: int = _range(4096, 16, 1 << 30)
+    """Tokens that may be remembered; never more than the model's positions allow."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("preemption", Preemption), ("late_policy", LatePolicy), ("stale_policy", StalePolicy)):
+            value = getattr(self, name)
+            if value not in [choice.value for choice in kind]:
+                raise SettingsError(f"{name}: {value!r} is none of {', '.join(choice.value for choice in kind)}")
+            object.__setattr__(self, name, kind(value))
+        for entry in fields(self):
+            value, limits = getattr(self, entry.name), entry.metadata.get("range")
+            if limits is None or (value is None and entry.default is None):
+                continue
+            whole = isinstance(entry.default, int) or entry.default is None
+            right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            if not (right and math.isfinite(value) and limits[0] <= value <= limits[1]):
+                kind_name = "a whole number" if whole else "a number"
+                raise SettingsError(f"{entry.name}: {value!r} is not {kind_name} in {limits[0]:g} … {limits[1]:g}")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From a mapping, as of parameters or YAML. Raises :class:`SettingsError` for an unknown name."""
+        known = {entry.name for entry in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise SettingsError(f"{unknown[0]}: no such setting; there are {', '.join(sorted(known))}")
+        return cls(**values)
