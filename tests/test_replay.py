@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +146,33 @@ def test_out_where_nothing_can_be_written(tmp_path: Path) -> None:
         check_out(tmp_path / "file" / "out.npz", tmp_path / "case.npz")
     with pytest.raises(OutputError, match="cannot be written"):
         save(tmp_path / "gone" / "out.npz", {})
+
+
+def test_out_at_every_limit_of_the_disk(tmp_path: Path) -> None:
+    """Header, middle, central directory: wherever the writing stops, it is one kind of error and nothing is left."""
+    code = """
+import gc, resource, sys
+from pathlib import Path
+import numpy as np
+from dgemma_ros.errors import OutputError
+from dgemma_ros.replay import save
+out = Path(sys.argv[1])
+arrays = {"a": np.zeros(1000, np.float32), "b": np.zeros((10, 70)), "c": np.arange(5)}
+save(out, arrays)
+size = out.stat().st_size
+out.unlink()
+for limit in [*range(0, size, 499), *range(size - 40, size)]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        save(out, arrays)
+    except OutputError as error:
+        assert str(error) == f"{out}: cannot be written (File too large)", error
+    else:
+        raise AssertionError(limit)
+    assert not list(out.parent.iterdir()), limit
+    gc.collect()
+"""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", code, str(tmp_path / "out.npz")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -43,7 +44,7 @@ def _object(outcome: Verification) -> dict[str, Any]:
                 "name": result.name,
                 "right": result.right,
                 "differences": [str(difference) for difference in result.report.wrong],
-                "worst": {name: min(value, 1e300) for name, value in result.report.worst.items()},
+                "worst": {name: value if isfinite(value) else None for name, value in result.report.worst.items()},
                 "ties": result.report.ties,
                 "positions": result.report.compared,
             }

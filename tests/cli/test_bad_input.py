@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -337,6 +338,20 @@ def test_an_export_never_replaces_anything(checkpoint: Folders, tmp_path: Path, 
     below = out / "below"
     assert f"{below}: cannot be written" in dgemma("export", source, "--out", below).mistake
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "out"]
+
+
+def test_where_nothing_can_be_written(checkpoint: Folders, tmp_path: Path, dgemma: Command) -> None:
+    """/proc takes nothing, not even from root; a folder without the right to write takes nothing from others."""
+    if Path("/proc/self").exists():
+        assert (
+            "/proc/self/out: cannot be written"
+            in dgemma("export", checkpoint("plain"), "--out", "/proc/self/out").mistake
+        )
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    if not os.access(closed, os.W_OK):
+        mistake = dgemma("export", checkpoint("plain"), "--out", closed / "out").mistake
+        assert f"{closed / 'out'}: cannot be written (Permission denied)" in mistake
 
 
 def test_an_empty_folder_may_be_exported_into(checkpoint: Folders, tmp_path: Path, dgemma: Command) -> None:
