@@ -52,7 +52,8 @@ class Planner:
 
     Making one reads the skills into the model's context, and raises :class:`ContextError`, :class:`TokenizerError` or
     :class:`BackendError` where that fails. The model is the planner's alone until :meth:`close`, which leaves it open.
-    Callbacks must be quick: a plan that waits for a callback is late. Their errors become events.
+    Callbacks must be quick: a plan that waits for a callback is late. Their errors become events. They may call
+    anything here but :meth:`close`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Planner:
         self._running: Job | None = None
         self._inhibited = self._stopping = self._closed = False
         self._thread: threading.Thread | None = None
+        self._broken = False
         self._serial = 0
         self._times = StepTimes()
         self._context = Context(model, skills, settings)
@@ -336,7 +338,7 @@ class Planner:
                 if job is not None:
                     self._plan(job)
                 elif frame is not None:
-                    self._do(partial(self._worker.see, frame))
+                    self._do(partial(self._see, frame))
         finally:
             with self._lock:
                 self._running = None
@@ -350,11 +352,26 @@ class Planner:
                 self._context.newest, settings.max_observation_age, self._worker.room_for_frames(job, settings)
             )
         try:
+            self._mended()
             self._worker.plan(job, settings, skills, fresh, self._read)
         except Exception as error:
+            self._broken = True
             code = ErrorCode.BACKEND if isinstance(error, DgemmaError) else ErrorCode.INTERNAL
             self._publisher.finish(job, Ending(Status.FAILED, code, _one_line(error)))
-            self._do(lambda: self._context.declare(self._skills))
+
+    def _see(self, frame: Frame) -> None:
+        try:
+            self._mended()
+            self._worker.see(frame)
+        except Exception:
+            self._broken = True
+            raise
+
+    def _mended(self) -> None:
+        """After an error nobody knows what the cache holds: the log is read into a new one."""
+        if self._broken:
+            self._context.declare(self._skills)
+            self._broken = False
 
     def _do(self, chore: Chore) -> None:
         """Work in the background: an error is told and the planner goes on."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dgemma_ros.errors import ContextError
+from dgemma_ros.errors import ContextError, ImageError
 from dgemma_ros.planning.answer import Outcome, Request, Thinker
 from dgemma_ros.planning.budget import Budget, StepTimes
 from dgemma_ros.planning.context import Context, Turn
@@ -67,11 +67,15 @@ class Worker:
     # -- frames ---------------------------------------------------------------------------------------------------
 
     def see(self, frame: Frame) -> float:
-        """Reads a frame into the context; seconds in the vision tower."""
+        """Reads a frame into the context; seconds in the vision tower. A picture that does not fit becomes an event."""
         began = time.monotonic()
-        soft = self.encoder.encode(frame)
-        seconds = time.monotonic() - began
-        self.context.add_frame(frame, soft)
+        try:
+            soft = self.encoder.encode(frame)
+            seconds = time.monotonic() - began
+            self.context.add_frame(frame, soft)
+        except (ImageError, ContextError) as error:
+            self.publisher.event(EventKind.ERROR, f"a frame of {frame.camera}: {error}")
+            return 0.0
         self._frame_times.append(time.monotonic() - began)
         self._tell_rebuilds()
         self.publisher.event(EventKind.FRAME_ENCODED, f"{frame.camera}: {len(soft)} soft tokens")

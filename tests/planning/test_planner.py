@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dgemma_ros.errors import BackendError
@@ -383,6 +385,35 @@ def test_an_error_fails_the_task_and_the_planner_goes_on(model: Model, desk_of: 
     assert (first.status, first.error_code, first.error) == (Status.FAILED, ErrorCode.BACKEND, "the device is gone")
     assert (second.status, second.error_code) == (Status.FAILED, ErrorCode.INTERNAL) and "a defect" in second.error
     assert desk.ask().valid and "<|image|>" in said.read()
+
+
+def test_what_cannot_be_mended_at_once_is_mended_later(model: Model, desk_of: Callable[..., Desk]) -> None:
+    said = Says(model, call("stop{}"))
+    gone = True
+
+    def script(asked: Asked) -> Any:
+        if gone:
+            raise BackendError("the device is gone")
+        return said(asked)
+
+    desk = desk_of(script)
+    desk.planner.add_frame(frame(1, 1.0))
+    desk.seen.wait(lambda: bool(desk.seen.events))
+    session: Any = desk.planner.model.session
+    encode, session.encode = session.encode, lambda *given: script(given)  # type: ignore[arg-type]
+    assert [desk.ask().status for _ in range(3)] == [Status.FAILED] * 3
+    gone, session.encode = False, encode
+    assert desk.ask().valid and said.read().count("<|image|>") == 12
+
+
+def test_a_picture_that_does_not_fit_harms_nobody(model: Model, desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(Says(model, call("stop{}")))
+    for _ in range(2):
+        thin = replace(frame(1, 1.0), rgb=np.zeros((1, 9000, 3), np.uint8))
+        assert desk.planner.add_frame(thin)
+        assert desk.ask().valid
+    assert desk.planner.context_info().frames == 0
+    assert any(e.kind is EventKind.ERROR and "does not fit" in e.text for e in desk.seen.events)
 
 
 def test_a_listeners_error_is_an_event(model: Model, skills: SkillCatalogue) -> None:
