@@ -3,7 +3,7 @@
 Ranges here say what the code is known to need; ``constraints.txt`` pins what is tested.
 """
 
-from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
@@ -35,6 +35,12 @@ ROS = [
 ]
 LINT = ["import-linter>=2.0", "mypy>=1.15", "ruff>=0.11", "types-PyYAML"]
 
+
+def files(pattern: str) -> list[str]:
+    """Relative paths, as setuptools wants them."""
+    return sorted(str(path) for path in Path().glob(pattern) if path.is_file())
+
+
 setup(
     name="dgemma_ros",
     version="0.1.0",
@@ -46,7 +52,7 @@ setup(
     python_requires=">=3.11",
     install_requires=RUNTIME,
     extras_require={"test": TEST, "ros": ROS, "oracle": TEST + ORACLE, "lint": LINT},
-    package_data={"dgemma_ros.nodes": ["fastdds.xml"]},
+    package_data={"dgemma_ros.nodes": ["fastdds.xml"], "dgemma_ros.trt.kernels": ["*.cu"]},
     entry_points={
         "console_scripts": [
             "dgemma = dgemma_ros.cli:main",
@@ -57,10 +63,11 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/dgemma_ros"]),
         ("share/dgemma_ros", ["package.xml"]),
-        ("share/dgemma_ros/launch", sorted(glob("launch/*.launch.*"))),
-        ("share/dgemma_ros/demo", sorted(glob("launch/demo/*"))),
-        ("share/dgemma_ros/config", ["dgemma_ros/nodes/fastdds.xml", *sorted(glob("launch/config/*"))]),
-        ("share/dgemma_ros/engines/nano", sorted(glob("engines/nano/*.*"))),
+        ("share/dgemma_ros/launch", files("launch/*.launch.*")),
+        ("share/dgemma_ros/demo", files("launch/demo/*")),
+        ("share/dgemma_ros/config", ["dgemma_ros/nodes/fastdds.xml", *files("launch/config/*")]),
+        ("share/dgemma_ros/engines/nano", files("engines/nano/*.*")),
+        ("share/dgemma_ros/engines/targets", files("engines/targets/*.yaml")),
     ],
     zip_safe=False,
 )

@@ -33,7 +33,7 @@ def fingerprint() -> str:
 
 
 def mend_exports() -> None:
-    """Points the wheels' CMake files at this environment's headers instead of those of the machine they were built on."""
+    """Points the wheels' CMake files at this environment's headers, not at those of the machine that built them."""
     python, own = sysconfig.get_path("include"), numpy.get_include()
     for path in PREFIX.glob("share/*/cmake/*Export*.cmake"):
         text = path.read_text()
@@ -51,16 +51,23 @@ def build() -> None:
     # The generators are Python programs of their own: they must be this environment's.
     environment = os.environ | {"PATH": f"{tools}:{os.environ.get('PATH', '')}", "AMENT_PREFIX_PATH": str(PREFIX)}
     with tempfile.TemporaryDirectory(prefix="dgemma_msgs-") as folder:
-        steps = (
-            [cmake, "-S", HERE, "-B", folder, "-GNinja", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"]
-            + [f"-DCMAKE_PREFIX_PATH={PREFIX}", f"-DCMAKE_INSTALL_PREFIX={PREFIX}", f"-DPython3_EXECUTABLE={sys.executable}"],
-            [cmake, "--build", folder],
-            [cmake, "--install", folder],
-        )
+        configure = [
+            cmake,
+            "-S",
+            str(HERE),
+            "-B",
+            folder,
+            "-GNinja",
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DBUILD_TESTING=OFF",
+        ]
+        configure += [f"-DCMAKE_PREFIX_PATH={PREFIX}", f"-DCMAKE_INSTALL_PREFIX={PREFIX}"]
+        configure += [f"-DPython3_EXECUTABLE={sys.executable}"]
+        steps = (configure, [cmake, "--build", folder], [cmake, "--install", folder])
         for step in steps:
             done = subprocess.run(step, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             if done.returncode:
-                sys.exit(f"{done.stdout[-6000:]}\nmsg/build.py: {' '.join(map(str, step[:3]))} … failed")
+                sys.exit(f"{done.stdout[-6000:]}\nmsg/build.py: {' '.join(step[:3])} … failed")
 
 
 def main() -> None:

@@ -16,7 +16,9 @@ NOT_VALID = 1
 def ask(
     task: Annotated[str, typer.Argument(metavar="TEXT", help="What the robot is asked to do.")],
     namespace: Annotated[str, typer.Option("--namespace", metavar="NAME", help="Of the robot to ask.")] = "",
-    wait: Annotated[float, typer.Option("--wait", min=0, metavar="S", help="Seconds to wait for planner and plan.")] = 30.0,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, metavar="S", help="Seconds to wait for planner and plan.")
+    ] = 30.0,
 ) -> None:
     """Send a task to a running planner node and print its plan. Ends with status 1 where the plan is not valid."""
     made: list[Any] = []

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class Demo:
         self._console = terminal.console(stderr=False)
         self._model, self._clip, self._logs = model, clip, logs
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self.drafts: deque[Any] = deque()
+        """Heard and not yet shown."""
 
     def tell(self, text: Any = "", style: str = "") -> None:
         """Says something on the terminal."""
@@ -109,7 +112,7 @@ class Demo:
         began = time.monotonic()
         self.tell("A camera plays a video, and the planner watches it:", "bold")
         self.start("camera", source=self._clip)
-        self.start("planner", model=self._model, threads=1, frame_rate=2.0, budget=10.0)
+        self.start("planner", model=self._model, threads=1, budget=10.0)
         self.wait(lambda: listener.figures.get("state") == "active", "the planner to be ready", START_WITHIN)
         self.wait(lambda: float(listener.figures.get("context frames", 0)) >= 2, "pictures", START_WITHIN)
         figures = listener.figures
@@ -125,18 +128,14 @@ class Demo:
         self.tell()
         self.tell(f'$ ros2 topic pub -1 /task std_msgs/msg/String "{{data: {question.task}}}"', "bold cyan")
         self.wait(lambda: listener.say(question.task), "the planner to listen", START_WITHIN)
-        with self._drafts() as show:
-            shown = None
 
-            def answered() -> Any:
-                nonlocal shown
-                if listener.draft is not shown:
-                    shown = listener.draft
-                    show(shown)
-                plan = listener.plan
-                return plan if plan is not None and plan.task == question.task else None
+        def answered() -> Any:
+            while self.drafts:
+                self._show(self.drafts.popleft())
+            plan = listener.plan
+            return plan if plan is not None and plan.task == question.task and not self.drafts else None
 
-            plan = self.wait(answered, "the plan", PLAN_WITHIN)
+        plan = self.wait(answered, "the plan", PLAN_WITHIN)
         self.tell(plan_view.plan_table(plan))
         self.tell(plan_view.figures(plan), "dim")
         right = question.right(plan)
@@ -145,18 +144,14 @@ class Demo:
             self.tell(f"This is wrong. Right would be: {wanted}", "red")
         return right
 
-    @contextlib.contextmanager
-    def _drafts(self) -> Iterator[Callable[[Any], None]]:
-        """Each draft in a line, so that the canvas is seen to sharpen."""
+    def _show(self, draft: Any) -> None:
+        """A draft in a line, so that the canvas is seen to sharpen."""
         from rich.text import Text
 
-        def show(draft: Any) -> None:
-            head = Text(f"  step {draft.step + 1:2d} of {draft.steps}  {draft.mean_entropy:6.3f} nats  ", "dim")
-            line = head + plan_view.canvas(draft)
-            line.truncate(max(self._console.width - 1, 60), overflow="ellipsis")
-            self.tell(line)
-
-        yield show
+        head = Text(f"  step {draft.step + 1:2d} of {draft.steps}  {draft.mean_entropy:6.3f} nats  ", "dim")
+        line = head + plan_view.canvas(draft)
+        line.truncate(max(self._console.width - 1, 60), overflow="ellipsis")
+        self.tell(line)
 
 
 TRY = """
@@ -187,7 +182,7 @@ def main() -> int:
     os.environ.setdefault("ROS_LOG_DIR", str(logs))
     demo = Demo(options.model, options.clip, logs)
     try:
-        with Listener() as listener:
+        with Listener(on_draft=demo.drafts.append) as listener:
             well = demo.run(listener, questions(options.clip.with_suffix(".yaml")))
             if options.show:
                 demo.tell(TRY.format(domain=os.environ.get("ROS_DOMAIN_ID", "0")))

@@ -1,4 +1,4 @@
-"""A planner's topics as a terminal hears them. The only module of this room that needs ROS, and only when it is used."""
+"""A planner's topics as a terminal hears them. The only module of this room that needs ROS, when it is used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ class Listener:
     A thread of its own listens; attributes are replaced as wholes and may be read at any time.
     """
 
-    def __init__(self, namespace: str = "", on_plan: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str = "",
+        on_plan: Callable[[Any], None] | None = None,
+        on_draft: Callable[[Any], None] | None = None,
+    ) -> None:
         try:
             import rclpy
             from dgemma_msgs.msg import Plan, PlanDraft
@@ -42,7 +47,7 @@ class Listener:
         self.plan: Any = None
         self.figures: dict[str, str] = {}
         self.message = ""
-        self._on_plan = on_plan
+        self._on_plan, self._on_draft = on_plan, on_draft
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         prefix = f"/{self.namespace}" if self.namespace else ""
         self.node = rclpy.create_node("watch", namespace=prefix or "/", start_parameter_services=False)
@@ -93,6 +98,8 @@ class Listener:
         if self.draft is None or self.draft.task_id != draft.task_id:
             self.drafts_began = time.monotonic()
         self.draft = draft
+        if self._on_draft is not None:
+            self._on_draft(draft)
 
     def _hear_diagnostics(self, message: Any) -> None:
         wanted = f"{self.namespace}/planner" if self.namespace else "planner"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _SURE, _UNSURE = 0.05, 0.7  # nats
+_SHOWN = {'<|"|>': '"', "<|tool_call>": "", "<tool_call|>": "  "}
+"""Control tokens as people write them."""
 _NAMES = ("UNKNOWN", "CONVERGED", "STEP_LIMIT", "DEADLINE", "CANCELLED", "PREEMPTED", "REJECTED", "FAILED")
 
 
@@ -30,7 +32,8 @@ def canvas(draft: Any) -> Text:
     from rich.text import Text
 
     text = Text()
-    for token, entropy, settled in zip(draft.tokens, draft.entropy, draft.settled, strict=False):
+    for raw, entropy, settled in zip(draft.tokens, draft.entropy, draft.settled, strict=False):
+        token = _SHOWN.get(raw, raw)
         colour = "green" if entropy <= _SURE else "yellow" if entropy <= _UNSURE else "red"
         text.append(clean(token), f"bold {colour}" if settled else colour)
     return text
@@ -65,7 +68,9 @@ def figures(plan: Any) -> str:
         )
     )
     steps = f"{plan.denoising_steps} denoising steps of {plan.step_budget}, {plan.canvases} canvas"
-    return f"{milliseconds(plan.latency):.0f} ms from task to plan ({parts}); {steps}; {plan.context_tokens} tokens read"
+    return (
+        f"{milliseconds(plan.latency):.0f} ms from task to plan ({parts}); {steps}; {plan.context_tokens} tokens read"
+    )
 
 
 def bar(part: float, width: int = 30) -> Text:

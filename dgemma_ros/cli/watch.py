@@ -75,7 +75,9 @@ def picture(listener: Listener, rates: Rates) -> Group:
         facts.add_row("context", plan_view.bar(used / limit) + Text(f"  {used:.0f} of {limit:.0f} tokens"))
     received = sum(float(value) for key, value in figures.items() if key.endswith(" received"))
     heard, taken = rates.of("received", received), rates.of("taken", float(figures.get("frames taken", 0)))
-    facts.add_row("frames", f"{heard:.1f} a second heard, {taken:.1f} taken; {figures.get('context frames', 0)} in sight")
+    facts.add_row(
+        "frames", f"{heard:.1f} a second heard, {taken:.1f} taken; {figures.get('context frames', 0)} in sight"
+    )
     hits, misses = figures.get("deadline hits", "0"), figures.get("deadline misses", "0")
     facts.add_row("deadlines", f"{hits} kept, {misses} missed; latency p50 {figures.get('latency ms p50', '-')} ms")
     parts: list[Any] = [Panel(facts, title=name, title_align="left")]

@@ -45,9 +45,7 @@ class CameraNode(Node):  # type: ignore[misc]
         self._wrong = ""
         topic, type_ = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else (topics.IMAGE, Image)
         self._images = self.create_publisher(type_, topic.name, qos.IMAGES, qos_overriding_options=qos.OVERRIDES)
-        self._infos = self.create_publisher(
-            CameraInfo, "camera_info", qos.IMAGES, qos_overriding_options=qos.OVERRIDES
-        )
+        self._infos = self.create_publisher(CameraInfo, "camera_info", qos.IMAGES, qos_overriding_options=qos.OVERRIDES)
         self._diagnostics = diagnostics.Diagnostics(self)
         self._counted = (time.monotonic(), 0)
         self.create_timer(diagnostics.PERIOD, self._diagnose, clock=diagnostics.steady())
@@ -145,7 +143,7 @@ class CameraNode(Node):  # type: ignore[misc]
 
 
 def read_calibration(file: str) -> CameraInfo:
-    """A calibration as camera_calibration writes it; without a file an uncalibrated one. Raises :class:`SourceError`."""
+    """A calibration as camera_calibration writes it; no file, an uncalibrated one. Raises :class:`SourceError`."""
     info = CameraInfo()
     if not file:
         return info

@@ -39,7 +39,7 @@ class Reason(StrEnum):
     DECODE = "decode"
 
 
-class Refused(ImageError):
+class Refused(ImageError):  # noqa: N818 - the message is at fault, not the program
     """A camera message that holds no picture we can use. ``reason`` is for counting, the text for people."""
 
     def __init__(self, reason: Reason, text: str) -> None:
@@ -90,14 +90,17 @@ def picture_of(message: Image) -> Picture:
     """The picture of a raw image; it may share the message's memory. Raises :class:`Refused`."""
     encoding = ENCODINGS.get(message.encoding)
     if encoding is None:
-        hint = "depth and 16-bit images are not pictures" if "16" in message.encoding or "32" in message.encoding else ""
+        hint = (
+            "depth and 16-bit images are not pictures" if "16" in message.encoding or "32" in message.encoding else ""
+        )
         hint = hint or f"there are {', '.join(ENCODINGS)}"
         raise Refused(Reason.ENCODING, f"encoding {message.encoding[:40]!r} is not taken: {hint}")
     height, width, step = message.height, message.width, message.step
     if not (height and width) or height * width > MAX_PIXELS:
         raise Refused(Reason.SIZE, f"an image of {width} × {height} pixels")
-    if encoding.even and (width % 2 or height % 2 and encoding.depth == 1):
-        raise Refused(Reason.SIZE, f"{message.encoding} of {width} × {height} pixels: two share their colour, so sides are even")
+    if encoding.even and (width % 2 or (height % 2 and encoding.depth == 1)):
+        raise Refused(Reason.SIZE, f"{message.encoding} of {width} × {height} pixels: colour is shared, sides are even")
+
     if step < width * encoding.depth:
         raise Refused(Reason.STEP, f"step {step} is less than a row of {width} pixels of {encoding.depth} bytes")
     if len(message.data) != step * height:

@@ -56,10 +56,9 @@ class Parameter:
     def wrong(self, value: Any) -> str | None:
         """What is wrong with a value, or None. ROS itself holds types and ranges but for loose ones."""
         if self.loose:
-            kinds = (float, int) if isinstance(self.default, float) else (str, int)
-            if not isinstance(value, kinds) or isinstance(value, bool):
+            if isinstance(value, bool) or not isinstance(value, type(self.default) | int):
                 return f"{self.name}: {value!r} is not a {'number' if isinstance(self.default, float) else 'text'}"
-            if self.low is not None and self.high is not None and not self.low <= value <= self.high:
+            if self.low is not None and self.high is not None and not self.low <= float(str(value)) <= self.high:
                 return f"{self.name}: {value!r} is not in {self.limits}"
         if self.choices and value not in self.choices:
             return f"{self.name}: {value!r} is none of {', '.join(self.choices)}"
@@ -115,9 +114,7 @@ PLANNER = (
     Parameter("skills", "", "file: the robot's skills; empty: `skills.yaml` in the model's folder", When.UNCONFIGURED),
     Parameter("device", "cpu", "what runs a model that is no built engine", When.UNCONFIGURED, choices=("cpu", "cuda")),
     Parameter("threads", 0, "CPU threads of inference; 0: all cores", When.UNCONFIGURED, 0, 1024),
-    Parameter(
-        "autostart", True, "configure and activate by itself; false where a lifecycle manager leads", When.START
-    ),
+    Parameter("autostart", True, "configure and activate by itself; false where a lifecycle manager leads", When.START),
     Parameter("cameras", [""], "names of the cameras; empty names `image_raw` itself", When.UNCONFIGURED),
     Parameter("image_transport", "raw", "how pictures come", When.UNCONFIGURED, choices=TRANSPORTS),
     Parameter(

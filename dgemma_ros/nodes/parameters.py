@@ -37,10 +37,13 @@ def _descriptor(parameter: Parameter) -> ParameterDescriptor:
         descriptor.additional_constraints = "changes only while the node is unconfigured"
     elif parameter.choices:
         descriptor.additional_constraints = "one of " + ", ".join(parameter.choices)
-    if parameter.low is not None and isinstance(parameter.default, float):
-        descriptor.floating_point_range = [FloatingPointRange(from_value=float(parameter.low), to_value=float(parameter.high))]
-    elif parameter.low is not None:
-        descriptor.integer_range = [IntegerRange(from_value=int(parameter.low), to_value=int(parameter.high))]
+    low, high = parameter.low, parameter.high
+    if low is None or high is None:
+        return descriptor
+    if isinstance(parameter.default, float):
+        descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+    else:
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
     return descriptor
 
 

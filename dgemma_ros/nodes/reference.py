@@ -22,7 +22,8 @@ def filled(text: str) -> str:
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if len(marks.findall(text)) != 1:
             raise ValueError(f"the README has no place for the table '{name}'")
-        text = marks.sub(lambda match, table=table: match[1] + table + match[2], text)
+        before, after = marks.findall(text)[0]
+        text = marks.sub((before + table + after).replace("\\", r"\\"), text)
     return text
 
 

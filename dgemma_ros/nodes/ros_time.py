@@ -29,7 +29,7 @@ def nanoseconds(stamp: Time) -> int:
 
 def seconds(duration: Duration) -> float:
     """Of a duration."""
-    return float(duration.sec) + duration.nanosec / _SECOND
+    return float(duration.sec) + float(duration.nanosec) / _SECOND
 
 
 def at(clock: Clock, monotonic: float) -> Time:

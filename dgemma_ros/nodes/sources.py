@@ -126,10 +126,10 @@ def open_source(source: str) -> Source:
     """A source by what its text looks like: pipeline, address, device, folder or file. Raises :class:`SourceError`."""
     source = source.strip()
     if not source:
-        raise SourceError("the parameter source is empty: give a video file, a folder of images, a device or a pipeline")
+        raise SourceError("the parameter source is empty: give a video file, an image folder, a device or a pipeline")
     if " ! " in source:
         if "GStreamer:                   YES" not in cv2.getBuildInformation():
-            raise SourceError("source is a GStreamer pipeline, but this OpenCV is built without GStreamer (apt's has it)")
+            raise SourceError("source is a GStreamer pipeline, but this OpenCV is built without it (apt's has it)")
         return Capture(source, "pipeline", cv2.CAP_GSTREAMER, live=True)
     if "://" in source:
         return Capture(source, source, cv2.CAP_ANY, live=True)

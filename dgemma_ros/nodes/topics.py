@@ -1,4 +1,4 @@
-"""Every name that the nodes speak under, in one table: the nodes take them from here, and the README's reference is made of it.
+"""Every name that the nodes speak under: they take them from here, and the README's reference is made of it.
 
 Names are relative, so that a namespace moves a whole robot, and can be remapped. Knows no ROS.
 """
@@ -76,9 +76,7 @@ GENERATE_PLAN = Name(
     "",
     "a task as an action: drafts are its feedback, cancel works within a denoising step",
 )
-CONTEXT_INFO = Name(
-    "~/context_info", "dgemma_msgs/srv/ContextInfo", Kind.SERVICE, "", "what the planner remembers now"
-)
+CONTEXT_INFO = Name("~/context_info", "dgemma_msgs/srv/ContextInfo", Kind.SERVICE, "", "what the planner remembers now")
 RESET_CONTEXT = Name(
     "~/reset_context", "dgemma_msgs/srv/ResetContext", Kind.SERVICE, "", "forgets frames, tasks and plans"
 )

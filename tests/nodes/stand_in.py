@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 import ml_dtypes
-import numpy as np
 
 from dgemma_ros.checkpoint.config import load_config
 from dgemma_ros.checkpoint.weights import expected_shapes

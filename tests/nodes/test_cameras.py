@@ -1,4 +1,4 @@
-"""The camera node, and what the planner makes of cameras: encodings, broken pictures, a camera that dies and returns."""
+"""The camera node, and what the planner makes of cameras: encodings, broken pictures, one that dies and returns."""
 
 from __future__ import annotations
 

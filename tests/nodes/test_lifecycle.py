@@ -53,7 +53,7 @@ def test_round_trips_keep_memory_flat(graph: Graph, managed: Process) -> None:
 
 def test_inactive_takes_no_goals_and_says_so(graph: Graph, managed: Process) -> None:
     answer = graph.ask(ContextInfo, f"{NODE}/context_info")
-    assert not answer.success and "unconfigured" in answer.message
+    assert not answer.success and "not configured" in answer.message
     client = graph.action(GeneratePlan, "managed/generate_plan")
     sent = graph.in_turn(lambda: client.send_goal_async(GeneratePlan.Goal(task=Task(text="tidy up"))))
     until(sent.done, "an answer")

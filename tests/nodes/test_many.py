@@ -68,7 +68,10 @@ def test_floods_are_survived(graph: Graph, model: Path) -> None:
         images.publish(junk[number % len(junk)])
     sent_in = time.monotonic() - began
     graph.say(Task(task_id="last", text="tidy up"), "flooded/task_request")
-    assert plans.one(lambda p: p.task_id == "last", "a plan after the flood").status in (Plan.STEP_LIMIT, Plan.CONVERGED)
+    assert plans.one(lambda p: p.task_id == "last", "a plan after the flood").status in (
+        Plan.STEP_LIMIT,
+        Plan.CONVERGED,
+    )
     until(lambda: len(plans) >= 1002, f"a plan for each of 1,000 tasks sent in {sent_in:.2f} s")
     times = Counter(plan.task_id for plan in plans)
     assert len(times) == 1002 and set(times.values()) == {1}
