@@ -183,7 +183,7 @@ def test_the_judge_is_float32_whatever_the_model_is(
 
     monkeypatch.setattr(module, "open_model", remember)
     assert verify(out, threads=1).dtype == "float16"
-    assert asked == [Excerpt(3, "float32"), Excerpt(3, "float16")]
+    assert asked == [Excerpt(3, "float32"), Excerpt(3, "float16", engines=True)]
 
 
 def test_made_cases_look_at_everything() -> None:
