@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 _PRECISION: Final = 22  # bits after the point; Pillow's 32 bit accumulators leave 8 for the byte and 2 for overshoot
 _ONE: Final = float(1 << _PRECISION)
 _BLOCK: Final = 16  # output rows a matrix; measured best of 8 to 48 at VGA and HD
+_SINGLE_THREAD: Final = 1 << 18  # OpenBLAS shares no product of fewer multiplications among threads
 _SUPPORT: Final = 2.0  # bicubic looks two pixels to each side, of the coarser of the two grids
 
 Pixels = NDArray[np.uint8]
@@ -65,7 +66,7 @@ def _resample_rows(image: Pixels, rows: int, exact: bool) -> Pixels:
     flat = image.reshape(image.shape[0], -1)
     result = np.empty((rows, flat.shape[1]), np.uint8)
     for block in _blocks(image.shape[0], rows, exact):
-        sums = block.weights @ flat[block.source].astype(block.weights.dtype)
+        sums = _product(block.weights, flat[block.source].astype(block.weights.dtype))
         if exact:
             sums += _ONE / 2  # Pillow rounds halves up: add one half, shift right, which rounds down
             sums *= 1 / _ONE
@@ -74,6 +75,21 @@ def _resample_rows(image: Pixels, rows: int, exact: bool) -> Pixels:
         np.clip(sums, 0, 255, out=sums)
         result[block.out] = sums  # after the clip, the cast's truncation is Pillow's shift
     return result.reshape(rows, *image.shape[1:])
+
+
+def _product(weights: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    """``weights @ rows`` in pieces so small that BLAS keeps to the calling thread.
+
+    They take microseconds; its threads, woken for each of them, spin, and on a busy machine a frame then took seconds.
+    """
+    width = rows.shape[1]
+    piece = min(width, max(_BLOCK, _SINGLE_THREAD // weights.size))
+    pieces, end = width // piece, width // piece * piece
+    result = np.empty((len(weights), width), weights.dtype)
+    stack = rows[:, :end].reshape(len(rows), pieces, piece).transpose(1, 0, 2)
+    np.matmul(weights, stack, out=result[:, :end].reshape(len(weights), pieces, piece).transpose(1, 0, 2))
+    np.matmul(weights, rows[:, end:], out=result[:, end:])
+    return result
 
 
 @lru_cache(maxsize=64)
