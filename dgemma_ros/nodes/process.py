@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -57,17 +58,20 @@ def spin(executor: MultiThreadedExecutor) -> None:
 def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None, threads: int = 6) -> int:
     """Runs the node that ``make`` builds until SIGINT, SIGTERM or ``finish``; the exit status.
 
-    Signals are waited for in the main thread, so that they are heard whatever the others do, and DDS is still up while
-    the node stops: a task in work gets its plan.
+    The main thread only waits for them, and DDS is still up while the node stops: a task in work gets its plan.
     """
     use_large_images()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    main = threading.get_ident()
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)
+    # The byte comes through whichever thread the signal hits: libraries have threads of their own before we can mask.
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    for number in _SIGNALS:
+        signal.signal(number, lambda number, frame: None)
     statuses: list[int] = []
 
     def finish(status: int) -> None:
         statuses.append(status)
-        signal.pthread_kill(main, signal.SIGTERM)
+        wake.send(b"\0")
 
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -89,12 +93,15 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None, 
             finish(1)
 
     threading.Thread(target=serve, name="executor", daemon=True).start()
-    signal.sigwait(_SIGNALS)
+    woken.recv(1)
     status = statuses[0] if statuses else 0
     _exit_later(status)
-    node.stop()
-    executor.shutdown(timeout_sec=0.5)
-    rclpy.try_shutdown()
+    try:
+        node.stop()
+        executor.shutdown(timeout_sec=0.5)
+        rclpy.try_shutdown()
+    except Exception:
+        logging.getLogger(__name__).exception("while ending")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # interpreter and DDS threads would only wait for one another

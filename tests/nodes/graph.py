@@ -68,8 +68,9 @@ class Process:
     def end(self, with_signal: int = signal.SIGINT, patience: float = 10.0) -> tuple[int, float]:
         """The exit status, and the seconds it took."""
         began = time.monotonic()
-        if self.popen.poll() is None:
-            self.popen.send_signal(with_signal)
+        for _ in range(2):  # as Ctrl-C does under a launch that hands the signal on
+            if self.popen.poll() is None:
+                self.popen.send_signal(with_signal)
         try:
             return self.popen.wait(patience), time.monotonic() - began
         except subprocess.TimeoutExpired:
