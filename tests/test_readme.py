@@ -25,7 +25,7 @@ def test_the_commands_are_there() -> None:
     from dgemma_ros.cli.app import app
 
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    shown = set(re.findall(r"(?:^|[`/])dgemma +([a-z]+)\b", README, re.MULTILINE))
+    shown = set(re.findall(r"(?:^|`|bin/)dgemma +([a-z]+)\b", README, re.MULTILINE))
     assert {"doctor", "plan", "verify"} <= shown <= names, shown - names
 
 
