@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import yaml
 
-from dgemma_ros.model import open_model
+from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning.once import plan_once
 from dgemma_ros.planning.skills import SkillCatalogue
 from dgemma_ros.planning.types import Settings, Task
@@ -26,8 +26,8 @@ from training.tasks import sample_task
 
 SIZE = (640, 480)
 RATE = 10
-SECONDS = 4
-KINDS = ("extreme", "where", "stack", "clear")
+SECONDS = 3
+KINDS = ("refer", "where", "stack", "clear")
 
 
 def write_video(scene: Scene, file: Path, seconds: float = SECONDS) -> None:
@@ -61,14 +61,13 @@ def shown(file: Path, count: int) -> list[np.ndarray]:
     return [frames[int(i)] for i in np.linspace(0, len(frames) - 1, count)]
 
 
-def all_right(model: Path, file: Path, tasks: list[dict[str, Any]]) -> bool:
+def all_right(model: Model, skills: SkillCatalogue, file: Path, tasks: list[dict[str, Any]]) -> bool:
     """Whether the model answers every task rightly with each of three seeds and other pictures."""
-    opened, skills = open_model(model, threads=1), SkillCatalogue.load(model / "skills.yaml")
     for seed, count in ((0, 3), (1, 2), (2, 3)):
         pictures = shown(file, count)[seed > 1 :]
         for entry in tasks:
             wanted = [(step["skill"], {k: v for k, v in step.items() if k != "skill"}) for step in entry["plan"]]
-            plan = plan_once(opened, skills, Settings(seed=seed, budget=60), Task("", entry["task"], None), pictures)
+            plan = plan_once(model, skills, Settings(seed=seed, budget=60), Task("", entry["task"], None), pictures)
             made = [(step.skill, dict(step.arguments)) for step in plan.steps]
             same = made == wanted if entry["ordered"] else sorted(map(repr, made)) == sorted(map(repr, wanted))
             if not (plan.valid and same):
@@ -97,9 +96,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("launch/demo"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for seed in range(options.seed, options.seed + 400):
+    judge = None
+    if options.choose is not None:
+        judge = open_model(options.choose, threads=1), SkillCatalogue.load(options.choose / "skills.yaml")
+    for seed in range(options.seed, options.seed + 1000):
         tasks = render(seed, tuple(options.kinds), options.out)
-        if options.choose is None or all_right(options.choose, options.out / "tabletop.mp4", tasks):
+        if judge is None or all_right(*judge, options.out / "tabletop.mp4", tasks):
             print(f"seed {seed}")
             return
     raise SystemExit("no scene found whose tasks are all answered rightly")
