@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 
 from benchmarks.table import Table
 
-NAMES = ("against_transformers", "cache_append")
+NAMES = ("against_transformers", "cache_append", "deadlines", "plan_quality")
 
 
 def main() -> None:
