@@ -184,3 +184,11 @@ def test_the_table_refuses() -> None:
     text = " ".join(operators.problems(rewritten))
     for part in ("opset 25", "(Mish): is not in the parser's table", "sorted must be 1", "the axis must be -2"):
         assert part in text
+
+
+def test_the_page_says_what_the_configuration_says() -> None:
+    from benchmarks.tensorrt_bounds import step_rows, target_rows
+
+    page = (Path(__file__).parents[2] / "docs" / "tensorrt.md").read_text()
+    for row in (*step_rows(), *target_rows()):
+        assert row in page
