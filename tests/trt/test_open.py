@@ -1,0 +1,94 @@
+"""A built folder through open_model, verify and the command, its engines on the simulated device."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgemma_ros import verify
+from dgemma_ros.cli.app import run
+from dgemma_ros.errors import BackendError
+from dgemma_ros.model import open_model
+from dgemma_ros.trt import compiler, session
+from dgemma_ros.trt.builder import build
+from tests.conftest import Folders
+from tests.trt.conftest import TARGET, Built
+from tests.trt.simulated import SimulatedCompiler, SimulatedDevice, SimulatedRuntime
+
+
+@pytest.fixture
+def devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SimulatedDevice]]:
+    made: list[SimulatedDevice] = []
+
+    def device(limit: float) -> SimulatedDevice:
+        made.append(SimulatedDevice(limit))
+        return made[-1]
+
+    monkeypatch.setattr(session, "CudaDevice", device)
+    monkeypatch.setattr(session, "TrtRuntime", lambda: SimulatedRuntime(made[-1] if made else device(1e9)))
+    monkeypatch.setattr(SimulatedRuntime, "load", _load_on(made))
+    yield made
+
+
+def _load_on(made: list[SimulatedDevice]):
+    load = SimulatedRuntime.load
+
+    def on_the_latest(self: SimulatedRuntime, *arguments):
+        self.device = made[-1]  # the runtime is made before its device
+        return load(self, *arguments)
+
+    return on_the_latest
+
+
+def test_engines_are_chosen(built: Built, devices: list[SimulatedDevice]) -> None:
+    model = open_model(built("images"))
+    assert model.session.backend == "TensorRT 10.16.2.0 (Simulated NVIDIA Thor)"
+    assert devices[-1].room == TARGET.memory_limit
+    sequence = model.sequence()
+    sequence.append(np.arange(10))
+    model.session.close()
+    assert devices[-1].closed
+
+
+def test_first_layers_are_verified_on_the_engines(
+    checkpoint: Folders, tmp_path: Path, devices: list[SimulatedDevice]
+) -> None:
+    layers = verify.first_period(open_model(checkpoint("images")).config)
+    out = build(checkpoint("images"), tmp_path / "out", TARGET, SimulatedCompiler, layers=layers)
+    outcome = verify.verify(out)
+    assert outcome.right
+    assert outcome.layers == layers
+    assert outcome.backend.startswith("TensorRT")
+
+
+def test_a_whole_model_without_cases_says_how(built: Built, devices: list[SimulatedDevice]) -> None:
+    with pytest.raises(BackendError, match=r"dgemma build .* --layers 2 --out"):
+        verify.verify(built("images"))
+
+
+def test_the_command_builds(
+    checkpoint: Folders,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    devices: list[SimulatedDevice],
+) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "\n".join(f"{name}: {json.dumps(value)}" for name, value in vars(TARGET).items() if name != "name")
+    )
+    monkeypatch.setattr(compiler, "TrtCompiler", SimulatedCompiler)
+    out = tmp_path / "engines"
+    assert run(["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(out), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["target"] == "mine"
+    assert made["engines"].keys() == {"embed", "backbone", "head", "head_with_logits"}
+    assert run(["bench", "--model", str(out), "--prompt", "20", "--rounds", "2", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["backend"].startswith("TensorRT")
+    assert run(["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err
