@@ -132,8 +132,8 @@ def row_stats(softcap: float, vocab_size: int) -> FunctionProto:
         _node("GatherElements", ["block_cdf", "block_column"], "upto", axis=1),
         _node("GatherElements", ["block_sums", "block_column"], "own_sum", axis=1),
         _node("Sub", ["upto", "own_sum"], "before"),
-        # Level two: which token in the block. Whatever rounding did to the block's sum, the target is not below 0 and the
-        # last token of any weight is not passed, so that a token of no weight is never drawn. (No factor just below
+        # Level two: which token in the block. Whatever rounding did to the block's sum, the target is not below 0, and
+        # the last token of any weight is not passed, so that one of no weight is never drawn. (No factor just below
         # one does that: ONNX Runtime removes a product with a constant so near to one.)
         _node("CumSum", ["inside", "along"], "inside_cdf"),
         _constant("last_token", np.array([size - 1], np.int64)),
