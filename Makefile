@@ -52,7 +52,7 @@ lint: $(READY)/lint ## ruff, mypy and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)/oracle ## speeds, next to transformers on the same machine
+bench: $(READY)/oracle $(if $(WHEELS),ros) ## speeds, next to transformers on the same machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## removes .venv and whatever else was made here
