@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from dgemma_ros import verify
 from dgemma_ros.cli.app import run
 from dgemma_ros.errors import BackendError
 from dgemma_ros.model import open_model
+from dgemma_ros.replay import replay
 from dgemma_ros.trt import compiler, session
 from dgemma_ros.trt.builder import build
 from tests.conftest import Folders
@@ -92,3 +94,16 @@ def test_the_command_builds(
     assert figures["backend"].startswith("TensorRT")
     assert run(["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_half_precision(checkpoint: Folders, tmp_path: Path, devices: list[SimulatedDevice]) -> None:
+    """Weights, cache and rows in the engines' own type; the numbers are near float32's, and what is drawn with them."""
+    out = build(checkpoint("images"), tmp_path / "out", replace(TARGET, dtype="float16"), SimulatedCompiler)
+    ours, theirs = open_model(out), open_model(checkpoint("images"), threads=1)
+    for case in verify.made_cases(theirs.config):
+        expected, found = (replay(model, case, with_logits=True, with_cache=True) for model in (theirs, ours))
+        for name in ("logits", "key_3", "value_3", "entropy"):
+            assert np.allclose(found[name], expected[name], atol=0.2), name
+        assert (found["argmax"] == expected["argmax"]).mean() > 0.9
+    assert ours.session.new_cache().read(0, 0, 0)[0].dtype == np.float32
+    ours.session.close()
