@@ -37,11 +37,10 @@ def step_rows() -> Iterator[str]:
 def target_rows() -> Iterator[str]:
     """For each target: the least time of a step, and the memory at its smallest and largest context."""
     yield (
-        "| target | memory bandwidth | a step, bf16 | with the dense body | a step, nvfp4 | weights, bf16 "
+        "| target | memory bandwidth | a step, bf16 | with the dense body | a step, nvfp4 | weights of the recipe "
         "| cache | may take | fits |"
     )
     yield "|---|---|---|---|---|---|---|---|---|"
-    weights = profiles.weight_bytes(CONFIG)
     for name in targets.names():
         target = targets.load(name)
         buckets = profiles.buckets(CONFIG, target)
@@ -49,6 +48,7 @@ def target_rows() -> Iterator[str]:
         bf16, nvfp4 = (step_traffic(CONFIG, CONTEXT, experts=experts).total for experts in ("bfloat16", "nvfp4"))
         dense = bf16 + 2 * dense_intermediates()
         times = " | ".join(f"{1e3 * read / target.bandwidth:.0f} ms" for read in (bf16, dense, nvfp4))
+        weights = profiles.weight_bytes(CONFIG, packed=target.experts == "nvfp4")
         fits = "yes" if weights + caches[0] <= target.memory_limit else "no"
         yield (
             f"| {name} | {target.bandwidth / 1e9:.0f} GB/s | {times} | {weights / 1e9:.1f} GB "

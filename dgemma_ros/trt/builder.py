@@ -17,6 +17,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from dgemma_ros.checkpoint import manifest
 from dgemma_ros.checkpoint.config import ModelConfig, load_config
+from dgemma_ros.checkpoint.nvfp4 import PackedExperts
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
 from dgemma_ros.graphs.export import export, first_layers
@@ -72,14 +73,15 @@ def build(
         config = first_layers(config, layers)
     compiler = make_compiler(target, config)
     check_machine(target, compiler.facts, compiler.version)
-    check_memory(target, config, compiler.free_memory())
+    weights = Weights.open(checkpoint, config)
+    packed = frozenset(name for name in weights.shapes if target.experts == "nvfp4" and weights.is_packed(name))
+    check_memory(target, config, compiler.free_memory(), bool(packed))
     with whole_folder(out) as folder:
         export(checkpoint, folder, target.dtype, lambda name: on_progress(name, 0, 0), layers)
-        weights = Weights.open(checkpoint, config)
         engines = {}
         for name in profiles.graphs_of(config):
             on_progress(name, 0, 0)
-            engines[name] = _build_one(name, folder, config, target, weights, compiler, on_progress)
+            engines[name] = _build_one(name, folder, config, target, weights, packed, compiler, on_progress)
         written = EngineManifest(
             compiler.version,
             compiler.facts,
@@ -97,10 +99,11 @@ def _build_one(
     config: ModelConfig,
     target: Target,
     weights: Weights,
+    packed: frozenset[str],
     compiler: Compiler,
     on_progress: Progress,
 ) -> EngineSpec:
-    model = rewrite.for_tensorrt(onnx.load(folder / f"{name}.onnx", load_external_data=False))
+    model = rewrite.for_tensorrt(onnx.load(folder / f"{name}.onnx", load_external_data=False), packed)
     if refused := operators.problems(model):
         raise BackendError(f"graph {name}: TensorRT's parser would refuse {refused[0]} ({len(refused)} in all)")
     inputs, outputs = profiles.tensor_specs(model)
@@ -114,13 +117,28 @@ def _build_one(
 
 def external_weights(model: ModelProto, weights: Weights) -> dict[str, Array]:
     """The weights that a graph names, in its types: over the mapped files where they are stored so, else cast."""
-    return {
-        tensor.name: np.require(
-            weights.array(tensor.name, helper.tensor_dtype_to_np_dtype(tensor.data_type)), requirements=["C"]
-        )
-        for tensor in model.graph.initializer
-        if tensor.data_location == TensorProto.EXTERNAL
-    }
+    arrays: dict[str, Array] = {}
+    for tensor in model.graph.initializer:
+        name = tensor.name
+        if tensor.data_location != TensorProto.EXTERNAL or name in arrays:
+            continue
+        if name.endswith((rewrite.VALUES, rewrite.SCALES)):
+            whole = name.rpartition("/")[0]
+            stack = weights.packed(whole)
+            arrays[whole + rewrite.VALUES] = stack.weight
+            arrays[whole + rewrite.SCALES] = _scales(stack)
+        else:
+            array = weights.array(name, helper.tensor_dtype_to_np_dtype(tensor.data_type))
+            arrays[name] = np.require(array, requirements=["C"])
+    return arrays
+
+
+def _scales(stack: PackedExperts) -> Array:
+    """One factor for every 16 weights, float32 [experts, out, in/16]."""
+    scales = stack.block_scale.astype(np.float32)
+    parts = stack.global_scale.shape[1]
+    scales *= np.repeat(stack.global_scale, scales.shape[1] // parts, axis=1)[:, :, None]
+    return scales
 
 
 def check_machine(target: Target, facts: Facts, version: str) -> None:
@@ -140,14 +158,15 @@ def check_machine(target: Target, facts: Facts, version: str) -> None:
         )
 
 
-def check_memory(target: Target, config: ModelConfig, free: int) -> None:
-    """Raises :class:`BackendError` where the model cannot fit."""
+def check_memory(target: Target, config: ModelConfig, free: int, packed: bool = False) -> None:
+    """Raises :class:`BackendError` where the model cannot fit; ``packed``: its experts stay in NVFP4."""
     itemsize = profiles.ITEMSIZE[target.dtype.replace("float32", "float")]
-    weights = profiles.weight_bytes(config, itemsize)
+    weights = profiles.weight_bytes(config, itemsize, packed)
+    kind = f"{target.dtype} with packed experts" if packed else target.dtype
     smallest = profiles.cache_bytes(config, profiles.buckets(config, target)[0], target.window_buckets[0], itemsize)
     if (needed := weights + smallest) > target.memory_limit:
         raise BackendError(
-            f"the model takes {weights / 1e9:.1f} GB in {target.dtype} and {smallest / 1e9:.1f} GB of cache, but "
+            f"the model takes {weights / 1e9:.1f} GB in {kind} and {smallest / 1e9:.1f} GB of cache, but "
             f"target {target.name} allows {target.memory_limit / 1e9:.1f} GB (memory_limit)"
         )
     # The recipe's figure is for a model that fills the device; a small one needs no more than TensorRT's second copy.

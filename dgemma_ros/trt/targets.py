@@ -15,6 +15,7 @@ from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.errors import BackendError
 
 DTYPES: Final = ("bfloat16", "float16", "float32")
+EXPERTS: Final = ("dtype", "nvfp4")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Target:
     """Bytes that a session may take; what is left is perception's."""
     dtype: str
     """Type of weights, matrix products and cache. Router, norms and statistics are float32 in any case."""
+    experts: str
+    """``nvfp4``: experts that a checkpoint stores so stay packed in the engine, and are unpacked in each step, which
+    saves memory and costs time; ``dtype``: all experts are in ``dtype``."""
     workspace: int
     """Bytes of scratch memory that a layer may ask for while TensorRT chooses its kernels."""
     context_buckets: tuple[int, ...]
@@ -121,6 +125,7 @@ def _checked(file: Path, values: dict[str, Any]) -> Target:
         check(name, good and (not length or len(value) == length), f"a list of {length or 'some'} whole numbers")
         check(name, name == "tensorrt" or (value == sorted(value) and value[0] > 0), "an ascending list")
     check("dtype", values["dtype"] in DTYPES, f"one of {', '.join(DTYPES)}")
+    check("experts", values["experts"] in EXPERTS, f"one of {', '.join(EXPERTS)}")
     check("memory_limit", values["memory_limit"] <= values["memory"], "at most the device's memory")
     arguments: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()

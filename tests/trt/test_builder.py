@@ -100,6 +100,9 @@ def test_memory_of_the_released_model() -> None:
     for name in ("rtx5090", "rtx4090"):
         with pytest.raises(BackendError, match=f"target {name} allows"):
             check_memory(targets.load(name), CONFIG, 32_000_000_000)
+    check_memory(targets.load("rtx5090"), CONFIG, 31_000_000_000, packed=True)
+    with pytest.raises(BackendError, match="with packed experts"):
+        check_memory(targets.load("rtx4090"), CONFIG, 24_000_000_000, packed=True)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +169,13 @@ def test_the_released_graphs_pass_the_parsers_table(name: str, model: onnx.Model
     taken = [node.op_type for node in rewritten.graph.node if node.domain]
     assert taken == (list(plugins.NAMES) if name.startswith("head") else [])
     assert not any(node.op_type == "Scan" for node in rewritten.graph.node)
+
+
+def test_packed_experts_pass_the_parsers_table() -> None:
+    backbone = next(model for name, model in graphs(CONFIG, BFLOAT16) if name == "backbone")
+    packed = [tensor.name for tensor in backbone.graph.initializer if ".experts." in tensor.name]
+    assert len(packed) == 2 * len(CONFIG.text.layers)
+    assert operators.problems(rewrite.for_tensorrt(backbone, packed)) == []
 
 
 def test_the_table_refuses() -> None:
