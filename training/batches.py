@@ -1,7 +1,8 @@
 """Training batches as plain arrays: a pure function of (seed, step), so a run can stop and resume anywhere.
 
-One batch holds `scenes` scenes. A scene's part of the prompt (open user turn, frames, sometimes an earlier turn) is written once;
-several tasks share it. Tasks come in two groups, short ones and edits (which repeat an earlier turn), each padded on the left.
+One batch holds `scenes` scenes. A scene's part of the prompt (open user turn, frames, sometimes an earlier turn) is
+written once; several tasks share it. Tasks come in two groups, short ones and edits (which repeat an earlier turn),
+each padded on the left.
 """
 
 from __future__ import annotations
@@ -20,13 +21,26 @@ from training.scenes import COLOURS, PLACES, SHAPES, Scene, sample_scene
 
 # How often each kind is drawn among a scene's short tasks; the hard ones more often.
 SHORT = tasks.TEXT + tasks.PICTURE + tasks.HISTORY
-WEIGHTS = {"push": 0.8, "fetch": 1.0, "refer": 1.2, "put": 1.2, "stack": 1.0, "extreme": 1.4, "clear": 1.4, "sort": 1.6,
-           "count": 1.4, "where": 1.2, "moved": 1.6, "put_back": 1.8, "gone": 1.4}
+WEIGHTS = {
+    "push": 0.8,
+    "fetch": 1.0,
+    "refer": 1.2,
+    "put": 1.2,
+    "stack": 1.0,
+    "extreme": 1.4,
+    "clear": 1.4,
+    "sort": 1.6,
+    "count": 1.4,
+    "where": 1.2,
+    "moved": 1.6,
+    "put_back": 1.8,
+    "gone": 1.4,
+}
 
 
 @dataclass
 class Group:
-    """Rows of one length: `ids` and `valid` [rows, length], `scene` [rows], the clean `answer` [rows, CANVAS], `kind` [rows]."""
+    """Rows of one length: `ids` and `valid` [rows, length], `scene` and `kind` [rows], `answer` [rows, CANVAS]."""
 
     ids: np.ndarray
     valid: np.ndarray
@@ -38,8 +52,9 @@ class Group:
 
 @dataclass
 class Batch:
-    """`patches` [images, P, 768] uint8 and `positions` [P, 2]; `ids`, `valid`, `image` (picture's number or -1) [scenes, length];
-    `truth` [images, soft tokens, words]: which words are true of each cell, `offsets` [images, soft tokens, 3]: x, y and whether."""
+    """`patches` [images, P, 768] uint8 and `positions` [P, 2]; `ids`, `valid`, `image` (picture's number or -1)
+    [scenes, length]; `truth` [images, soft tokens, words]: which words are true of each cell, `offsets` [images, soft
+    tokens, 3]: x, y and whether."""
 
     patches: np.ndarray
     positions: np.ndarray
@@ -53,7 +68,12 @@ class Batch:
 
 _NAMES = [f"{colour}▁{shape}" for colour in COLOURS for shape in SHAPES]
 _PLACES = [place.replace(" ", "▁") for place in PLACES]
-WORDS = [*COLOURS, *(f"▁{w}" for w in COLOURS), *(f"▁{w}" for w in SHAPES), *(f"{space}{w}" for space in ("", "▁") for w in _NAMES + _PLACES)]
+WORDS = [
+    *COLOURS,
+    *(f"▁{w}" for w in COLOURS),
+    *(f"▁{w}" for w in SHAPES),
+    *(f"{space}{w}" for space in ("", "▁") for w in _NAMES + _PLACES),
+]
 COLOUR_WORDS, SHAPE_WORDS = (0, 6), (12, 16)  # where in WORDS
 
 
@@ -100,7 +120,7 @@ def _pad(rows: list[list[int]], pad: int = 0) -> tuple[np.ndarray, np.ndarray]:
     length = max(len(r) for r in rows)
     ids = np.full((len(rows), length), pad, np.int64)
     for i, row in enumerate(rows):
-        ids[i, length - len(row):] = row
+        ids[i, length - len(row) :] = row
     valid = np.arange(length)[None] >= length - np.array([len(r) for r in rows])[:, None]
     return ids, valid
 
@@ -139,14 +159,27 @@ class Writer:
     def group(self, rows: list[tuple[int, tasks.Task]]) -> Group:
         ids, valid = _pad([self.ids(self.task_text(t)) for _, t in rows])
         answer = np.array([self.answer(t.plan) for _, t in rows], np.int64)
-        return Group(ids, valid, np.array([s for s, _ in rows]), answer, [t.kind for _, t in rows], [t for _, t in rows])
+        return Group(
+            ids, valid, np.array([s for s, _ in rows]), answer, [t.kind for _, t in rows], [t for _, t in rows]
+        )
 
-    def batch(self, rng: np.random.Generator, scenes: list[Scene], rows: list[tuple[int, tasks.Task]], talk: float = 0.0,
-              size: tuple[int, int] = (320, 240), blank: bool = False) -> Batch:
-        """The arrays of some scenes and their (scene number, task) rows; with probability `talk` a scene holds an earlier turn."""
+    def batch(
+        self,
+        rng: np.random.Generator,
+        scenes: list[Scene],
+        rows: list[tuple[int, tasks.Task]],
+        talk: float = 0.0,
+        size: tuple[int, int] = (320, 240),
+        blank: bool = False,
+    ) -> Batch:
+        """The arrays of scenes and (scene number, task) rows; with probability `talk` a scene holds an earlier turn."""
         texts = []
         for scene in scenes:
-            other = tasks.sample_task(rng, scene, str(rng.choice(("put", "fetch", "push", "where")))) if rng.random() < talk else None
+            other = (
+                tasks.sample_task(rng, scene, str(rng.choice(("put", "fetch", "push", "where"))))
+                if rng.random() < talk
+                else None
+            )
             texts.append(self.scene_text(rng, scene, other))
         ids, valid = _pad([self.ids(t) for t in texts])
         image = np.full(ids.shape, -1, np.int64)
@@ -154,8 +187,15 @@ class Writer:
         image[places] = np.arange(places.sum()) // prompt.SOFT_TOKENS
         pictures = [render.blank(size) if blank else p for s in scenes for p in render.render_scene(s, size)]
         ground = [_ground(s) for s in scenes]
-        batch = Batch(np.stack([patchify(p) for p in pictures]), patch_positions(), ids, valid, image,
-                      np.concatenate([g[0] for g in ground]), np.concatenate([g[1] for g in ground]))
+        batch = Batch(
+            np.stack([patchify(p) for p in pictures]),
+            patch_positions(),
+            ids,
+            valid,
+            image,
+            np.concatenate([g[0] for g in ground]),
+            np.concatenate([g[1] for g in ground]),
+        )
         for group in ([r for r in rows if not r[1].earlier], [r for r in rows if r[1].earlier]):
             if group:
                 batch.groups.append(self.group(group))
@@ -193,4 +233,3 @@ def test_batch(folder: str, seed: int, kind: str, count: int, blank: bool = Fals
     rng = np.random.default_rng((seed, tasks.KINDS.index(kind), 991))
     drawn = [tasks.fresh(rng, kind) for _ in range(count)]
     return _writer(folder).batch(rng, [s for s, _ in drawn], [(i, t) for i, (_, t) in enumerate(drawn)], blank=blank)
-

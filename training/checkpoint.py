@@ -1,7 +1,7 @@
 """Writes everything of the nano folder but the weights, and makes the model: one place for its sizes.
 
-The keys are those of the released checkpoint. The image budget of 24 soft tokens gives 160 x 128 pixels and 20 soft tokens for a 4:3
-picture.
+The keys are those of the released checkpoint. The image budget of 24 soft tokens gives 160 x 128 pixels and 20 soft
+tokens for a 4:3 picture.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ LAYERS = ("sliding_attention", "full_attention", "sliding_attention", "full_atte
 
 def config(tokenizer: Tokenizer) -> dict[str, Any]:
     """config.json, with the special tokens' ids as this tokenizer has them."""
+
     def token(name: str) -> int:
         found = tokenizer.token_to_id(name)
         assert found is not None, name
@@ -32,20 +33,35 @@ def config(tokenizer: Tokenizer) -> dict[str, Any]:
         "dtype": "bfloat16",
         "canvas_length": CANVAS,
         "tie_word_embeddings": True,
-        "boi_token_id": token("<|image>"), "image_token_id": token("<|image|>"), "eoi_token_id": token("<image|>"),
+        "boi_token_id": token("<|image>"),
+        "image_token_id": token("<|image|>"),
+        "eoi_token_id": token("<image|>"),
         "eos_token_id": [token("<eos>"), token("<turn|>")],
         "text_config": {
             "model_type": "diffusion_gemma_text",
             "vocab_size": tokenizer.get_vocab_size(),
-            "hidden_size": 128, "intermediate_size": 256,
-            "num_hidden_layers": len(LAYERS), "layer_types": list(LAYERS),
-            "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
-            "global_head_dim": 64, "num_global_key_value_heads": 1,
-            "num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 64,
-            "sliding_window": 128, "max_position_embeddings": 32768,
-            "use_bidirectional_attention": "vision", "final_logit_softcapping": 30.0, "hidden_activation": "gelu_pytorch_tanh",
-            "rms_norm_eps": 1e-6, "tie_word_embeddings": True,
-            "pad_token_id": token("<pad>"), "eos_token_id": token("<eos>"), "bos_token_id": token("<bos>"),
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": len(LAYERS),
+            "layer_types": list(LAYERS),
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 32,
+            "global_head_dim": 64,
+            "num_global_key_value_heads": 1,
+            "num_experts": 4,
+            "top_k_experts": 2,
+            "moe_intermediate_size": 64,
+            "sliding_window": 128,
+            "max_position_embeddings": 32768,
+            "use_bidirectional_attention": "vision",
+            "final_logit_softcapping": 30.0,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "rms_norm_eps": 1e-6,
+            "tie_word_embeddings": True,
+            "pad_token_id": token("<pad>"),
+            "eos_token_id": token("<eos>"),
+            "bos_token_id": token("<bos>"),
             "rope_parameters": {
                 "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
                 "full_attention": {"rope_type": "proportional", "rope_theta": 1000000.0, "partial_rotary_factor": 0.25},
@@ -53,9 +69,18 @@ def config(tokenizer: Tokenizer) -> dict[str, Any]:
         },
         "vision_config": {
             "model_type": "gemma4_vision",
-            "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4,
-            "head_dim": 32, "patch_size": PATCH, "pooling_kernel_size": POOLING, "position_embedding_size": 64,
-            "rms_norm_eps": 1e-6, "standardize": False, "use_clipped_linears": False,
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+            "head_dim": 32,
+            "patch_size": PATCH,
+            "pooling_kernel_size": POOLING,
+            "position_embedding_size": 64,
+            "rms_norm_eps": 1e-6,
+            "standardize": False,
+            "use_clipped_linears": False,
             "rope_parameters": {"rope_type": "axial", "rope_theta": 100.0},
         },
     }
@@ -64,19 +89,34 @@ def config(tokenizer: Tokenizer) -> dict[str, Any]:
 def generation_config(tokenizer: Tokenizer) -> dict[str, Any]:
     ids = [tokenizer.token_to_id(name) for name in ("<eos>", "<turn|>", "<|tool_response>")]
     return {
-        "eos_token_id": ids, "pad_token_id": tokenizer.token_to_id("<pad>"), "bos_token_id": tokenizer.token_to_id("<bos>"),
-        "max_new_tokens": CANVAS, "max_denoising_steps": 16, "t_min": 0.4, "t_max": 0.8,
+        "eos_token_id": ids,
+        "pad_token_id": tokenizer.token_to_id("<pad>"),
+        "bos_token_id": tokenizer.token_to_id("<bos>"),
+        "max_new_tokens": CANVAS,
+        "max_denoising_steps": 16,
+        "t_min": 0.4,
+        "t_max": 0.8,
         "sampler_config": {"_cls_name": "EntropyBoundSamplerConfig", "entropy_bound": 0.1},
-        "stability_threshold": 1, "confidence_threshold": 0.005,
+        "stability_threshold": 1,
+        "confidence_threshold": 0.005,
     }
 
 
 PROCESSOR = {
     "processor_class": "Gemma4Processor",
     "image_processor_type": "Gemma4ImageProcessor",
-    "do_convert_rgb": True, "do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": False,
-    "image_mean": [0.0, 0.0, 0.0], "image_std": [1.0, 1.0, 1.0],
-    "patch_size": PATCH, "pooling_kernel_size": POOLING, "max_soft_tokens": BUDGET, "image_seq_length": BUDGET,
+    "do_convert_rgb": True,
+    "do_resize": True,
+    "resample": 3,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": False,
+    "image_mean": [0.0, 0.0, 0.0],
+    "image_std": [1.0, 1.0, 1.0],
+    "patch_size": PATCH,
+    "pooling_kernel_size": POOLING,
+    "max_soft_tokens": BUDGET,
+    "image_seq_length": BUDGET,
 }
 
 
@@ -86,15 +126,20 @@ def write(folder: Path, tokenizer: Tokenizer) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     words.save(tokenizer, folder)
-    for name, content in (("config.json", config(tokenizer)), ("generation_config.json", generation_config(tokenizer)),
-                          ("preprocessor_config.json", PROCESSOR)):
+    for name, content in (
+        ("config.json", config(tokenizer)),
+        ("generation_config.json", generation_config(tokenizer)),
+        ("preprocessor_config.json", PROCESSOR),
+    ):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
 
 def make_model(tokenizer: Tokenizer, seed: int) -> DiffusionGemmaForBlockDiffusion:
-    """A freshly initialised float32 model. The attention scale is 1, so the query and key norms start at 1.5·head_dim^-¼."""
+    """A fresh float32 model. The attention scale is 1, so the query and key norms start at 1.5·head_dim^-¼."""
     torch.manual_seed(seed)
-    model = DiffusionGemmaForBlockDiffusion(DiffusionGemmaConfig(**config(tokenizer), attn_implementation="eager")).float()
+    model = DiffusionGemmaForBlockDiffusion(
+        DiffusionGemmaConfig(**config(tokenizer), attn_implementation="eager")
+    ).float()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith(("q_norm.weight", "k_norm.weight")):
@@ -115,5 +160,13 @@ def store(model: DiffusionGemmaForBlockDiffusion, folder: Path) -> None:
     """The weights as bfloat16 safetensors under the released checkpoint's names."""
     from safetensors.torch import save_file
 
-    names = {k: v for k, v in model.state_dict().items() if k.startswith("model.decoder.") or "vision" in k or "layer_scalar" in k}
-    save_file({k: v.to(torch.bfloat16).contiguous().clone() for k, v in names.items()}, folder / "model.safetensors", metadata={"format": "pt"})
+    names = {
+        k: v
+        for k, v in model.state_dict().items()
+        if k.startswith("model.decoder.") or "vision" in k or "layer_scalar" in k
+    }
+    save_file(
+        {k: v.to(torch.bfloat16).contiguous().clone() for k, v in names.items()},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )

@@ -1,8 +1,11 @@
-"""Scores a checkpoint on fresh scenes: `python training/evaluate.py --seed 1234 --n 500 [--steps K] [--blank-image] [--json]`.
+"""Scores a checkpoint on fresh scenes: `python training/evaluate.py --seed 1234 --n 500`.
 
-Every scene is rendered as a camera would see it (320 x 240) and goes the whole way through the runtime: image preparation, prompt,
-prefill, denoising, text, calls. A plan counts when it is exactly right (`tasks.Task.right`). Kinds take turns, so `--n` scenes
-hold about n / 17 of each. `--reference` plans the same scenes with transformers' `generate` as well, and says how often both agree.
+`--steps K` changes the step budget, `--blank-image` shows grey pictures, `--json` prints all figures as one object.
+
+Every scene is rendered as a camera would see it (320 x 240) and goes the whole way through the runtime: image
+preparation, prompt, prefill, denoising, text, calls. A plan counts when it is exactly right (`tasks.Task.right`). Kinds
+take turns, so `--n` scenes hold about n / 17 of each. `--reference` plans the same scenes with transformers' `generate`
+as well, and says how often both agree.
 """
 
 from __future__ import annotations
@@ -99,12 +102,19 @@ class Planner:
         ids = self.ids(question)
         self.sequence.append(ids, (ids == self.model.config.image_id).astype(np.int64), soft)
         config = self.model.config
-        made = generate(self.sequence, self.model.generation, Sampling.of(self.model.generation, steps),
-                        Noise(seed, config.canvas_length, config.text.vocab_size), allowed=self.model.allowed)
+        made = generate(
+            self.sequence,
+            self.model.generation,
+            Sampling.of(self.model.generation, steps),
+            Noise(seed, config.canvas_length, config.text.vocab_size),
+            allowed=self.model.allowed,
+        )
         return Answer(self.tokenizer.decode(made.tokens), made.steps, time.perf_counter() - begin)
 
 
-def score(planner: Planner, asked: Iterator[Question], steps: int | None = None, reference: Any = None) -> dict[str, Tally]:
+def score(
+    planner: Planner, asked: Iterator[Question], steps: int | None = None, reference: Any = None
+) -> dict[str, Tally]:
     """Tallies by kind. With a `training.reference.Reference` the same questions are put to it, too."""
     tallies: dict[str, Tally] = defaultdict(Tally)
     for number, question in enumerate(asked):
@@ -124,8 +134,13 @@ def _ask(reference: Any, planner: Planner, question: Question, seed: int, steps:
     prepared = [planner.model.images.prepare(picture) for picture in question.pictures]
     ids = [*planner.tokenizer.encode(prompt.system_text(), trusted=True), *planner.ids(question).tolist()]
     options = {} if steps is None else {"max_denoising_steps": steps}
-    text, _ = reference.generate(ids, torch.from_numpy(np.stack([p.patches for p in prepared])),
-                                 torch.from_numpy(np.stack([p.positions for p in prepared])), seed, **options)
+    text, _ = reference.generate(
+        ids,
+        torch.from_numpy(np.stack([p.patches for p in prepared])),
+        torch.from_numpy(np.stack([p.positions for p in prepared])),
+        seed,
+        **options,
+    )
     return prompt.parse_plan(text)
 
 
@@ -142,9 +157,12 @@ def _mean(values: list[Any]) -> float | None:
 
 def report(tallies: dict[str, Tally], latency: bool = True) -> dict[str, Any]:
     """Figures over all, over the kinds that need the picture, and by kind."""
+
     def figures(kinds: tuple[str, ...]) -> dict[str, Any]:
         chosen = [tallies[k] for k in kinds if k in tallies]
-        joined = Tally(*([v for t in chosen for v in getattr(t, name)] for name in ("right", "steps", "seconds", "agree")))
+        joined = Tally(
+            *([v for t in chosen for v in getattr(t, name)] for name in ("right", "steps", "seconds", "agree"))
+        )
         result = {"scenes": len(joined.right), "right": _mean(joined.right), "steps": _mean(joined.steps)}
         if joined.agree:
             result["agree"] = _mean(joined.agree)
@@ -153,8 +171,12 @@ def report(tallies: dict[str, Tally], latency: bool = True) -> dict[str, Any]:
             result["p95_ms"] = round(float(np.quantile(joined.seconds, 0.95)) * 1e3, 1)
         return result
 
-    return {"all": figures(tasks.KINDS), "need_picture": figures(tasks.NEEDS_PICTURE), "need_history": figures(tasks.HISTORY),
-            "kinds": {kind: figures((kind,)) for kind in tasks.KINDS if kind in tallies}}
+    return {
+        "all": figures(tasks.KINDS),
+        "need_picture": figures(tasks.NEEDS_PICTURE),
+        "need_history": figures(tasks.HISTORY),
+        "kinds": {kind: figures((kind,)) for kind in tasks.KINDS if kind in tallies},
+    }
 
 
 def main() -> None:
@@ -174,11 +196,22 @@ def main() -> None:
         reference = Reference(args.model)
     planner = Planner(open_model(args.model, threads=1))
     result = report(score(planner, questions(args.seed, args.n, args.blank_image), args.steps, reference))
-    result = {"model": args.model.name, "seed": args.seed, "step_budget": args.steps, "blank_image": args.blank_image, **result}
+    result = {
+        "model": args.model.name,
+        "seed": args.seed,
+        "step_budget": args.steps,
+        "blank_image": args.blank_image,
+        **result,
+    }
     if args.json:
         print(json.dumps(result, indent=2))
         return
-    rows = {"all": result["all"], "need the picture": result["need_picture"], "need history": result["need_history"], **result["kinds"]}
+    rows = {
+        "all": result["all"],
+        "need the picture": result["need_picture"],
+        "need history": result["need_history"],
+        **result["kinds"],
+    }
     for name, row in rows.items():
         print(f"{name:18}" + "  ".join(f"{key} {value:>7}" for key, value in row.items()))
 

@@ -1,4 +1,7 @@
-"""Success against the step budget, measured and drawn: `python training/figures.py` writes training/steps.json and training/steps.png."""
+"""Success against the step budget, measured and drawn.
+
+`python training/figures.py` writes training/steps.json and training/steps.png.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,13 @@ from training import evaluate, prompt, tasks
 BUDGETS = (1, 2, 4, 8, 16)
 HERE = Path(__file__).resolve().parent
 SCENES, BLANKED, SEED = 204, 102, 1234
-_LINES = {"all kinds": (60, 60, 60), "any order": (200, 80, 40), "history": (40, 140, 60), "text and edits": (40, 110, 220),
-          "picture blanked": (170, 170, 170)}
+_LINES = {
+    "all kinds": (60, 60, 60),
+    "any order": (200, 80, 40),
+    "history": (40, 140, 60),
+    "text and edits": (40, 110, 220),
+    "picture blanked": (170, 170, 170),
+}
 
 
 def measure() -> dict[str, Any]:
@@ -30,13 +38,25 @@ def measure() -> dict[str, Any]:
     for budget in BUDGETS:
         tallies = evaluate.score(planner, evaluate.questions(SEED, SCENES), budget)
         blanked = evaluate.score(planner, evaluate.questions(SEED, BLANKED, blank=True), budget)
-        share = {name: float(np.mean([v for k in kinds for v in tallies[k].right])) for name, kinds in (
-            ("all kinds", tasks.KINDS), ("any order", tasks.UNORDERED), ("history", tasks.HISTORY), ("text and edits", tasks.TEXT + tasks.EDIT))}
+        share = {
+            name: float(np.mean([v for k in kinds for v in tallies[k].right]))
+            for name, kinds in (
+                ("all kinds", tasks.KINDS),
+                ("any order", tasks.UNORDERED),
+                ("history", tasks.HISTORY),
+                ("text and edits", tasks.TEXT + tasks.EDIT),
+            )
+        }
         share["picture blanked"] = float(np.mean([v for k in tasks.NEEDS_PICTURE for v in blanked[k].right]))
-        rows.append({"budget": budget, "steps_used": float(np.mean([v for t in tallies.values() for v in t.steps])),
-                     "right": {k: round(v, 4) for k, v in share.items()},
-                     "kinds": {k: round(float(np.mean(tallies[k].right)), 4) for k in tasks.KINDS},
-                     "blank_kinds": {k: round(float(np.mean(blanked[k].right)), 4) for k in tasks.KINDS}})
+        rows.append(
+            {
+                "budget": budget,
+                "steps_used": float(np.mean([v for t in tallies.values() for v in t.steps])),
+                "right": {k: round(v, 4) for k, v in share.items()},
+                "kinds": {k: round(float(np.mean(tallies[k].right)), 4) for k in tasks.KINDS},
+                "blank_kinds": {k: round(float(np.mean(blanked[k].right)), 4) for k in tasks.KINDS},
+            }
+        )
     return {"scenes": SCENES, "blanked": BLANKED, "seed": SEED, "rows": rows}
 
 

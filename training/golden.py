@@ -1,7 +1,8 @@
 """Writes engines/nano/golden: real prompts as replay cases with the reference's answers, for `dgemma verify`.
 
-`python training/golden.py` (needs torch). A case is what the runtime itself did on a fresh scene, step by step: its prompt, its noise and
-its canvases. CASE.npz is the input, CASE.expected.npz what transformers computes on it; the format is the project's replay case.
+`python training/golden.py` (needs torch). A case is what the runtime itself did on a fresh scene, step by step: its
+prompt, its noise and its canvases. CASE.npz is the input, CASE.expected.npz what transformers computes on it; the
+format is the project's replay case.
 """
 
 from __future__ import annotations
@@ -41,23 +42,32 @@ def case(model: Model, asked: evaluate.Question) -> dict[str, np.ndarray]:
     sampling = Sampling.of(model.generation, STEPS)
     numbers = [noise.step(0, step) for step in range(STEPS)]
     arrays = {
-        "input_ids": ids, "token_types": types, "chunks": _chunks(types),
-        "patches": np.stack([p.patches for p in prepared]), "patch_positions": np.stack([p.positions for p in prepared]),
-        "uniform": np.stack([u for u, _ in numbers]), "random_tokens": np.stack([r for _, r in numbers]),
+        "input_ids": ids,
+        "token_types": types,
+        "chunks": _chunks(types),
+        "patches": np.stack([p.patches for p in prepared]),
+        "patch_positions": np.stack([p.positions for p in prepared]),
+        "uniform": np.stack([u for u, _ in numbers]),
+        "random_tokens": np.stack([r for _, r in numbers]),
         "temperature": np.array([sampling.temperature(step) for step in range(STEPS)], np.float64),
-        "entropy_bound": np.float64(sampling.entropy_bound), "stability": np.int64(sampling.stability),
+        "entropy_bound": np.float64(sampling.entropy_bound),
+        "stability": np.int64(sampling.stability),
         "confidence": np.float64(sampling.confidence),
         "disallowed_ids": np.array(sorted(media_ids(model.folder, model.config)), np.int64),
     }
     sequence = model.sequence()
     soft = np.concatenate([model.soft_tokens(p.patches, p.positions) for p in prepared])
     sequence.append(ids, types, soft, arrays["chunks"])
-    canvas = sequence.open_canvas({"entropy_bound": np.array([sampling.entropy_bound], np.float32), "allowed": model.allowed})
+    canvas = sequence.open_canvas(
+        {"entropy_bound": np.array([sampling.entropy_bound], np.float32), "allowed": model.allowed}
+    )
     tokens, shown = noise.canvas(0), []
     for step, (uniform, random_tokens) in enumerate(numbers):
         shown.append(tokens)
         heat = np.array([sampling.temperature(step)], np.float32)
-        tokens = canvas.step({"canvas": tokens, "uniform": uniform, "random_tokens": random_tokens, "temperature": heat}).next_canvas
+        tokens = canvas.step(
+            {"canvas": tokens, "uniform": uniform, "random_tokens": random_tokens, "temperature": heat}
+        ).next_canvas
     arrays["canvas"] = np.stack(shown)
     return arrays
 
@@ -85,7 +95,9 @@ def main() -> None:
         told = reference.replay(judge, prompt.NANO, made)
         # Pictures are bytes / 255; the model computes on float32, so they are stored as such and compress well.
         np.savez_compressed(folder / f"{kind}.npz", **made)
-        np.savez_compressed(folder / f"{kind}.expected.npz", **{k: v for k, v in told.items() if not k.startswith(_LEFT_OUT)})
+        np.savez_compressed(
+            folder / f"{kind}.expected.npz", **{k: v for k, v in told.items() if not k.startswith(_LEFT_OUT)}
+        )
     print(f"{sum(f.stat().st_size for f in folder.iterdir()) / 1e3:.0f} kB in {folder}")
 
 

@@ -1,8 +1,9 @@
 """The model run as in use, but on whole batches with gradients: prefix, scenes, tasks, canvas; and the loss.
 
-The reference's classes do all the arithmetic. What is made here are the masks, because rows of different lengths are padded: a
-token's *rank* counts the valid tokens before it, and the sliding window is measured in ranks, so a padded row computes what the
-same row computes alone (`tests/oracle/test_nano.py` holds that equal to `generate`). Each layer's cache keeps everything.
+The reference's classes do all the arithmetic. What is made here are the masks, because rows of different lengths are
+padded: a token's *rank* counts the valid tokens before it, and the sliding window is measured in ranks, so a padded row
+computes what the same row computes alone (`tests/oracle/test_nano.py` holds that equal to `generate`). Each layer's
+cache keeps everything.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import DiffusionGemmaForBlockDiffusion, DynamicCache
 
 from training.batches import COLOUR_WORDS, SHAPE_WORDS, Batch, Group
@@ -21,8 +22,8 @@ from training.checkpoint_sizes import CANVAS
 @dataclass
 class Context:
     """What the encoder has read: one cache for a number of rows, with every token's rank and validity [rows, length];
-    `gap` is what the positions run ahead of the ranks by (rows dropped earlier), [rows]. `start` columns, which no row's window
-    reaches any more, are left out of the sliding layers' caches (`sliding` names those layers)."""
+    `gap` is what the positions run ahead of the ranks by (rows dropped earlier), [rows]. `start` columns, which no
+    row's window reaches any more, are left out of the sliding layers' caches (`sliding` names those layers)."""
 
     cache: DynamicCache
     rank: Tensor
@@ -45,7 +46,15 @@ class Context:
         for number, layer in enumerate(self.cache.layers):
             first = start - self.start if number in self.sliding else 0
             cache.update(layer.keys[index, :, first:], layer.values[index, :, first:], number)
-        return replace(self, cache=cache, rank=self.rank[index], valid=self.valid[index], gap=self.gap[index], start=start, hidden=None)
+        return replace(
+            self,
+            cache=cache,
+            rank=self.rank[index],
+            valid=self.valid[index],
+            gap=self.gap[index],
+            start=start,
+            hidden=None,
+        )
 
 
 class Runner:
@@ -58,8 +67,15 @@ class Runner:
 
     def empty(self) -> Context:
         sliding = frozenset(i for i, kind in enumerate(self.text.layer_types) if kind == "sliding_attention")
-        return Context(DynamicCache(), torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 0, dtype=torch.bool),
-                       torch.zeros(1, dtype=torch.long), 0, self.text.sliding_window, sliding)
+        return Context(
+            DynamicCache(),
+            torch.zeros(1, 0, dtype=torch.long),
+            torch.zeros(1, 0, dtype=torch.bool),
+            torch.zeros(1, dtype=torch.long),
+            0,
+            self.text.sliding_window,
+            sliding,
+        )
 
     def soft_tokens(self, batch: Batch) -> Tensor:
         """[images · soft tokens, hidden], in the order of the pictures."""
@@ -67,7 +83,9 @@ class Runner:
         positions = torch.from_numpy(batch.positions).expand(len(pixels), -1, -1)
         return self.model.model.encoder.get_image_features(pixels, positions, return_dict=True).pooler_output
 
-    def encode(self, context: Context, ids: Tensor, valid: Tensor, image: Tensor | None = None, soft: Tensor | None = None) -> Context:
+    def encode(
+        self, context: Context, ids: Tensor, valid: Tensor, image: Tensor | None = None, soft: Tensor | None = None
+    ) -> Context:
         """Reads ids [rows, n] after what the context holds. `image` numbers each token's picture (-1: text)."""
         last = context.valid.sum(1, keepdim=True)
         rank = torch.where(valid, last + valid.cumsum(1) - 1, torch.full_like(ids, -10_000))
@@ -78,29 +96,45 @@ class Runner:
         ranks, valids = torch.cat([context.rank, rank], 1), torch.cat([context.valid, valid], 1)
         gone = ids.shape[1] - ranks.shape[1]
         same = torch.zeros(len(ids), ids.shape[1], ranks.shape[1], dtype=torch.bool)
-        same[:, :, -gone if gone else 0:] = (block[:, :, None] == block[:, None]) & (block[:, :, None] >= 0)
+        same[:, :, -gone if gone else 0 :] = (block[:, :, None] == block[:, None]) & (block[:, :, None] >= 0)
         itself = torch.zeros_like(same[0])
-        itself[:, ranks.shape[1] - ids.shape[1]:] = torch.eye(ids.shape[1], dtype=torch.bool)
+        itself[:, ranks.shape[1] - ids.shape[1] :] = torch.eye(ids.shape[1], dtype=torch.bool)
         causal = (ranks[:, None] <= rank[:, :, None]) & valids[:, None]
         near = causal & (rank[:, :, None] - ranks[:, None] < self.text.sliding_window)
-        masks = {"full_attention": causal | same | itself, "sliding_attention": (near | same | itself)[:, :, context.start:]}
+        masks = {
+            "full_attention": causal | same | itself,
+            "sliding_attention": (near | same | itself)[:, :, context.start :],
+        }
         read = self.model.model.encoder(
-            inputs_embeds=embeds, attention_mask={k: _additive(m[:, None]) for k, m in masks.items()},
-            position_ids=rank.clamp(min=0) + context.gap[:, None], past_key_values=context.cache)
+            inputs_embeds=embeds,
+            attention_mask={k: _additive(m[:, None]) for k, m in masks.items()},
+            position_ids=rank.clamp(min=0) + context.gap[:, None],
+            past_key_values=context.cache,
+        )
         return replace(context, rank=ranks, valid=valids, hidden=read.last_hidden_state)
 
-    def denoise(self, context: Context, canvas: Tensor, previous: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
-        """Logits [rows, CANVAS, vocabulary] of a canvas. `previous`: processed logits of the step before; `rows` switches them on."""
+    def denoise(
+        self, context: Context, canvas: Tensor, previous: Tensor | None = None, rows: Tensor | None = None
+    ) -> Tensor:
+        """Logits [rows, CANVAS, vocabulary]. `previous`: processed logits of the step before, on for `rows`."""
         last = context.valid.sum(1, keepdim=True)
         own = torch.ones(len(canvas), canvas.shape[1], dtype=torch.bool)
         masks = {
             name: _additive(torch.cat([seen, own], 1)[:, None, None])
-            for name, seen in (("full_attention", context.valid), ("sliding_attention", context.near()[:, context.start:]))
+            for name, seen in (
+                ("full_attention", context.valid),
+                ("sliding_attention", context.near()[:, context.start :]),
+            )
         }
         positions = last + torch.arange(canvas.shape[1]) + context.gap[:, None]
         return self.model(
-            past_key_values=context.cache, decoder_input_ids=canvas, self_conditioning_logits=previous, self_conditioning_mask=rows,
-            decoder_attention_mask=masks, decoder_position_ids=positions).logits
+            past_key_values=context.cache,
+            decoder_input_ids=canvas,
+            self_conditioning_logits=previous,
+            self_conditioning_mask=rows,
+            decoder_attention_mask=masks,
+            decoder_position_ids=positions,
+        ).logits
 
     def read(self, batch: Batch, soft: Tensor, gap: Tensor | None = None) -> list[tuple[Group, Context]]:
         """Prefix once, scenes once, then each group's tasks: the contexts on which the canvases are denoised."""
@@ -108,9 +142,18 @@ class Runner:
         scenes = prefix.take(torch.zeros(len(batch.ids), dtype=torch.long))
         if gap is not None:
             scenes.gap = gap
-        scenes = self.encode(scenes, torch.from_numpy(batch.ids), torch.from_numpy(batch.valid), torch.from_numpy(batch.image), soft)
+        scenes = self.encode(
+            scenes, torch.from_numpy(batch.ids), torch.from_numpy(batch.valid), torch.from_numpy(batch.image), soft
+        )
         return [
-            (group, self.encode(scenes.take(torch.from_numpy(group.scene)), torch.from_numpy(group.ids), torch.from_numpy(group.valid)))
+            (
+                group,
+                self.encode(
+                    scenes.take(torch.from_numpy(group.scene)),
+                    torch.from_numpy(group.ids),
+                    torch.from_numpy(group.valid),
+                ),
+            )
             for group in batch.groups
         ]
 
@@ -121,8 +164,8 @@ def _additive(mask: Tensor) -> Tensor:
 
 
 class Grounding(nn.Module):
-    """The help for the vision tower, thrown away after training: each soft token should point at the words that are true of its
-    cell (dot product with their embeddings) and tell where in the picture its object lies."""
+    """The help for the vision tower, thrown away after training: each soft token should point at the words that are
+    true of its cell (dot product with their embeddings) and tell where in the picture its object lies."""
 
     def __init__(self, hidden: int, word_ids: list[int]):
         super().__init__()
@@ -137,8 +180,8 @@ class Grounding(nn.Module):
         truth, offsets = truth.reshape(scores.shape), offsets.reshape(-1, 3)
         there = offsets[:, 2] > 0
         weight = 1 + 4 * truth
-        words = F.binary_cross_entropy_with_logits(scores, truth, weight)
-        place = F.mse_loss(self.where(soft)[there], offsets[there, :2])
+        words = functional.binary_cross_entropy_with_logits(scores, truth, weight)
+        place = functional.mse_loss(self.where(soft)[there], offsets[there, :2])
         told = [scores[there, a:b].argmax(1) == truth[there, a:b].argmax(1) for a, b in (COLOUR_WORDS, SHAPE_WORDS)]
         right = (told[0] & told[1]).float().mean()
         return words + place, right
@@ -153,16 +196,19 @@ def noisy(answer: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor
 
 
 def next_word_loss(runner: Runner, group: Group, context: Context) -> Tensor:
-    """The encoder's own loss: the next word of the tasks. It teaches to look at neighbours, which copying in order rests on."""
+    """The encoder's own loss, the next word of the tasks: meant to teach it to look at neighbours."""
     assert context.hidden is not None
     cap = runner.model.final_logit_softcapping
     logits = torch.tanh(runner.model.lm_head(context.hidden[:, :-1]).float() / cap) * cap
     wanted, counted = torch.from_numpy(group.ids)[:, 1:], torch.from_numpy(group.valid)[:, :-1]
-    return F.cross_entropy(logits[counted], wanted[counted])
+    return functional.cross_entropy(logits[counted], wanted[counted])
 
 
-def group_loss(runner: Runner, group: Group, context: Context, content: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Summed cross-entropy over the canvas and the number of rows whose words are all right. `content` [vocabulary] weighs tokens."""
+def group_loss(
+    runner: Runner, group: Group, context: Context, content: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Summed cross-entropy over the canvas and the number of rows whose words are all right. `content` [vocabulary]
+    weighs tokens."""
     answer = torch.from_numpy(group.answer)
     canvas = noisy(answer, runner.text.vocab_size, generator)
     half = len(canvas) // 2
@@ -180,6 +226,6 @@ def group_loss(runner: Runner, group: Group, context: Context, content: Tensor, 
         rows[again] = True
     logits = runner.denoise(context, canvas, previous, rows).float()
     weight = content[answer]
-    loss = F.cross_entropy(logits.flatten(0, 1), answer.flatten(), reduction="none").view_as(answer)
+    loss = functional.cross_entropy(logits.flatten(0, 1), answer.flatten(), reduction="none").view_as(answer)
     right = ((logits.argmax(-1) == answer) | (answer == 0)).all(1)
     return (loss * weight).sum(1) / 30, right

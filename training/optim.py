@@ -1,6 +1,7 @@
-"""Two optimisers in one step: Muon (orthogonalised momentum) for the matrices, AdamW for embeddings, norms and small tensors.
+"""Two optimisers in one step: Muon (orthogonalised momentum) for the matrices, AdamW for all else.
 
-Muon makes each matrix's update have equal singular values; with its update scaled to AdamW's usual size, one learning rate serves both.
+Muon makes each matrix's update have equal singular values; with its update scaled to AdamW's usual size, one learning
+rate serves both.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 
 def _orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """The nearest (semi-)orthogonal matrices, roughly, by a quintic Newton-Schulz iteration in bfloat16; batched over leading axes."""
+    """The nearest (semi-)orthogonal matrices, roughly: quintic Newton-Schulz in bfloat16, batched over leading axes."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
@@ -48,7 +49,9 @@ def optimisers(model: nn.Module, extra: nn.Module, lr: float, kind: str = "muon"
     """`kind` "muon" splits the parameters as above, "adamw" gives all to AdamW."""
     matrices, rest = [], list(extra.parameters())
     for name, weight in model.named_parameters():
-        small = weight.dim() < 2 or min(weight.shape[-2:]) < 16 or "embed_tokens" in name or "position_embedding" in name
+        small = (
+            weight.dim() < 2 or min(weight.shape[-2:]) < 16 or "embed_tokens" in name or "position_embedding" in name
+        )
         (rest if small or kind != "muon" else matrices).append(weight)
     adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01 if kind == "muon" else 0.05)
     return [Muon(matrices, lr), adamw] if matrices else [adamw]

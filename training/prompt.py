@@ -40,15 +40,21 @@ def tools(skills: dict[str, Any]) -> list[dict[str, Any]]:
                 properties[name]["enum"] = argument["choices"]
         required = [name for name, argument in skill["arguments"].items() if argument.get("required")]
         parameters = {"type": "object", "properties": properties, "required": required}
-        declared.append({"type": "function", "function": {
-            "name": skill["name"], "description": skill["description"], "parameters": parameters}})
+        declared.append(
+            {
+                "type": "function",
+                "function": {"name": skill["name"], "description": skill["description"], "parameters": parameters},
+            }
+        )
     return declared
 
 
 @cache
 def system_text(folder: Path = NANO) -> str:
     """`<bos>` and the system turn, rendered by the checkpoint's own chat template."""
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     template = environment.from_string((folder / "chat_template.jinja").read_text())
     skills = yaml.safe_load((folder / "skills.yaml").read_text())
     return template.render(messages=[], tools=tools(skills), bos_token="<bos>", add_generation_prompt=False)

@@ -33,7 +33,9 @@ class Reference:
         torch.set_num_threads(1)
         self.folder = str(folder)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.model = model or DiffusionGemmaForBlockDiffusion.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+        self.model = model or DiffusionGemmaForBlockDiffusion.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager"
+        )
         self.model.eval()
         self.defaults: dict[str, Any] = json.loads((folder / "generation_config.json").read_text())
         self.prefix = self.tokenizer.encode(prompt.system_text(), add_special_tokens=False).ids
@@ -43,8 +45,10 @@ class Reference:
     def plan(self, batch: batches.Batch, steps: int | None = None, seed: int = 0) -> list[Outcome]:
         """Answers for every group of a batch: entropy-bound sampling with early stop, as in `generate`."""
         generator = torch.Generator().manual_seed(seed)
-        return [self._denoise(context, len(group.answer), steps or self.defaults["max_denoising_steps"], generator)
-                for group, context in self.runner.read(batch, self.runner.soft_tokens(batch))]
+        return [
+            self._denoise(context, len(group.answer), steps or self.defaults["max_denoising_steps"], generator)
+            for group, context in self.runner.read(batch, self.runner.soft_tokens(batch))
+        ]
 
     def _denoise(self, context: objective.Context, rows: int, steps: int, generator: torch.Generator) -> Outcome:
         rule, size = self.defaults, (rows, self.model.config.canvas_length)
@@ -72,15 +76,19 @@ class Reference:
         return Outcome(self.tokenizer.decode_batch(best.tolist(), skip_special_tokens=False), used.tolist())
 
     @torch.no_grad()
-    def generate(self, ids: list[int], patches: Tensor, positions: Tensor, seed: int = 0, **options: Any) -> tuple[str, int]:
-        """transformers' own `generate` on one prompt: (text of the answer, steps). `patches` [pictures, P, 3·patch²] in [0, 1]."""
+    def generate(
+        self, ids: list[int], patches: Tensor, positions: Tensor, seed: int = 0, **options: Any
+    ) -> tuple[str, int]:
+        """transformers' `generate` on one prompt: (text, steps). `patches` [pictures, P, 3·patch²], 0 to 1."""
         torch.manual_seed(seed)
         tokens = torch.tensor([ids])
         image = self.model.config.image_token_id
         media = {"pixel_values": patches, "image_position_ids": positions} if len(patches) else {}
         count = _Count()
-        out = self.model.generate(tokens, mm_token_type_ids=(tokens == image).long(), streamer=count, **media, **options)
-        return self.tokenizer.decode(out.sequences[0, len(ids):].tolist(), skip_special_tokens=False), count.steps
+        out = self.model.generate(
+            tokens, mm_token_type_ids=(tokens == image).long(), streamer=count, **media, **options
+        )
+        return self.tokenizer.decode(out.sequences[0, len(ids) :].tolist(), skip_special_tokens=False), count.steps
 
 
 class _Count:

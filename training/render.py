@@ -1,7 +1,8 @@
 """Draws a moment of a scene as a camera picture: lighting, shadows, sensor noise and camera jitter included.
 
-`Look` holds all that stays the same over a scene's frames (light, table, tray, camera pose); a frame adds a little shake and fresh
-noise. Everything is drawn with OpenCV on an image of any 4:3 size and returned as RGB uint8 [height, width, 3].
+`Look` holds all that stays the same over a scene's frames (light, table, tray, camera pose); a frame adds a little
+shake and fresh noise. Everything is drawn with OpenCV on an image of any 4:3 size and returned as RGB uint8 [height,
+width, 3].
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ import numpy as np
 from training.scenes import ASPECT, TRAY_CENTRES, TRAY_SIZE, Object, Scene, glide
 
 _RGB = {
-    "red": (200, 38, 40), "green": (45, 150, 60), "blue": (40, 80, 200), "yellow": (232, 205, 40),
-    "purple": (130, 50, 160), "orange": (240, 125, 25),
+    "red": (200, 38, 40),
+    "green": (45, 150, 60),
+    "blue": (40, 80, 200),
+    "yellow": (232, 205, 40),
+    "purple": (130, 50, 160),
+    "orange": (240, 125, 25),
 }
 _TABLES = ((168, 138, 104), (128, 124, 120), (196, 184, 164), (92, 84, 78), (150, 160, 158), (184, 156, 120))
 
@@ -44,7 +49,8 @@ class Look:
         reach = rng.uniform(0.008, 0.025)
         return cls(
             table=np.array(_TABLES[int(rng.integers(len(_TABLES)))], np.float32) * rng.uniform(0.9, 1.1),
-            tray=np.full(3, rng.choice([60.0, 215.0, 240.0]), np.float32) * rng.uniform(0.92, 1.05, 3).astype(np.float32),
+            tray=np.full(3, rng.choice([60.0, 215.0, 240.0]), np.float32)
+            * rng.uniform(0.92, 1.05, 3).astype(np.float32),
             gain=(rng.uniform(0.78, 1.15) * rng.uniform(0.95, 1.05, 3)).astype(np.float32),
             slope=(float(rng.uniform(-0.15, 0.15)), float(rng.uniform(-0.15, 0.15))),
             shadow=(float(reach * np.cos(angle)), float(reach * np.sin(angle))),
@@ -57,7 +63,7 @@ class Look:
         )
 
 
-# Half sizes in table widths: a block's and a bar's sides, a ball's radius, a ring's middle radius and half its thickness.
+# Half sizes in table widths: a block's and a bar's sides, a ball's radius, a ring's middle radius, half its thickness.
 _BLOCK, _BAR, _BALL, _RING = (0.062, 0.062), (0.095, 0.024), 0.053, (0.060, 0.015)
 
 
@@ -80,7 +86,7 @@ def _fill(canvas: np.ndarray, obj: Object, colour: tuple[float, ...], dx: float,
         else:
             cv2.circle(canvas, centre, round(_BALL * obj.size * grow * width * fixed), colour, -1, cv2.LINE_AA, 4)
         return
-    corners = (_outline(obj, grow) + (dx, dy)) * width * fixed
+    corners = (_outline(obj, grow) + np.array((dx, dy))) * width * fixed
     cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], colour, cv2.LINE_AA, 4)
 
 
@@ -93,8 +99,15 @@ def _draw_object(canvas: np.ndarray, obj: Object, look: Look) -> None:
         width = canvas.shape[1]
         spot = (obj.x - look.shadow[0] * 1.1, obj.y * ASPECT - look.shadow[1] * 1.1)
         shine = tuple(float(v) for v in base * 0.35 + 165.0)
-        cv2.circle(canvas, (round(spot[0] * width * 16), round(spot[1] * width * 16)), round(_BALL * obj.size * 0.36 * width * 16), shine, -1,
-                   cv2.LINE_AA, 4)
+        cv2.circle(
+            canvas,
+            (round(spot[0] * width * 16), round(spot[1] * width * 16)),
+            round(_BALL * obj.size * 0.36 * width * 16),
+            shine,
+            -1,
+            cv2.LINE_AA,
+            4,
+        )
 
 
 def _draw_trays(canvas: np.ndarray, look: Look) -> None:
@@ -104,11 +117,15 @@ def _draw_trays(canvas: np.ndarray, look: Look) -> None:
         centre = np.array([cx, cy * ASPECT])
         for grow, shade in ((1.0, 0.7), (0.93, 1.0)):
             low, high = (centre - half * grow) * width, (centre + half * grow) * width
-            cv2.rectangle(canvas, [round(v) for v in low], [round(v) for v in high], [float(v) for v in look.tray * shade], -1)
+            cv2.rectangle(
+                canvas, [round(v) for v in low], [round(v) for v in high], [float(v) for v in look.tray * shade], -1
+            )
 
 
-def draw_moment(objects: tuple[Object, ...], look: Look, rng: np.random.Generator, size: tuple[int, int] = (320, 240)) -> np.ndarray:
-    """One camera picture, RGB uint8 [height, width, 3]. `rng` gives this frame's noise and shake; `size` is (width, height)."""
+def draw_moment(
+    objects: tuple[Object, ...], look: Look, rng: np.random.Generator, size: tuple[int, int] = (320, 240)
+) -> np.ndarray:
+    """A camera picture, RGB uint8 [height, width, 3]. `rng`: the frame's noise and shake; `size`: (width, height)."""
     width, height = size
     canvas = np.empty((height, width, 3), np.float32)
     canvas[:] = look.table
@@ -122,8 +139,11 @@ def draw_moment(objects: tuple[Object, ...], look: Look, rng: np.random.Generato
     canvas *= (1.0 - look.shadow_depth * shade)[..., None]
     for obj in objects:
         _draw_object(canvas, obj, look)
-    ramp = 1.0 + look.slope[0] * np.linspace(-1, 1, width, dtype=np.float32)[None] + look.slope[1] * np.linspace(
-        -1, 1, height, dtype=np.float32)[:, None]
+    ramp = (
+        1.0
+        + look.slope[0] * np.linspace(-1, 1, width, dtype=np.float32)[None]
+        + look.slope[1] * np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    )
     canvas *= ramp[..., None] * look.gain
     shake = rng.uniform(-0.004, 0.004, 2)
     pose = cv2.getRotationMatrix2D((width / 2, height / 2), look.tilt + float(rng.uniform(-0.3, 0.3)), look.zoom)

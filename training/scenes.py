@@ -1,8 +1,9 @@
 """What lies on the table: objects, trays, and what happens to them between two frames.
 
-A scene is a list of *moments*, oldest first; each moment is the list of objects then visible. The renderer (`render.py`)
-turns moments into pictures and the tasks (`tasks.py`) ask about them, so both see the same truth. Table coordinates:
-x in [0, 1] from left to right, y in [0, 1] from far to near. All randomness comes from the generator that is passed in.
+A scene is a list of *moments*, oldest first; each moment is the list of objects then visible. The renderer
+(`render.py`) turns moments into pictures and the tasks (`tasks.py`) ask about them, so both see the same truth. Table
+coordinates: x in [0, 1] from left to right, y in [0, 1] from far to near. All randomness comes from the generator that
+is passed in.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ASPECT = 0.75  # a table unit of y is this much shorter than one of x
 
 @dataclass(frozen=True)
 class Object:
-    """One object. `place` is a member of PLACES; `x, y` its centre; `angle` in radians; `size` scales its shape, 1 is usual."""
+    """`place` is one of PLACES; `x, y` the centre; `angle` in radians; `size` scales the shape, 1 is usual."""
 
     colour: str
     shape: str
@@ -50,8 +51,8 @@ class Object:
 
 @dataclass(frozen=True)
 class Scene:
-    """Moments, oldest first; `event` is what changed: "", "moved", "gone" or "new"; `subject` names the object concerned;
-    `origin` is the place from which it was moved."""
+    """Moments, oldest first; `event` is what changed: "", "moved", "gone" or "new"; `subject` names the object
+    concerned; `origin` is the place from which it was moved."""
 
     moments: tuple[tuple[Object, ...], ...]
     event: str = ""
@@ -93,7 +94,8 @@ def put(rng: np.random.Generator, others: list[Object], obj: Object, place: str)
     spot = _spot(rng, others, place)
     if spot is None:
         return None
-    angle = float(rng.uniform(1.3, 1.85)) if place in TRAYS and obj.shape == "bar" else obj.angle  # a bar lies upright in a tray
+    upright = place in TRAYS and obj.shape == "bar"
+    angle = float(rng.uniform(1.3, 1.85)) if upright else obj.angle
     return replace(obj, place=place, x=spot[0], y=spot[1], angle=angle)
 
 
@@ -106,8 +108,13 @@ def _objects(rng: np.random.Generator, count: int, tray_rate: float) -> list[Obj
         else:
             colour = str(rng.choice(COLOURS))
         obj = Object(
-            colour, str(rng.choice(SHAPES)), "middle", 0.0, 0.0,
-            float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.9, 1.08)),
+            colour,
+            str(rng.choice(SHAPES)),
+            "middle",
+            0.0,
+            0.0,
+            float(rng.uniform(0, 2 * np.pi)),
+            float(rng.uniform(0.9, 1.08)),
         )
         if any(o.name == obj.name for o in objects):
             continue

@@ -1,7 +1,8 @@
 """The kinds of task: varied wording, the right plan, and how an answer is judged.
 
-`sample_task(rng, scene, kind)` gives a `Task` or None when the scene does not allow that kind. A plan is a tuple of calls
-`(skill, arguments)`; `ordered=False` says that the calls may come in any order (a set of right answers). Nothing here knows tokens.
+`sample_task(rng, scene, kind)` gives a `Task` or None when the scene does not allow that kind. A plan is a tuple of
+calls `(skill, arguments)`; `ordered=False` says that the calls may come in any order (a set of right answers). Nothing
+here knows tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from training.scenes import COLOURS, PLACES, SHAPES, TRAYS, Object, Scene, sampl
 Call = tuple[str, dict[str, Any]]
 Plan = tuple[Call, ...]
 
-# How each kind gets its answer: from the words alone, from the newest picture, from the earlier ones too, or by changing a plan.
+# How each kind gets its answer: from the words alone, the newest picture, the earlier ones too, or by changing a plan.
 TEXT = ("push",)
 PICTURE = ("fetch", "refer", "put", "stack", "extreme", "clear", "sort", "count", "where")
 HISTORY = ("moved", "put_back", "gone")
@@ -77,10 +78,15 @@ def _missing(rng: np.random.Generator, scene: Scene) -> str:
     here = {o.name for o in scene.now}
     while True:
         near = _choose(rng, scene.now)
-        name = _choose(rng, [
-            f"{near.colour} {_choose(rng, SHAPES)}", f"{_choose(rng, COLOURS)} {near.shape}",
-            f"{_choose(rng, COLOURS)} {_choose(rng, SHAPES)}", scene.subject or f"{near.colour} {_choose(rng, SHAPES)}",
-        ])
+        name = _choose(
+            rng,
+            [
+                f"{near.colour} {_choose(rng, SHAPES)}",
+                f"{_choose(rng, COLOURS)} {near.shape}",
+                f"{_choose(rng, COLOURS)} {_choose(rng, SHAPES)}",
+                scene.subject or f"{near.colour} {_choose(rng, SHAPES)}",
+            ],
+        )
         if name not in here:
             return str(name)
 
@@ -93,25 +99,40 @@ def _name(rng: np.random.Generator, scene: Scene, missing: float) -> tuple[str, 
 
 
 def _push(rng: np.random.Generator, scene: Scene) -> Task:
-    obj, way, far = _choose(rng, scene.now).name, _choose(rng, ("left", "right", "away", "closer")), int(rng.integers(1, 31))
+    obj, way, far = (
+        _choose(rng, scene.now).name,
+        _choose(rng, ("left", "right", "away", "closer")),
+        int(rng.integers(1, 31)),
+    )
     words = {"left": "to the left", "right": "to the right", "away": "away", "closer": "closer"}[way]
-    text = _choose(rng, [
-        f"push the {obj} {far} cm {words}", f"move the {obj} {words} by {far} cm", f"shift the {obj} {far} cm {words}",
-        f"please push the {obj} {words}, {far} cm",
-    ])
+    text = _choose(
+        rng,
+        [
+            f"push the {obj} {far} cm {words}",
+            f"move the {obj} {words} by {far} cm",
+            f"shift the {obj} {far} cm {words}",
+            f"please push the {obj} {words}, {far} cm",
+        ],
+    )
     return Task("push", text, (("push", {"direction": way, "distance": far, "object": obj}),))
 
 
 def _fetch(rng: np.random.Generator, scene: Scene) -> Task:
     name, obj = _name(rng, scene, 0.4)
-    text = _choose(rng, ["pick up the {}", "get the {}", "please grab the {}", "take the {}", "fetch the {} for me"]).format(name)
+    text = _choose(
+        rng, ["pick up the {}", "get the {}", "please grab the {}", "take the {}", "fetch the {} for me"]
+    ).format(name)
     return Task("fetch", text, (pick(name) if obj else look(name),))
 
 
 def _refer(rng: np.random.Generator, scene: Scene) -> Task | None:
     """By colour or by shape alone, where that says which."""
-    words = [(o, w) for o in scene.now for w, key in ((f"{o.colour} one", "colour"), (o.shape, "shape"))
-             if sum(getattr(p, key) == getattr(o, key) for p in scene.now) == 1]
+    words = [
+        (o, w)
+        for o in scene.now
+        for w, key in ((f"{o.colour} one", "colour"), (o.shape, "shape"))
+        if sum(getattr(p, key) == getattr(o, key) for p in scene.now) == 1
+    ]
     if not words:
         return None
     obj, word = _choose(rng, words)
@@ -131,7 +152,9 @@ def _put(rng: np.random.Generator, scene: Scene) -> Task:
     """To a place: not needed when it is there, not possible when it is missing."""
     name, obj = _name(rng, scene, 0.2)
     where = obj.place if obj and rng.random() < 0.3 else _choose(rng, PLACES)
-    text = _choose(rng, ["put the {} {}", "place the {} {}", "move the {} {}", "the {} belongs {}"]).format(name, _to(where))
+    text = _choose(rng, ["put the {} {}", "place the {} {}", "move the {} {}", "the {} belongs {}"]).format(
+        name, _to(where)
+    )
     if obj is None:
         return Task("put", text, (look(name),))
     return Task("put", text, (DONE if obj.place == where else place(name, where),))
@@ -144,13 +167,18 @@ def _stack(rng: np.random.Generator, scene: Scene) -> Task:
         top = _missing(rng, scene)
     elif lost < 0.5:
         base = _missing(rng, scene)
-    text = _choose(rng, ["stack the {} on the {}", "put the {} on top of the {}", "set the {} on the {}"]).format(top, base)
+    text = _choose(rng, ["stack the {} on the {}", "put the {} on top of the {}", "set the {} on the {}"]).format(
+        top, base
+    )
     call = look(top) if lost < 0.25 else look(base) if lost < 0.5 else ("stack", {"object": top, "on": base})
     return Task("stack", text, (call,))
 
 
 _EXTREMES: dict[str, Callable[[Object], float]] = {
-    "leftmost": lambda o: o.x, "rightmost": lambda o: -o.x, "nearest": lambda o: -o.y * 0.75, "farthest": lambda o: o.y * 0.75,
+    "leftmost": lambda o: o.x,
+    "rightmost": lambda o: -o.x,
+    "nearest": lambda o: -o.y * 0.75,
+    "farthest": lambda o: o.y * 0.75,
 }
 
 
@@ -164,7 +192,9 @@ def _extreme(rng: np.random.Generator, scene: Scene) -> Task | None:
     if rng.random() < 0.4:
         text = _choose(rng, ["pick up the {} {} on the table", "get the {} {} on the table"]).format(word, thing)
         return Task("extreme", text, (pick(ranked[0].name),))
-    text = _choose(rng, ["put the {} {} on the table {}", "move the {} {} on the table {}"]).format(word, thing, _to(where))
+    text = _choose(rng, ["put the {} {} on the table {}", "move the {} {} on the table {}"]).format(
+        word, thing, _to(where)
+    )
     return Task("extreme", text, (place(ranked[0].name, where),))
 
 
@@ -173,8 +203,15 @@ def _clear(rng: np.random.Generator, scene: Scene) -> Task | None:
     if len(objects) > LONGEST_PLAN or (not objects and rng.random() < 0.5):
         return None
     where = _choose(rng, TRAYS)
-    text = _choose(rng, ["clear the table, everything goes {}", "put everything on the table {}", "tidy the table up {}",
-                         "clear the table {} in any order"]).format(_to(where))
+    text = _choose(
+        rng,
+        [
+            "clear the table, everything goes {}",
+            "put everything on the table {}",
+            "tidy the table up {}",
+            "clear the table {} in any order",
+        ],
+    ).format(_to(where))
     calls = tuple(place(o.name, where) for o in _some(rng, objects, len(objects)))
     return Task("clear", text, calls or (DONE,), ordered=False)
 
@@ -191,11 +228,16 @@ def _sort(rng: np.random.Generator, scene: Scene) -> Task | None:
     second = _choose(rng, there) if there and rng.random() < 0.8 else _choose(rng, others)
     words = [f"{w} things" if key == "colour" else f"{w}s" for w in (first, second)]
     trays = _choose(rng, (TRAYS, TRAYS[::-1]))
-    calls = [place(o.name, trays[0 if getattr(o, key) == first else 1]) for o in objects if getattr(o, key) in (first, second)]
+    calls = [
+        place(o.name, trays[0 if getattr(o, key) == first else 1])
+        for o in objects
+        if getattr(o, key) in (first, second)
+    ]
     if len(calls) > LONGEST_PLAN:
         return None
     text = _choose(rng, ["sort them, {} {}, {} {}", "put the {} {} and the {} {}"]).format(
-        words[0], _to(trays[0]), words[1], _to(trays[1]))
+        words[0], _to(trays[0]), words[1], _to(trays[1])
+    )
     return Task("sort", text, tuple(calls[int(i)] for i in rng.permutation(len(calls))), ordered=False)
 
 
@@ -211,7 +253,9 @@ def _count(rng: np.random.Generator, scene: Scene) -> Task:
         number, words = len(scene.now), "objects"
     else:
         tray = _choose(rng, TRAYS)
-        return Task("count", f"how many objects are in the {tray}?", (say(str(sum(o.place == tray for o in scene.now))),))
+        return Task(
+            "count", f"how many objects are in the {tray}?", (say(str(sum(o.place == tray for o in scene.now))),)
+        )
     text = _choose(rng, ["how many {} are there?", "how many {} can you see?", "count the {}"]).format(words)
     return Task("count", text, (say(str(number)),))
 
@@ -259,7 +303,9 @@ def _edit_object(rng: np.random.Generator, scene: Scene) -> Task:
     names = [a["object"] for _, a in plan]
     old = int(rng.integers(len(names)))
     new = _choose(rng, [o.name for o in scene.now if o.name not in names] or [_missing(rng, scene)])
-    words = _choose(rng, ["not the {0}, the {1}", "take the {1} instead of the {0}", "no, I meant the {1}, not the {0}"])
+    words = _choose(
+        rng, ["not the {0}, the {1}", "take the {1} instead of the {0}", "no, I meant the {1}, not the {0}"]
+    )
     edited = tuple(place(new if i == old else a["object"], a["target"]) for i, (_, a) in enumerate(plan))
     return Task("edit_object", words.format(names[old], new), edited, earlier=(text, plan))
 

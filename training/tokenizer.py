@@ -1,8 +1,9 @@
 """Builds the nano tokenizer: whole words as tokens, single characters and bytes for everything else.
 
-The pieces are those of the released tokenizer: spaces become "▁", a BPE model with byte fallback, special tokens that match as
-strings. Instead of learned merges the vocabulary lists every piece that the prompts and plans are made of (`ignore_merges`), so a
-plan is short: a canvas of 40 tokens holds three calls of two arguments each. Ids differ from the released ones on purpose.
+The pieces are those of the released tokenizer: spaces become "▁", a BPE model with byte fallback, special tokens that
+match as strings. Instead of learned merges the vocabulary lists every piece that the prompts and plans are made of
+(`ignore_merges`), so a plan is short: a canvas of 40 tokens holds three calls of two arguments each. Ids differ from
+the released ones on purpose.
 """
 
 from __future__ import annotations
@@ -17,12 +18,33 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from training.scenes import COLOURS, PLACES, SHAPES
 
 SPECIAL = (
-    "<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<|tool>", "<tool|>", "<|tool_call>", "<tool_call|>", "<|tool_response>",
-    "<tool_response|>", '<|"|>', "<|think|>", "<|channel>", "<channel|>", "<|turn>", "<turn|>", "<|image>", "<|image|>", "<image|>",
-    "<|audio>", "<|audio|>", "<audio|>", "<|video|>",
+    "<pad>",
+    "<eos>",
+    "<bos>",
+    "<unk>",
+    "<mask>",
+    "<|tool>",
+    "<tool|>",
+    "<|tool_call>",
+    "<tool_call|>",
+    "<|tool_response>",
+    "<tool_response|>",
+    '<|"|>',
+    "<|think|>",
+    "<|channel>",
+    "<channel|>",
+    "<|turn>",
+    "<turn|>",
+    "<|image>",
+    "<|image|>",
+    "<image|>",
+    "<|audio>",
+    "<|audio|>",
+    "<audio|>",
+    "<|video|>",
 )
-# In this order: `{object:` and `}},required:[` of calls and declarations; names of things and places ("red block"); words with their
-# space; numbers up to 99; the rest. A name as one token can be copied by one look, which so small a model learns much sooner.
+# In this order: `{object:` and `}},required:[` of calls and declarations; names of things and places ("red block");
+# words with their space; numbers up to 99; the rest. A name that is one token can be copied by one look.
 _NAMES = f"(?:{'|'.join(COLOURS)})▁(?:{'|'.join(SHAPES)})(?![A-Za-z])|(?:left|right)▁(?:tray|side)(?![A-Za-z])"
 _PIECES = rf"[\]}}\[{{,]*[a-z_]+:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+|[1-9][0-9]|[0-9]|\n|▁|[\]}}\[{{,]+|[^\n]"
 
@@ -44,8 +66,16 @@ def build(texts: Iterable[str]) -> Tokenizer:
     characters = ["▁", "\n"] + [chr(c) for c in range(33, 127)]
     order = [*SPECIAL, *(f"<0x{b:02X}>" for b in range(256)), *characters]
     order += [p for p in pieces(texts) if p not in set(order)]
-    tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(order)}, merges=[], byte_fallback=True, ignore_merges=True,
-                                     unk_token="<unk>", fuse_unk=False))
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab={t: i for i, t in enumerate(order)},
+            merges=[],
+            byte_fallback=True,
+            ignore_merges=True,
+            unk_token="<unk>",
+            fuse_unk=False,
+        )
+    )
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
@@ -74,9 +104,18 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes tokenizer.json and tokenizer_config.json as transformers reads them."""
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
-        "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 8192, "padding_side": "left",
-        "bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>",
-        "boi_token": "<|image>", "image_token": "<|image|>", "eoi_token": "<image|>", "clean_up_tokenization_spaces": False,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": 8192,
+        "padding_side": "left",
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+        "boi_token": "<|image>",
+        "image_token": "<|image|>",
+        "eoi_token": "<image|>",
+        "clean_up_tokenization_spaces": False,
         "additional_special_tokens": [t for t in SPECIAL if t not in ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")],
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n")

@@ -1,8 +1,9 @@
 """Trains the nano checkpoint: `python training/train.py --out engines/nano`.
 
-First the vision tower alone learns what lies in which cell (a minute), then everything learns to write plans by block diffusion. The
-run is a function of its arguments: each step's data and noise come from (seed, step). It stores its state in WORK every 50
-steps and goes on from there when started again; `log.jsonl` beside it holds one line every ten steps and the test scores.
+First the vision tower alone learns what lies in which cell (a minute), then everything learns to write plans by block
+diffusion. The run is a function of its arguments: each step's data and noise come from (seed, step). It stores its
+state in WORK every 50 steps and goes on from there when started again; `log.jsonl` beside it holds one line every ten
+steps and the test scores.
 """
 
 from __future__ import annotations
@@ -27,7 +28,20 @@ from tqdm import tqdm
 from training import batches, checkpoint, objective, prompt, tasks, tokenizer
 from training.optim import optimisers
 
-CONTENT = (*batches.WORDS, *map(str, range(31)), "nothing", "away", "closer", "pick", "place", "stack", "look", "done", "say", "push")
+CONTENT = (
+    *batches.WORDS,
+    *map(str, range(31)),
+    "nothing",
+    "away",
+    "closer",
+    "pick",
+    "place",
+    "stack",
+    "look",
+    "done",
+    "say",
+    "push",
+)
 
 
 def arguments() -> argparse.Namespace:
@@ -36,8 +50,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("build/nano"), help="state and log of the run")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--vision-steps", type=int, default=400)
-    parser.add_argument("--vision-scenes", type=int, default=32, help="scenes a step while the vision tower learns alone")
-    parser.add_argument("--again-at", type=int, default=350, help="after so many steps the vision tower learns alone once more")
+    parser.add_argument(
+        "--vision-scenes", type=int, default=32, help="scenes a step while the vision tower learns alone"
+    )
+    parser.add_argument(
+        "--again-at", type=int, default=350, help="after so many steps the vision tower learns alone once more"
+    )
     parser.add_argument("--again-steps", type=int, default=500)
     parser.add_argument("--steps", type=int, default=1350, help="steps in which everything learns")
     parser.add_argument("--scenes", type=int, default=12, help="scenes a step")
@@ -51,8 +69,8 @@ def arguments() -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a run stands: whether the vision tower learns alone, how many steps of this sort came before, and the learning rate's
-    share: warm-up, constant, a linear decay over the last 55 %."""
+    """Where a run stands: whether the vision tower learns alone, how many steps of this sort came before, and the
+    learning rate's share: warm-up, constant, a linear decay over the last 55 %."""
 
     vision: bool
     again: bool
@@ -97,8 +115,15 @@ class Run:
             self.step = kept["step"]
 
     def save(self) -> None:
-        torch.save({"model": self.model.state_dict(), "grounding": self.grounding.state_dict(), "step": self.step,
-                    "optimisers": [o.state_dict() for o in self.optimisers]}, self.state.with_suffix(".new"))
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "grounding": self.grounding.state_dict(),
+                "step": self.step,
+                "optimisers": [o.state_dict() for o in self.optimisers],
+            },
+            self.state.with_suffix(".new"),
+        )
         self.state.with_suffix(".new").replace(self.state)
 
     def learn(self, batch: batches.Batch) -> dict[str, float]:
@@ -120,12 +145,21 @@ class Run:
                 far = torch.randint(0, 3000, (len(batch.ids),), generator=generator)
                 gap = far * (torch.rand(len(batch.ids), generator=generator) < 0.2)
                 read = self.runner.read(batch, soft, gap)
-                parts = [objective.group_loss(self.runner, group, context, self.content, generator) for group, context in read]
-                told = torch.stack([objective.next_word_loss(self.runner, group, context) for group, context in read]).mean()
+                parts = [
+                    objective.group_loss(self.runner, group, context, self.content, generator)
+                    for group, context in read
+                ]
+                told = torch.stack(
+                    [objective.next_word_loss(self.runner, group, context) for group, context in read]
+                ).mean()
                 words = torch.cat([p for p, _ in parts]).mean()
                 share = min(1.0, now.number / max(1, self.args.steps / 2))
                 loss = words + (1.0 - 0.7 * share) * ground + 0.1 * told
-                out |= {"loss": float(words.detach()), "next": float(told.detach()), "right": float(torch.cat([r for _, r in parts]).float().mean())}
+                out |= {
+                    "loss": float(words.detach()),
+                    "next": float(told.detach()),
+                    "right": float(torch.cat([r for _, r in parts]).float().mean()),
+                }
         loss.backward()
         weights = [p for o in self.optimisers for g in o.param_groups for p in g["params"]]
         out["norm"] = float(torch.nn.utils.clip_grad_norm_(weights, 1.0))
@@ -136,25 +170,29 @@ class Run:
 
     @torch.no_grad()
     def test(self, folder: str, count: int = 16) -> dict[str, float]:
-        """Share of exactly right answers after one step from a random canvas, by kind: a quick look, not the final score."""
+        """Share of exactly right answers after two steps on one random canvas, by kind: a look, not the final score."""
         scores = {}
         for kind in tasks.KINDS:
             batch = batches.test_batch(folder, self.args.seed + 77, kind, count)
             with torch.autocast("cpu", torch.bfloat16, enabled=not self.args.no_autocast):
-                (group, context), = self.runner.read(batch, self.runner.soft_tokens(batch))
+                ((group, context),) = self.runner.read(batch, self.runner.soft_tokens(batch))
                 generator = torch.Generator().manual_seed(5)
                 shape = group.answer.shape
                 canvas = torch.randint(self.runner.text.vocab_size, shape, generator=generator)
                 first = self.runner.denoise(context, canvas)
                 words = self.runner.denoise(context, canvas, first / 0.6).argmax(-1)
             texts = self.words.decode_batch(words.tolist(), skip_special_tokens=False)
-            right = [t.right(p) for t, text in zip(group.tasks, texts, strict=True) if (p := prompt.parse_plan(text)) is not None]
+            right = [
+                t.right(p)
+                for t, text in zip(group.tasks, texts, strict=True)
+                if (p := prompt.parse_plan(text)) is not None
+            ]
             scores[kind] = round(sum(right) / count, 3)
         return scores
 
 
 def ahead(jobs: Iterator[tuple[str, int, int, int, int]], depth: int = 4) -> Iterator[batches.Batch]:
-    """The jobs' batches in order, made by a second process `depth` steps ahead. A worker that dies ends the run with an error."""
+    """The jobs' batches in order, made by a process `depth` steps ahead; when it dies, the run ends with an error."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         waiting: deque[Future[batches.Batch]] = deque()
         for job in jobs:
@@ -189,7 +227,10 @@ def main() -> None:
                 log.write(json.dumps({"step": run.step, **{k: round(v, 4) for k, v in out.items()}}) + "\n")
             if run.step % args.test_every == 0 and not moment(args, run.step - 1).vision:
                 scores = run.test(folder)
-                log.write(json.dumps({"step": run.step, "mean": round(sum(scores.values()) / len(scores), 4), "test": scores}) + "\n")
+                log.write(
+                    json.dumps({"step": run.step, "mean": round(sum(scores.values()) / len(scores), 4), "test": scores})
+                    + "\n"
+                )
             log.flush()
             if run.step % 50 == 0 or run.step == total:
                 run.save()

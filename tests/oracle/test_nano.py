@@ -11,7 +11,9 @@ from tests.oracle import reference
 from training import batches, evaluate, objective, prompt, tasks
 from training.reference import Reference
 
-pytestmark = pytest.mark.skipif(not (prompt.NANO / "model.safetensors").exists(), reason="the nano checkpoint is not there")
+pytestmark = pytest.mark.skipif(
+    not (prompt.NANO / "model.safetensors").exists(), reason="the nano checkpoint is not there"
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +28,23 @@ def test_the_reference_opens_it_and_finds_exactly_its_tensors() -> None:
 
 
 def test_a_padded_row_of_a_training_batch_computes_what_generate_computes(judge: Reference) -> None:
-    """The masks of training are our own; here rows of different lengths are held against the reference's, one by one."""
+    """The masks of training are our own; here rows of different lengths are held against the reference's, one by
+    one."""
     rng = np.random.default_rng(3)
     drawn = [tasks.fresh(rng, kind) for kind in ("push", "moved", "edit_order", "edit_drop", "sort")]
     writer = batches.Writer(judge.tokenizer)
     batch = writer.batch(rng, [s for s, _ in drawn], list(enumerate(t for _, t in drawn)), talk=0.7)
     with torch.no_grad():
         for group, context in judge.runner.read(batch, judge.runner.soft_tokens(batch)):
-            canvas = torch.randint(judge.runner.text.vocab_size, group.answer.shape, generator=torch.Generator().manual_seed(0))
+            canvas = torch.randint(
+                judge.runner.text.vocab_size, group.answer.shape, generator=torch.Generator().manual_seed(0)
+            )
             first = judge.runner.denoise(context, canvas)
             second = judge.runner.denoise(context, canvas, first / 0.6)
             for row in range(len(canvas)):
-                for ours, theirs in zip((first, second), _alone(judge, batch, group, row, canvas[row].numpy()), strict=True):
+                for ours, theirs in zip(
+                    (first, second), _alone(judge, batch, group, row, canvas[row].numpy()), strict=True
+                ):
                     assert np.abs(ours[row].numpy() - theirs).max() < 1e-3
 
 
@@ -48,11 +55,16 @@ def _alone(judge: Reference, batch: batches.Batch, group: objective.Group, row: 
     pictures = np.unique(batch.image[scene][batch.image[scene] >= 0])
     shape = (2, len(canvas))
     case = {
-        "input_ids": ids, "token_types": (ids == judge.model.config.image_token_id).astype(np.int64), "chunks": np.array([len(ids)]),
+        "input_ids": ids,
+        "token_types": (ids == judge.model.config.image_token_id).astype(np.int64),
+        "chunks": np.array([len(ids)]),
         "patches": (batch.patches[pictures] / np.float32(255)).astype(np.float32),
         "patch_positions": np.stack([batch.positions] * len(pictures)),
-        "canvas": np.stack([canvas, canvas]), "uniform": np.zeros(shape, np.float32), "random_tokens": np.zeros(shape, np.int64),
-        "temperature": np.array([0.6, 0.6]), "entropy_bound": np.float64(0.1),
+        "canvas": np.stack([canvas, canvas]),
+        "uniform": np.zeros(shape, np.float32),
+        "random_tokens": np.zeros(shape, np.int64),
+        "temperature": np.array([0.6, 0.6]),
+        "entropy_bound": np.float64(0.1),
     }
     return reference.replay(judge.model, prompt.NANO, case)["logits"]
 

@@ -36,7 +36,10 @@ def test_right_plans_are_right_and_stay_within_the_skills(kind: str) -> None:
 
 
 def test_any_order_is_right_only_where_the_task_says_so() -> None:
-    swapped = {kind: [t.right(t.plan[::-1]) for t in samples(kind) if len(t.plan) > 1] for kind in ("clear", "sort", "edit_order")}
+    swapped = {
+        kind: [t.right(t.plan[::-1]) for t in samples(kind) if len(t.plan) > 1]
+        for kind in ("clear", "sort", "edit_order")
+    }
     assert all(swapped["clear"])
     assert all(swapped["sort"])
     assert not any(swapped["edit_order"])
@@ -47,8 +50,16 @@ def test_at_least_half_of_the_kinds_need_the_picture() -> None:
     assert 2 * len(tasks.NEEDS_PICTURE) >= len(tasks.KINDS)
 
 
-@pytest.mark.parametrize("text", ["", "pick up the ball", "<|tool_call>call:pick{object:red}", "<|tool_call>call:pick{object:<|\"|>a<tool_call|>",
-                                  "x<|tool_call>call:done{}<tool_call|>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "pick up the ball",
+        "<|tool_call>call:pick{object:red}",
+        '<|tool_call>call:pick{object:<|"|>a<tool_call|>',
+        "x<|tool_call>call:done{}<tool_call|>",
+    ],
+)
 def test_what_is_no_plan_is_not_taken_for_one(text: str) -> None:
     assert not prompt.parse_plan(text)
 
