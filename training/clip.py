@@ -46,7 +46,9 @@ def tasks_of(scene: Scene, kinds: tuple[str, ...], seed: int) -> list[dict[str, 
     rng = np.random.default_rng(seed)
     found = []
     for kind in kinds:
-        task = next(t for t in (sample_task(rng, scene, kind) for _ in range(50)) if t is not None)
+        task = next((t for t in (sample_task(rng, scene, kind) for _ in range(50)) if t is not None), None)
+        if task is None:
+            return []
         plan = [{"skill": skill, **arguments} for skill, arguments in task.plan]
         found.append({"task": task.text, "ordered": task.ordered, "plan": plan})
     return found
@@ -101,6 +103,8 @@ def main() -> None:
         judge = open_model(options.choose, threads=1), SkillCatalogue.load(options.choose / "skills.yaml")
     for seed in range(options.seed, options.seed + 1000):
         tasks = render(seed, tuple(options.kinds), options.out)
+        if not tasks:
+            continue
         if judge is None or all_right(*judge, options.out / "tabletop.mp4", tasks):
             print(f"seed {seed}")
             return

@@ -34,7 +34,7 @@ from dgemma_ros.planning.types import ErrorCode, Event, EventKind, Plan, Status,
 
 FAILURES = 3
 """Plans in a row that the backend failed to make, after which it is not trusted any more."""
-_LOUD = {EventKind.STEP_TIME_DRIFT, EventKind.DEADLINE_MISSED, EventKind.ERROR}
+_LOUD = {EventKind.DEADLINE_MISSED, EventKind.ERROR}
 
 
 def _guarded(
@@ -239,8 +239,13 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             self._failures = 0
 
     def _on_event(self, event: Event) -> None:
-        log = self.get_logger().warning if event.kind in _LOUD else self.get_logger().debug
-        log(f"{event.kind.lower().replace('_', ' ')}: {event.text}")
+        text = f"{event.kind.lower().replace('_', ' ')}: {event.text}"
+        if event.kind is EventKind.STEP_TIME_DRIFT:
+            self.get_logger().warning(text, throttle_duration_sec=30.0)
+        elif event.kind in _LOUD:
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().debug(text)
 
     def _diagnose(self) -> None:
         health = diagnostics.Health()
