@@ -14,8 +14,20 @@ from tests.cli.conftest import Command
 from tests.planning.conftest import SKILLS, write_model
 
 KEYS = {
-    "status", "valid", "stale", "steps", "text", "denoising_steps", "step_budget", "canvases", "mean_entropy",
-    "context_tokens", "latency_ms", "seed", "error", "error_code",
+    "status",
+    "valid",
+    "stale",
+    "steps",
+    "text",
+    "denoising_steps",
+    "step_budget",
+    "canvases",
+    "mean_entropy",
+    "context_tokens",
+    "latency_ms",
+    "seed",
+    "error",
+    "error_code",
 }
 
 
