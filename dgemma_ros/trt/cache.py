@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import count
 from math import prod
 
 import numpy as np
@@ -12,12 +13,17 @@ from dgemma_ros.errors import ContextError
 from dgemma_ros.runtime.contract import Array, Floats
 from dgemma_ros.trt.device import Device
 
+_VERSIONS = (
+    count()
+)  # not id(): an address of a cache that is gone may come again, and with it a graph over freed memory
+
 
 class TrtCache:
     """See :class:`dgemma_ros.runtime.contract.CacheBuffers`.
 
     A capacity that is asked for is rounded up to the next bucket, so that the addresses and shapes that a CUDA graph
-    was captured with hold until a bucket is full. ``version`` counts the changes of an address.
+    was captured with hold until a bucket is full. ``version`` is another after each change of an address, and no other
+    cache ever has the same.
     """
 
     def __init__(
@@ -35,7 +41,7 @@ class TrtCache:
         self._buckets = buckets
         self._capacities = dict.fromkeys(buckets, 0)
         self._addresses: dict[str, int] = {}
-        self.version = 0
+        self.version = next(_VERSIONS)
 
     @property
     def addresses(self) -> dict[str, int]:
@@ -83,7 +89,7 @@ class TrtCache:
                 self._device.release(self._addresses[name])
             self._addresses[name] = address
         self._capacities[kind] = bucket
-        self.version += 1
+        self.version = next(_VERSIONS)
 
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
         """See the contract."""
@@ -140,7 +146,7 @@ class TrtCache:
             self._device.release(address)
         self._addresses.clear()
         self._capacities = dict.fromkeys(self._capacities, 0)
-        self.version += 1
+        self.version = next(_VERSIONS)
 
     def _fetch(self, layer: LayerConfig, name: str, start: int, count: int) -> Array:
         """A copy of slots, [1, kv, count, D]."""

@@ -208,11 +208,11 @@ class TrtSession:
         for name, use in parts:
             self._step_buffers.declare(self._engines.spec(name).outputs)
             self._denoising.reserve(name, use, dims)
-        key = (head, id(cache), cache.version, self._denoising.generation, *sorted(dims.items()))
+        key = (head, cache.version, self._denoising.generation, *sorted(dims.items()))
         if key in self._steps:
             self._steps[key] = self._steps.pop(key)  # the latest stands last
             return self._steps[key]
-        void = [old for old in self._steps if old[1:4] != key[1:4]]
+        void = [old for old in self._steps if old[1:3] != key[1:3]]
         for old in [*void, *[old for old in self._steps if old not in void][: 1 - _KEPT_STEPS]]:
             self._steps.pop(old).close()
         contexts = []

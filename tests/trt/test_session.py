@@ -166,6 +166,23 @@ def test_a_cache_that_nobody_holds_is_freed(open_built: Opened) -> None:
     model.session.close()
 
 
+def test_no_graph_outlives_its_cache(open_built: Opened) -> None:
+    """Sequences come and go, and with them addresses that look like those of before."""
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    versions, found = set(), []
+    for _ in range(6):
+        sequence = model.sequence()
+        sequence.append(np.arange(20))
+        versions.add(sequence.cache.version)
+        found.append(tokens(model, sequence, 1))
+        del sequence
+    assert len(versions) == 6
+    assert all(one == found[0] for one in found)
+    assert device.captures == 6
+    model.session.close()
+
+
 def test_pins_and_the_loop(opened: Models, open_built: Opened) -> None:
     ours, results = open_built(NAMES[0]), []
     for model in (opened(NAMES[0]), ours):
