@@ -27,7 +27,7 @@ from training.tasks import sample_task
 SIZE = (640, 480)
 RATE = 10
 SECONDS = 3
-KINDS = ("refer", "where", "stack", "clear")
+KINDS = ("refer", "fetch", "stack", "clear")
 
 
 def write_video(scene: Scene, file: Path, seconds: float = SECONDS) -> None:

@@ -126,7 +126,7 @@ class Demo:
     def ask(self, listener: Listener, question: Question) -> bool:
         """Sends one task and shows what comes back; whether it is right."""
         self.tell()
-        self.tell(f'$ ros2 topic pub -1 /task std_msgs/msg/String "data: {json.dumps(question.task)[1:-1]!r}"', "bold cyan")
+        self.tell(f"$ ros2 topic pub -1 /task std_msgs/msg/String \"data: '{question.task}'\"", "bold cyan")
         self.wait(lambda: listener.say(question.task), "the planner to listen", START_WITHIN)
 
         def answered() -> Any:
@@ -164,7 +164,7 @@ or, where ROS 2 Jazzy is installed:
   ros2 topic hz /image_raw
   ros2 param set /planner budget 0.5
   ros2 lifecycle get /planner
-  ros2 action send_goal -f /generate_plan dgemma_msgs/action/GeneratePlan "{{task: {{text: 'where is the red block?'}}}}"
+  ros2 action send_goal -f /generate_plan dgemma_msgs/action/GeneratePlan "{{task: {{text: 'take the red one'}}}}"
 """
 
 

@@ -53,7 +53,8 @@ def plan_table(plan: Any) -> Table:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for number, step in enumerate(plan.steps, 1):
         arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in json.loads(step.arguments_json).items())
-        table.add_row(str(number), clean(step.skill), clean(arguments), f"{step.confidence:.3f}")
+        # As Text, for a model's words may look like rich's markup.
+        table.add_row(str(number), Text(clean(step.skill)), Text(clean(arguments)), f"{step.confidence:.3f}")
     return table
 
 
@@ -67,7 +68,8 @@ def figures(plan: Any) -> str:
             ("denoising", plan.latency_denoise),
         )
     )
-    steps = f"{plan.denoising_steps} denoising steps of {plan.step_budget}, {plan.canvases} canvas"
+    canvases = f"{plan.canvases} canvas{'es' if plan.canvases > 1 else ''}"
+    steps = f"{plan.denoising_steps} denoising steps of {plan.step_budget}, {canvases}"
     return (
         f"{milliseconds(plan.latency):.0f} ms from task to plan ({parts}); {steps}; {plan.context_tokens} tokens read"
     )

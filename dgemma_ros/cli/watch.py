@@ -68,8 +68,10 @@ def picture(listener: Listener, rates: Rates) -> Group:
     if not listener.heard:
         return Group(Panel(Text(f"no planner is heard as {name}; is ROS_DOMAIN_ID the same?", "yellow"), title=name))
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("state", f"{figures.get('planner', figures.get('state', ''))}   {terminal.clean(listener.message)}")
-    facts.add_row("model", f"{figures.get('model', '')} on {figures.get('backend', '')}")
+    facts.add_row(
+        "state", Text(f"{figures.get('planner', figures.get('state', ''))}   {terminal.clean(listener.message)}")
+    )
+    facts.add_row("model", Text(f"{figures.get('model', '')} on {figures.get('backend', '')}"))
     used, limit = float(figures.get("context tokens", 0)), float(figures.get("context limit", 0))
     if limit:
         facts.add_row("context", plan_view.bar(used / limit) + Text(f"  {used:.0f} of {limit:.0f} tokens"))
@@ -79,7 +81,9 @@ def picture(listener: Listener, rates: Rates) -> Group:
         "frames", f"{heard:.1f} a second heard, {taken:.1f} taken; {figures.get('context frames', 0)} in sight"
     )
     hits, misses = figures.get("deadline hits", "0"), figures.get("deadline misses", "0")
-    facts.add_row("deadlines", f"{hits} kept, {misses} missed; latency p50 {figures.get('latency ms p50', '-')} ms")
+    facts.add_row(
+        "deadlines", Text(f"{hits} kept, {misses} missed; latency p50 {figures.get('latency ms p50', '-')} ms")
+    )
     parts: list[Any] = [Panel(facts, title=name, title_align="left")]
     if draft is not None:
         remaining = plan_view.milliseconds(draft.remaining) / 1e3
@@ -95,10 +99,10 @@ def picture(listener: Listener, rates: Rates) -> Group:
 
 
 def _print(listener: Listener, made: list[Any], once: bool) -> None:
-    """Without a terminal: each new plan in a line."""
+    """Without a terminal: each plan in a line, first those that were there already."""
     shown = 0
     while not (once and shown):
-        while shown < len(made):
+        while shown < len(made) and not (once and shown):
             plan = made[shown]
             shown += 1
             words = " ".join(plan.text.split()) or plan.error
