@@ -5,7 +5,8 @@
 Every scene is rendered as a camera would see it (320 x 240) and goes the whole way through the runtime: image
 preparation, prompt, prefill, denoising, text, calls. A plan counts when it is exactly right (`tasks.Task.right`). Kinds
 take turns, so `--n` scenes hold about n / 17 of each. `--reference` plans the same scenes with transformers' `generate`
-as well, and says how often both agree.
+as well and says how often both make the same plan: with other noise and with the same, and, for comparison, how often
+the runtime agrees with itself on other noise.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,12 @@ class Tally:
     right: list[bool] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    agree: list[bool] = field(default_factory=list)
+    other_noise: list[bool] = field(default_factory=list)
+    """Whether transformers' `generate`, with random numbers of its own, made the same plan."""
+    same_noise: list[bool] = field(default_factory=list)
+    """Whether it did with the runtime's noise."""
+    itself: list[bool] = field(default_factory=list)
+    """Whether the runtime itself did with another seed."""
 
 
 def questions(seed: int, count: int, blank: bool = False, size: tuple[int, int] = (320, 240)) -> Iterator[Question]:
@@ -94,6 +100,9 @@ class Planner:
     def ids(self, question: Question) -> np.ndarray:
         return np.array(self.tokenizer.encode(question.text, trusted=True), np.int64)
 
+    def noise(self, seed: int) -> Noise:
+        return Noise(seed, self.model.config.canvas_length, self.model.config.text.vocab_size)
+
     def answer(self, question: Question, seed: int, steps: int | None = None) -> Answer:
         begin = time.perf_counter()
         self.sequence.restore(self.start)
@@ -101,12 +110,11 @@ class Planner:
         soft = np.concatenate([self.model.soft_tokens(p.patches, p.positions) for p in prepared])
         ids = self.ids(question)
         self.sequence.append(ids, (ids == self.model.config.image_id).astype(np.int64), soft)
-        config = self.model.config
         made = generate(
             self.sequence,
             self.model.generation,
             Sampling.of(self.model.generation, steps),
-            Noise(seed, config.canvas_length, config.text.vocab_size),
+            self.noise(seed),
             allowed=self.model.allowed,
         )
         return Answer(self.tokenizer.decode(made.tokens), made.steps, time.perf_counter() - begin)
@@ -115,7 +123,8 @@ class Planner:
 def score(
     planner: Planner, asked: Iterator[Question], steps: int | None = None, reference: Any = None
 ) -> dict[str, Tally]:
-    """Tallies by kind. With a `training.reference.Reference` the same questions are put to it, too."""
+    """Tallies by kind. With a `training.reference.Reference` the same questions are put to it, too, with its own noise
+    and with ours, and once more to the runtime with other noise: what agreement can be had on so uncertain a model."""
     tallies: dict[str, Tally] = defaultdict(Tally)
     for number, question in enumerate(asked):
         tally, answer = tallies[question.task.kind], planner.answer(question, number, steps)
@@ -124,11 +133,16 @@ def score(
         tally.steps.append(answer.steps)
         tally.seconds.append(answer.seconds)
         if reference is not None:
-            tally.agree.append(_same(question.task, calls, _ask(reference, planner, question, number, steps)))
+            own, given = (ask(reference, planner, question, n, steps) for n in (number, planner.noise(number)))
+            again = planner.answer(question, number + 1_000_000, steps).text
+            tally.other_noise.append(same_plan(question.task, answer.text, own))
+            tally.same_noise.append(same_plan(question.task, answer.text, given))
+            tally.itself.append(same_plan(question.task, answer.text, again))
     return tallies
 
 
-def _ask(reference: Any, planner: Planner, question: Question, seed: int, steps: int | None) -> list[tasks.Call] | None:
+def ask(reference: Any, planner: Planner, question: Question, noise: int | Noise, steps: int | None = None) -> str:
+    """The text with which transformers' `generate` answers; `noise` is a seed of its own or the runtime's noise."""
     import torch
 
     prepared = [planner.model.images.prepare(picture) for picture in question.pictures]
@@ -138,17 +152,19 @@ def _ask(reference: Any, planner: Planner, question: Question, seed: int, steps:
         ids,
         torch.from_numpy(np.stack([p.patches for p in prepared])),
         torch.from_numpy(np.stack([p.positions for p in prepared])),
-        seed,
+        noise,
         **options,
     )
-    return prompt.parse_plan(text)
+    return str(text)
 
 
-def _same(task: tasks.Task, ours: list[tasks.Call] | None, theirs: list[tasks.Call] | None) -> bool:
-    """Whether both gave the same plan; where any order is right, the order may differ."""
-    if ours is None or theirs is None or task.ordered:
-        return ours == theirs
-    return sorted(map(repr, ours)) == sorted(map(repr, theirs))
+def same_plan(task: tasks.Task, one: str, other: str) -> bool:
+    """Whether two texts hold the same plan; where any order is right, the order may differ. No plan equals no plan
+    only where the texts are the same."""
+    ours, theirs = prompt.parse_plan(one), prompt.parse_plan(other)
+    if ours is None or theirs is None:
+        return one.split("<turn|>")[0] == other.split("<turn|>")[0]
+    return replace(task, plan=tuple(ours)).right(theirs)
 
 
 def _mean(values: list[Any]) -> float | None:
@@ -160,12 +176,11 @@ def report(tallies: dict[str, Tally], latency: bool = True) -> dict[str, Any]:
 
     def figures(kinds: tuple[str, ...]) -> dict[str, Any]:
         chosen = [tallies[k] for k in kinds if k in tallies]
-        joined = Tally(
-            *([v for t in chosen for v in getattr(t, name)] for name in ("right", "steps", "seconds", "agree"))
-        )
+        joined = Tally(*([v for t in chosen for v in getattr(t, f.name)] for f in fields(Tally)))
         result = {"scenes": len(joined.right), "right": _mean(joined.right), "steps": _mean(joined.steps)}
-        if joined.agree:
-            result["agree"] = _mean(joined.agree)
+        if joined.same_noise:
+            compared = ("other_noise", "same_noise", "itself")
+            result |= {f"agree_{name}": _mean(getattr(joined, name)) for name in compared}
         if latency and joined.seconds:
             result["median_ms"] = round(float(np.median(joined.seconds)) * 1e3, 1)
             result["p95_ms"] = round(float(np.quantile(joined.seconds, 0.95)) * 1e3, 1)
@@ -213,7 +228,7 @@ def main() -> None:
         **result["kinds"],
     }
     for name, row in rows.items():
-        print(f"{name:18}" + "  ".join(f"{key} {value:>7}" for key, value in row.items()))
+        print(f"{name:18}" + "  ".join(f"{key} {value!s:>7}" for key, value in row.items()))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DiffusionGemmaForBlockDiffusion
 
+from dgemma_ros.runtime.noise import Noise
+from tests.oracle import reference as judge
 from training import batches, objective, prompt
 
 
@@ -77,17 +80,22 @@ class Reference:
 
     @torch.no_grad()
     def generate(
-        self, ids: list[int], patches: Tensor, positions: Tensor, seed: int = 0, **options: Any
+        self, ids: list[int], patches: Tensor, positions: Tensor, noise: int | Noise = 0, **options: Any
     ) -> tuple[str, int]:
-        """transformers' `generate` on one prompt: (text, steps). `patches` [pictures, P, 3·patch²], 0 to 1."""
-        torch.manual_seed(seed)
+        """transformers' `generate` on one prompt: (text, steps). `patches` [pictures, P, 3·patch²], 0 to 1.
+
+        `noise` is a seed of torch's own random numbers, or the runtime's noise, which then takes their place.
+        """
         tokens = torch.tensor([ids])
         image = self.model.config.image_token_id
         media = {"pixel_values": patches, "image_position_ids": positions} if len(patches) else {}
         count = _Count()
-        out = self.model.generate(
-            tokens, mm_token_type_ids=(tokens == image).long(), streamer=count, **media, **options
-        )
+        options |= media | {"mm_token_type_ids": (tokens == image).long(), "streamer": count}
+        if isinstance(noise, Noise):
+            out = judge.generate(self.model, np.array(ids), noise.step, noise.canvas, **options)
+        else:
+            torch.manual_seed(noise)
+            out = self.model.generate(tokens, **options)
         return self.tokenizer.decode(out.sequences[0, len(ids) :].tolist(), skip_special_tokens=False), count.steps
 
 

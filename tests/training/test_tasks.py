@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from training import prompt, tasks
+from training import evaluate, prompt, tasks
 from training.checkpoint_sizes import CANVAS
 from training.tokenizer import SPECIAL, build, corpus
 
@@ -43,6 +43,17 @@ def test_any_order_is_right_only_where_the_task_says_so() -> None:
     assert all(swapped["clear"])
     assert all(swapped["sort"])
     assert not any(swapped["edit_order"])
+
+
+def test_two_answers_are_the_same_plan_when_their_calls_are() -> None:
+    for kind in ("clear", "edit_order"):
+        task = next(t for t in samples(kind) if len(t.plan) > 1)
+        one, other = (prompt.plan_text(plan) for plan in (task.plan, task.plan[::-1]))
+        assert evaluate.same_plan(task, one, one + "<turn|>")
+        assert evaluate.same_plan(task, one, other) == (not task.ordered)
+        assert not evaluate.same_plan(task, one, "no plan")
+        assert not evaluate.same_plan(task, "no plan", "nor this")
+        assert evaluate.same_plan(task, "no plan", "no plan<turn|><pad>")
 
 
 def test_at_least_half_of_the_kinds_need_the_picture() -> None:
