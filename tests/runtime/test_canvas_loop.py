@@ -36,7 +36,7 @@ class Script:
         self.fed.append({name: value.copy() for name, value in feeds.items()})
         token, entropy = self.answers[number]
         row = np.full(LENGTH, token)
-        return StepResult(row + 100 + number, row, row, np.full(LENGTH, entropy), row > 0, entropy, LENGTH)
+        return StepResult(row + 100 + number, row, row + 50, np.full(LENGTH, entropy), row > 0, entropy, LENGTH)
 
 
 def run(answers: list[tuple[int, float]], **options: Any) -> tuple[Script, CanvasResult, list[Draft]]:

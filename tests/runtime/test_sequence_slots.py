@@ -161,6 +161,24 @@ def test_a_snapshot_is_void_only_after_a_cut_below_it() -> None:
     assert sequence.length == 50
 
 
+def test_a_lower_cut_is_not_forgotten_for_a_later_one() -> None:
+    sequence = Sequence(session_of(6, 3, "FF"))
+    sequence.append(np.arange(15))
+    at_15 = sequence.snapshot()
+    sequence.rollback(14)
+    with pytest.raises(ContextError, match="cut back to 14"):
+        sequence.restore(at_15)  # one token is enough
+    sequence.rollback(10)
+    sequence.append(np.arange(15))
+    at_25 = sequence.snapshot()
+    sequence.rollback(20)
+    sequence.append(np.arange(10))
+    sequence.rollback(25)
+    for snapshot, lowest in ((at_15, 10), (at_25, 20)):
+        with pytest.raises(ContextError, match=f"cut back to {lowest}"):
+            sequence.restore(snapshot)
+
+
 def test_rollback_beyond_the_slack() -> None:
     sequence = Sequence(session_of(8, 4), chunk=4)
     sequence.append(np.arange(200))
