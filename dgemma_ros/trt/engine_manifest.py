@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dgemma_ros.checkpoint.fields import Section, shown
+from dgemma_ros.checkpoint.manifest import MANIFEST_FILE
 from dgemma_ros.errors import BackendError, CheckpointError
 from dgemma_ros.trt.device import Facts
 
@@ -151,6 +152,12 @@ def check_machine(manifest: EngineManifest, folder: Path, facts: Facts, tensorrt
             f"{folder}: built for {manifest.gpu.name} (sm_{manifest.gpu.architecture}), but this is {facts.name} "
             f"(sm_{facts.architecture}); build again here"
         )
+
+
+def check_weights(manifest: EngineManifest, folder: Path) -> None:
+    """Raises :class:`BackendError` where the folder's weights are no longer those that the engines were built of."""
+    if sha256(folder / MANIFEST_FILE) != manifest.checkpoint:
+        raise BackendError(f"{folder / MANIFEST_FILE}: has changed since the engines were built; build them again")
 
 
 def check_file(folder: Path, spec: EngineSpec) -> Path:

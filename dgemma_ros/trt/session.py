@@ -14,17 +14,16 @@ import numpy as np
 from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
 from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
 from dgemma_ros.errors import DgemmaError
-from dgemma_ros.runtime.contract import Array, CacheBuffers, Feeds, Floats, Ints, StepResult
+from dgemma_ros.runtime.contract import Array, CacheBuffers, Feeds, Floats, Ints
 from dgemma_ros.trt import engine_manifest, profiles
 from dgemma_ros.trt.buffers import NUMPY, Buffers
 from dgemma_ros.trt.cache import TrtCache
 from dgemma_ros.trt.device import CudaDevice, Device
 from dgemma_ros.trt.engine import Context, Runtime, TrtRuntime
 from dgemma_ros.trt.engine_manifest import CANVAS, IMAGE, PREFILL, STEP, EngineManifest
-from dgemma_ros.trt.steps import Engines, Lane, Step
+from dgemma_ros.trt.steps import RESULTS, Engines, Lane, Step, TrtCanvas
 
 _LANGUAGE_MODEL: Final = f"{ENCODER}.language_model"
-_RESULTS: Final = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
 _KEPT_STEPS: Final = 4
 """Step shapes whose CUDA graphs are kept: a context before and after it grew, with and without logits."""
 
@@ -45,6 +44,7 @@ def open_session(folder: Path, config: ModelConfig, weights: Weights) -> TrtSess
     device = CudaDevice(float(written.target.get("memory_limit", float("inf"))))
     try:
         engine_manifest.check_machine(written, folder, device.facts, runtime.version)
+        engine_manifest.check_weights(written, folder)
         return TrtSession(folder, config, weights, written, device, runtime)
     except BaseException:
         device.close()
@@ -228,10 +228,10 @@ class TrtSession:
             contexts.append(context)
 
         def enqueue_results() -> None:
-            for name in _RESULTS:
+            for name in RESULTS:
                 self._step_buffers.enqueue_read(name)
 
-        for name in _RESULTS:  # allocated now: a capture must not allocate
+        for name in RESULTS:  # allocated now: a capture must not allocate
             self._step_buffers.read(name, (1,))
         self._steps[key] = Step(self._device, self._denoising.stream, contexts, enqueue_results)
         return self._steps[key]
@@ -252,38 +252,3 @@ class TrtSession:
         for call in (*closing, self._device.close):
             with suppress(DgemmaError):
                 call()
-
-
-class TrtCanvas:
-    """See :class:`dgemma_ros.runtime.contract.Canvas`."""
-
-    def __init__(
-        self, device: Device, stream: int, buffers: Buffers, step: Step, length: int, vocab: int, with_logits: bool
-    ) -> None:
-        self._device = device
-        self._stream = stream
-        self._buffers = buffers
-        self._step = step
-        self._shapes = {name: (1,) if name in ("mean_entropy", "changed") else (length,) for name in _RESULTS}
-        self._logits = (length, vocab) if with_logits else None
-
-    def step(self, feeds: Feeds) -> StepResult:
-        """See the contract."""
-        self._device.activate()
-        for name, value in feeds.items():
-            self._buffers.write(name, value)
-        self._step.run()
-        if self._logits:
-            self._buffers.enqueue_read("logits")
-        self._device.wait(self._stream)
-        out = {name: self._buffers.read(name, shape) for name, shape in self._shapes.items()}
-        return StepResult(
-            next_canvas=out["next_canvas"],
-            argmax=out["argmax"],
-            drawn=out["drawn"],
-            entropy=out["entropy"],
-            accepted=out["accepted"],
-            mean_entropy=float(out["mean_entropy"][0]),
-            changed=int(out["changed"][0]),
-            logits=self._buffers.read("logits", self._logits) if self._logits else None,
-        )

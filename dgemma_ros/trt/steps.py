@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dgemma_ros.errors import BackendError
+from dgemma_ros.runtime.contract import Feeds, StepResult
 from dgemma_ros.trt import engine_manifest, profiles
+from dgemma_ros.trt.buffers import Buffers
 from dgemma_ros.trt.device import Device, Graph
 from dgemma_ros.trt.engine import Context, Engine, Runtime
 from dgemma_ros.trt.engine_manifest import EngineManifest, EngineSpec
 
+RESULTS = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
+"""What a step sends back."""
 _LOG = logging.getLogger("dgemma_ros.tensorrt")
 
 
@@ -134,3 +138,38 @@ class Step:
         for context in self._contexts:
             context.run(self._stream)
         self._enqueue_results()
+
+
+class TrtCanvas:
+    """See :class:`dgemma_ros.runtime.contract.Canvas`."""
+
+    def __init__(
+        self, device: Device, stream: int, buffers: Buffers, step: Step, length: int, vocab: int, with_logits: bool
+    ) -> None:
+        self._device = device
+        self._stream = stream
+        self._buffers = buffers
+        self._step = step
+        self._shapes = {name: (1,) if name in ("mean_entropy", "changed") else (length,) for name in RESULTS}
+        self._logits = (length, vocab) if with_logits else None
+
+    def step(self, feeds: Feeds) -> StepResult:
+        """See the contract."""
+        self._device.activate()
+        for name, value in feeds.items():
+            self._buffers.write(name, value)
+        self._step.run()
+        if self._logits:
+            self._buffers.enqueue_read("logits")
+        self._device.wait(self._stream)
+        out = {name: self._buffers.read(name, shape) for name, shape in self._shapes.items()}
+        return StepResult(
+            next_canvas=out["next_canvas"],
+            argmax=out["argmax"],
+            drawn=out["drawn"],
+            entropy=out["entropy"],
+            accepted=out["accepted"],
+            mean_entropy=float(out["mean_entropy"][0]),
+            changed=int(out["changed"][0]),
+            logits=self._buffers.read("logits", self._logits) if self._logits else None,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -120,3 +121,12 @@ def test_packed_experts(checkpoint: Folders, tmp_path: Path, devices: list[Simul
         assert np.allclose(found["logits"], expected["logits"], atol=1e-4)
         assert np.array_equal(found["argmax"], expected["argmax"])
     ours.session.close()
+
+
+def test_other_weights_than_the_engines(built: Built, tmp_path: Path, devices: list[SimulatedDevice]) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(built("plain"), folder)
+    (folder / "manifest.json").write_text((folder / "manifest.json").read_text() + "\n")
+    with pytest.raises(BackendError, match="has changed since the engines were built"):
+        open_model(folder)
+    assert devices[-1].closed
