@@ -33,6 +33,8 @@ ROS = [
     *("ros-ament-cmake-pytest==2.5.4", "ros-ament-cmake-ros==0.12.0", "ros-rosidl-core-generators==0.2.0"),
     *("ros-python-cmake-module==0.11.1", "catkin_pkg>=1.0", "cmake>=3.20", "ninja>=1.11"),
 ]
+# Beside TensorRT itself, which comes with JetPack, elsewhere from NVIDIA.
+TENSORRT = ["cuda-bindings>=13.0", "nvidia-cuda-nvrtc>=13.0"]
 LINT = ["import-linter>=2.0", "mypy>=1.15", "ruff>=0.11", "types-PyYAML"]
 
 
@@ -51,7 +53,7 @@ setup(
     packages=find_packages(include=["dgemma_ros", "dgemma_ros.*"]),
     python_requires=">=3.11",
     install_requires=RUNTIME,
-    extras_require={"test": TEST, "ros": ROS, "oracle": TEST + ORACLE, "lint": LINT},
+    extras_require={"tensorrt": TENSORRT, "test": TEST, "ros": ROS, "oracle": TEST + ORACLE, "lint": LINT},
     package_data={"dgemma_ros.nodes": ["fastdds.xml"], "dgemma_ros.trt.kernels": ["*.cu"]},
     entry_points={
         "console_scripts": [
