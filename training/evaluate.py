@@ -182,6 +182,7 @@ def report(tallies: dict[str, Tally], latency: bool = True) -> dict[str, Any]:
             compared = ("other_noise", "same_noise", "itself")
             result |= {f"agree_{name}": _mean(getattr(joined, name)) for name in compared}
         if latency and joined.seconds:
+            result["best_ms"] = round(float(np.min(joined.seconds)) * 1e3, 1)
             result["median_ms"] = round(float(np.median(joined.seconds)) * 1e3, 1)
             result["p95_ms"] = round(float(np.quantile(joined.seconds, 0.95)) * 1e3, 1)
         return result
