@@ -88,6 +88,8 @@ class Sequence:
         self._check_room(len(ids), "the prompt")
         if chunks is None:
             chunks = visibility.plan_chunks(types, self.chunk)
+        elif chunks.sum() != len(ids):
+            raise ContextError(f"chunks: sum to {chunks.sum()}, but {len(ids)} tokens are given")
         elif self.config.text.bidirectional_images:
             visibility.check_chunks(types, chunks)
         # Placed by type, never by id: a drawn token may be the image token.

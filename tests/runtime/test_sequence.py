@@ -238,6 +238,12 @@ def test_an_image_is_not_cut(opened: Models) -> None:
     sequence.append(*prompt, np.array([2, 3, 1]))
 
 
+def test_chunks_must_sum_to_the_prompt(opened: Models) -> None:
+    model = opened("plain")
+    sequence = model.sequence()
+    assert_refused(sequence, r"chunks: sum to 5, but 6 tokens", text_of(model, 6), None, None, np.array([2, 3]))
+
+
 def test_where_images_are_causal_they_can_be_cut(opened: Models) -> None:
     model = opened("all_full")
     prompt = prompt_of(model, np.array([0, 0, 1, 1, 1, 0]))
