@@ -61,6 +61,7 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None, 
     The main thread only waits for them, and DDS is still up while the node stops: a task in work gets its plan.
     """
     use_large_images()
+    sys.setswitchinterval(0.001)  # callbacks wait for the model's thread no longer than that
     woken, wake = socket.socketpair()
     wake.setblocking(False)
     # The byte comes through whichever thread the signal hits: libraries have threads of their own before we can mask.
