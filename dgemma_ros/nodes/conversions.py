@@ -147,5 +147,5 @@ def compressed_message(bgr: Picture, stamp: Time, frame_id: str, quality: int) -
 def _bytes(data: NDArray[np.uint8]) -> array.array[int]:
     """As a message takes it without a look at each byte, which costs an ndarray 200 ms."""
     result = array.array("B")
-    result.frombytes(memoryview(np.ascontiguousarray(data)).cast("B"))
+    result.frombytes(np.ascontiguousarray(data).data.cast("B"))
     return result
