@@ -112,7 +112,7 @@ class Graph:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             arguments += ["-p", f"{name.replace('__', '.')}:={text}"]
         log = self.folder / f"{what}{len(self.processes)}.log"
-        process = Process(f"dgemma_ros.nodes.{what}", arguments, log)
+        process = Process(what if "." in what else f"dgemma_ros.nodes.{what}", arguments, log)
         self.processes.append(process)
         return process
 

@@ -12,7 +12,7 @@ from dgemma_msgs.action import GeneratePlan
 from dgemma_msgs.msg import Plan, Task
 from dgemma_msgs.srv import ContextInfo
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.msg import Transition, TransitionEvent
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
@@ -89,6 +89,28 @@ def test_deactivate_gives_running_tasks_their_plan(graph: Graph, managed: Proces
     assert graph.change(DEACTIVATE, NODE)
     assert plans.one(lambda p: p.task_id == "cut2", "the cancelled one").status == Plan.CANCELLED
     assert graph.change(CLEANUP, NODE)
+
+
+def test_backend_that_fails_leads_to_the_error_state_and_back(graph: Graph, model: Path) -> None:
+    node = "/ill/planner"
+    process = graph.start("tests.nodes.broken_planner", "ill", model=model, threads=1, max_steps=4, repair=False)
+    graph.until_active(process)
+    changes = graph.hear(TransitionEvent, f"{node}/transition_event")
+    diagnostics = graph.hear(DiagnosticArray, "/diagnostics", DEEP)
+    plans = graph.hear(Plan, "ill/plan", LATCHED)
+    for number in range(3):
+        graph.say(Task(task_id=f"ill{number}", text="tidy up"), "ill/task_request")
+        plan = plans.one(lambda p, own=f"ill{number}": p.task_id == own, "its plan")
+        assert (plan.status, plan.error_code) == (Plan.FAILED, Plan.ERROR_BACKEND)
+        assert "fell off the bus" in plan.error
+    until(lambda: any(c.goal_state.label == "errorprocessing" for c in list(changes)), "the error state")
+    until(lambda: graph.state(node) == "unconfigured", "the way out of it")
+    ill = diagnostics.one(lambda m: "ill" in m.status[0].name and m.status[0].level == DiagnosticStatus.ERROR)
+    assert "fell off the bus" in ill.status[0].message
+    assert graph.change(CONFIGURE, node) and graph.change(ACTIVATE, node)
+    graph.say(Task(task_id="well", text="tidy up"), "ill/task_request")
+    assert plans.one(lambda p: p.task_id == "well").status in (Plan.STEP_LIMIT, Plan.CONVERGED)
+    assert process.end()[0] == 0
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
