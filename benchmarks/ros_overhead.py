@@ -58,16 +58,17 @@ def _row(what: str, milliseconds: list[float], lost: int | str = "") -> tuple[ob
 
 
 class _Spun:
-    """A node served by an executor like the planner's, in a thread."""
+    """A node served by the nodes' own executor, in a thread."""
 
     def __init__(self, name: str) -> None:
         import rclpy
-        from rclpy.executors import MultiThreadedExecutor
+
+        from dgemma_ros.nodes.process import Part
 
         self.node = rclpy.create_node(name)
-        self._executor = MultiThreadedExecutor(4)
+        self._executor = Part(self.node, lambda group: True)
         self._executor.add_node(self.node)
-        threading.Thread(target=self._executor.spin, daemon=True).start()
+        threading.Thread(target=self._executor.serve, daemon=True).start()
 
     def close(self) -> None:
         self._executor.shutdown()

@@ -163,7 +163,7 @@ def read_calibration(file: str) -> CameraInfo:
 
 def main(arguments: list[str] | None = None) -> int:
     """``python -m dgemma_ros.nodes.camera --ros-args -p source:=clip.mp4``."""
-    return process.run(CameraNode, arguments, threads=2)
+    return process.run(CameraNode, arguments)
 
 
 if __name__ == "__main__":

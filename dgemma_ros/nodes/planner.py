@@ -59,8 +59,9 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def __init__(self) -> None:
         Node.__init__(self, "planner")
-        self._transitions = MutuallyExclusiveCallbackGroup()  # a model loads for minutes; all else goes on
-        LifecycleNodeMixin.__init__(self, callback_group=self._transitions)
+        self.slow = MutuallyExclusiveCallbackGroup()
+        """Transitions: a model loads for minutes, and all else goes on."""
+        LifecycleNodeMixin.__init__(self, callback_group=self.slow)
         parameters.declare(self, parameter_table.PLANNER)
         self._planner: Planner | None = None
         self._free: Callable[[], None] = lambda: None
@@ -95,7 +96,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             self.destroy_timer(timer)
             do()
 
-        timer = self.create_timer(0.001, call, callback_group=self._transitions, clock=diagnostics.steady())
+        timer = self.create_timer(0.001, call, callback_group=self.slow, clock=diagnostics.steady())
 
     def _autostart(self) -> None:
         if self._phase == "unconfigured" and self.trigger_configure() is Done.SUCCESS:
