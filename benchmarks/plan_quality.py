@@ -86,8 +86,9 @@ class Asker:
             self.planner.add_frame(Frame(rgb, seconds * 10**9, "front", "", began + 0.01 * number))
             with self._more:
                 assert self._more.wait_for(lambda n=number: self._frames > n, 60)
-        self.planner.submit(Task("q", question.task.text, budget, remember=False, template_text=template,
-                                 received=time.monotonic()))
+        self.planner.submit(
+            Task("q", question.task.text, budget, remember=False, template_text=template, received=time.monotonic())
+        )
         with self._more:
             assert self._more.wait_for(lambda: self._plan is not None, 2 * LONG)
         assert self._plan is not None
@@ -136,10 +137,14 @@ def measure(folder: Path, count: int) -> tuple[Table, list[Line], list[Line]]:
     """All of it as one table, and the lines of two pictures: by steps, by milliseconds."""
     asker = Asker(open_model(folder, threads=1), SkillCatalogue.load(folder / "skills.yaml"))
     asked = questions(count)
-    table = Table("Plans of the nano checkpoint", ("what", "limit", *COLUMNS), notes=[
-        f"{count} fresh scenes, {len(KINDS)} kinds of task in turn; {asker.planner.model.session.backend}",
-        "pinned: skills and their order are given, the arguments are free; repair: at the same limits",
-    ])
+    table = Table(
+        "Plans of the nano checkpoint",
+        ("what", "limit", *COLUMNS),
+        notes=[
+            f"{count} fresh scenes, {len(KINDS)} kinds of task in turn; {asker.planner.model.session.backend}",
+            "pinned: skills and their order are given, the arguments are free; repair: at the same limits",
+        ],
+    )
 
     def row(what: str, limit: str, plans: list[Plan]) -> tuple[float, ...]:
         figures = shares(asked, plans)

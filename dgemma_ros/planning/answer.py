@@ -104,9 +104,7 @@ class Thinker:
             steps = request.budget.steps(sequence.length + self.length, most)
             if steps == 0 or request.stop():
                 return replace(outcome, ended=Ended.STOPPED)
-            outcome = self.canvas(
-                sequence, request, number, steps, outcome, request.pinned if number == 0 else None
-            )
+            outcome = self.canvas(sequence, request, number, steps, outcome, request.pinned if number == 0 else None)
             if outcome.complete or outcome.ended is Ended.STOPPED:
                 return outcome
         return outcome

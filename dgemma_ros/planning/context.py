@@ -95,9 +95,7 @@ class Context:
         sequence.append(pieces.system)
         self.pieces, self.sequence, self._base = pieces, sequence, sequence.snapshot()
         types = np.zeros(count, np.int64)
-        self._system = Segment(
-            SYSTEM, "", pieces.system, types, pieces.user, f"{len(skills.usable)} skills", count
-        )
+        self._system = Segment(SYSTEM, "", pieces.system, types, pieces.user, f"{len(skills.usable)} skills", count)
         self._keep(self._kept())
         self._read_again()
 

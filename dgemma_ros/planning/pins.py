@@ -151,8 +151,11 @@ class Pinner:
             texts = [str(n) for n in range(low, high + 1)] if high - low < MAX_VALUES else []
         else:
             texts = []
-        inner = [t[len(slot.before) : len(t) - len(slot.after)] for t in texts
-                 if t.startswith(slot.before) and t.endswith(slot.after) and len(t) >= len(slot.before + slot.after)]
+        inner = [
+            t[len(slot.before) : len(t) - len(slot.after)]
+            for t in texts
+            if t.startswith(slot.before) and t.endswith(slot.after) and len(t) >= len(slot.before + slot.after)
+        ]
         return [self._tokenizer.encode(text) for text in inner]
 
     def _positions(self, values: Sequence[Sequence[int]], length: int) -> list[Bools]:

@@ -18,9 +18,26 @@ from dgemma_ros.planning.settings import LatePolicy, Preemption, Settings, Setti
 Scalar = str | int | float | bool
 
 __all__ = [
-    "ContextInfo", "ErrorCode", "Event", "EventKind", "Frame", "LatePolicy", "Latency", "Percentiles", "Plan",
-    "PlanDraft", "PlanStep", "Preemption", "Scalar", "SegmentInfo", "Settings", "SettingsError", "StalePolicy",
-    "Statistics", "Status", "Task",
+    "ContextInfo",
+    "ErrorCode",
+    "Event",
+    "EventKind",
+    "Frame",
+    "LatePolicy",
+    "Latency",
+    "Percentiles",
+    "Plan",
+    "PlanDraft",
+    "PlanStep",
+    "Preemption",
+    "Scalar",
+    "SegmentInfo",
+    "Settings",
+    "SettingsError",
+    "StalePolicy",
+    "Statistics",
+    "Status",
+    "Task",
 ]
 
 

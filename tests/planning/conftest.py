@@ -19,14 +19,29 @@ from tests import tiny, tokenizers
 
 SKILLS = {
     "skills": [
-        {"name": "pick", "description": "Pick up an object.",
-         "arguments": {"object": {"type": "string", "required": True}}, "examples": [{"object": "red cube"}]},
-        {"name": "place", "description": "Put it down.",
-         "arguments": {"object": {"type": "string", "required": True},
-                       "target": {"type": "string", "required": True, "choices": ["table", "blue plate", "left"]}}},
-        {"name": "turn", "description": "Turn.",
-         "arguments": {"by": {"type": "integer", "range": [-90, 90]}, "fast": {"type": "boolean"},
-                       "speed": {"type": "number", "range": [0, 1]}}},
+        {
+            "name": "pick",
+            "description": "Pick up an object.",
+            "arguments": {"object": {"type": "string", "required": True}},
+            "examples": [{"object": "red cube"}],
+        },
+        {
+            "name": "place",
+            "description": "Put it down.",
+            "arguments": {
+                "object": {"type": "string", "required": True},
+                "target": {"type": "string", "required": True, "choices": ["table", "blue plate", "left"]},
+            },
+        },
+        {
+            "name": "turn",
+            "description": "Turn.",
+            "arguments": {
+                "by": {"type": "integer", "range": [-90, 90]},
+                "fast": {"type": "boolean"},
+                "speed": {"type": "number", "range": [0, 1]},
+            },
+        },
         {"name": "stop", "description": "Stop."},
     ]
 }
@@ -39,8 +54,13 @@ def write_model(folder: Path, **changes: Any) -> Path:
     tokenizer = Tokenizer.load(folder)
     vision = changes.pop("vision", tiny.TinyVision())
     made = tiny.Tiny(
-        vocab=tokenizer.size, canvas=changes.pop("canvas", 64), positions=changes.pop("positions", 4096), vision=vision,
-        window=24, layers="SSF", **changes,
+        vocab=tokenizer.size,
+        canvas=changes.pop("canvas", 64),
+        positions=changes.pop("positions", 4096),
+        vision=vision,
+        window=24,
+        layers="SSF",
+        **changes,
     )
     tiny.make(folder, made)
     config = json.loads((folder / "config.json").read_text())

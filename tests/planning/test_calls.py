@@ -43,7 +43,8 @@ def written(form: CallFormat, name: str, arguments: dict[str, Any]) -> list[int]
 def test_reads_what_the_model_writes(form: CallFormat) -> None:
     answer = form.read(ids_of(form, call("place{object:'red cube',target:'left'}") + call("stop{}")))
     assert [(c.name, c.arguments) for c in answer.calls] == [
-        ("place", {"object": "red cube", "target": "left"}), ("stop", {}),
+        ("place", {"object": "red cube", "target": "left"}),
+        ("stop", {}),
     ]
     assert not answer.broken and not answer.text
 
@@ -52,7 +53,12 @@ def test_values_of_every_kind(form: CallFormat) -> None:
     text = call("turn{a:-12,b:true,c:null,d:[1,'x',{e:false}],f:{g:'h',i:2.5e1},j:''}")
     (found,) = form.read(ids_of(form, text)).calls
     assert found.arguments == {
-        "a": -12, "b": True, "c": None, "d": [1, "x", {"e": False}], "f": {"g": "h", "i": 25.0}, "j": "",
+        "a": -12,
+        "b": True,
+        "c": None,
+        "d": [1, "x", {"e": False}],
+        "f": {"g": "h", "i": 25.0},
+        "j": "",
     }
 
 
@@ -80,13 +86,21 @@ def test_thoughts_are_never_read(form: CallFormat) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [
-        "<|tool_call>stop{}<tool_call|>", "<|tool_call>call:{}<tool_call|>", "<|tool_call>call:stop<tool_call|>",
-        "<|tool_call>call:stop{<tool_call|>", "<|tool_call>call:stop{}}<tool_call|>",
-        "<|tool_call>call:turn{by:12x}<tool_call|>", "<|tool_call>call:turn{by:}<tool_call|>",
-        "<|tool_call>call:turn{by:1,by:2}<tool_call|>", "<|tool_call>call:turn{by:1e999}<tool_call|>",
-        '<|tool_call>call:pick{object:<|"|>red}<tool_call|>', "<|tool_call>call:turn{by:007}<tool_call|>",
-        "<|tool_call>call:turn{by:" + "[" * 60 + "<tool_call|>", "<|tool_call>call:turn{by:nan}<tool_call|>",
+    "text",
+    [
+        "<|tool_call>stop{}<tool_call|>",
+        "<|tool_call>call:{}<tool_call|>",
+        "<|tool_call>call:stop<tool_call|>",
+        "<|tool_call>call:stop{<tool_call|>",
+        "<|tool_call>call:stop{}}<tool_call|>",
+        "<|tool_call>call:turn{by:12x}<tool_call|>",
+        "<|tool_call>call:turn{by:}<tool_call|>",
+        "<|tool_call>call:turn{by:1,by:2}<tool_call|>",
+        "<|tool_call>call:turn{by:1e999}<tool_call|>",
+        '<|tool_call>call:pick{object:<|"|>red}<tool_call|>',
+        "<|tool_call>call:turn{by:007}<tool_call|>",
+        "<|tool_call>call:turn{by:" + "[" * 60 + "<tool_call|>",
+        "<|tool_call>call:turn{by:nan}<tool_call|>",
     ],
 )
 def test_a_malformed_call_is_dropped_and_said(form: CallFormat, text: str) -> None:

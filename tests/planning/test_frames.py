@@ -46,8 +46,16 @@ def test_a_frame_that_came_too_soon_is_kept_for_a_task_that_needs_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "rgb", [None, [[1]], np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8),
-            np.zeros((4, 4, 3), np.float32), np.zeros((1, 20000, 3), np.uint8)],
+    "rgb",
+    [
+        None,
+        [[1]],
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((1, 20000, 3), np.uint8),
+    ],
 )
 def test_what_is_no_picture_is_counted(rgb: Any) -> None:
     gate = FrameGate()

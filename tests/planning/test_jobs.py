@@ -26,7 +26,8 @@ FULL = (Status.PREEMPTED, ErrorCode.QUEUE_FULL)
 
 
 @pytest.mark.parametrize(
-    ("policy", "running", "waiting", "new", "waits", "ended"), [
+    ("policy", "running", "waiting", "new", "waits", "ended"),
+    [
         ("latest", job(1), [], job(2), [2], {1: PREEMPTED}),
         ("latest", job(1), [job(2)], job(3), [3], {1: PREEMPTED, 2: PREEMPTED}),
         ("latest", job(1, 5), [], job(2), [2], {}),
@@ -55,10 +56,15 @@ def test_deadlines_count_from_receipt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "said"), [
-        (Task("a", "", None), "no words"), (Task("a", " \n", 1.0), "no words"), (Task("a", "x", 0.0), "not above zero"),
-        (Task("a", "x", -1.0), "not above zero"), (Task("a", "x", float("nan")), "not a number"),
-        (Task("a", "x" * 10**6, None), "characters"), (Task("a", "", None, template_text="stop()"), ""),
+    ("task", "said"),
+    [
+        (Task("a", "", None), "no words"),
+        (Task("a", " \n", 1.0), "no words"),
+        (Task("a", "x", 0.0), "not above zero"),
+        (Task("a", "x", -1.0), "not above zero"),
+        (Task("a", "x", float("nan")), "not a number"),
+        (Task("a", "x" * 10**6, None), "characters"),
+        (Task("a", "", None, template_text="stop()"), ""),
     ],
 )
 def test_unusable_tasks(task: Task, said: str) -> None:

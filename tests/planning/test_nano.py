@@ -74,7 +74,8 @@ def test_a_plan_is_changed_by_the_next_task(nano: Model, skills: SkillCatalogue)
         desk.seen.wait(lambda: any(e.kind is EventKind.FRAME_ENCODED for e in desk.seen.events))
         first = desk.ask("put the red block into the left tray")
         assert [(s.skill, dict(s.arguments)) for s in first.steps] == [
-            ("place", {"object": "red block", "target": "left tray"})]
+            ("place", {"object": "red block", "target": "left tray"})
+        ]
         edited = desk.ask("no, the right tray instead")
         assert [dict(s.arguments) for s in edited.steps] == [{"object": "red block", "target": "right tray"}]
         again = desk.ask("the blue ball", template_text=edited.text.replace('"red block"', "____"))

@@ -31,8 +31,14 @@ def pinner(model: Model) -> Pinner:
 
 
 @pytest.mark.parametrize(
-    "text", ['pick(object="red cube")', "pick(object=red cube)", " pick ( object : 'red cube' ) ; ".replace("'", '"'),
-             call("pick{object:'red cube'}"), 'pick(object="red cube");\n'],
+    "text",
+    [
+        'pick(object="red cube")',
+        "pick(object=red cube)",
+        " pick ( object : 'red cube' ) ; ".replace("'", '"'),
+        call("pick{object:'red cube'}"),
+        'pick(object="red cube");\n',
+    ],
 )
 def test_ways_to_write_one(text: str) -> None:
     template = read_template(text)
@@ -49,15 +55,25 @@ def test_slots() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [
-        ("", "holds no call"), ("pick", r"expected '\('"), ("pick(object)", "expected '='"),
+    ("text", "message"),
+    [
+        ("", "holds no call"),
+        ("pick", r"expected '\('"),
+        ("pick(object)", "expected '='"),
         ("____; pick(object=a)", "only the last"),
-        ("pick(object=a, object=b)", "twice"), ('pick(object="a', "expected"), ("pick(object=____ ____)", "one slot"),
-        ("fly()", "'fly' is no skill"), ("pick()", "needs 'object'"), ("pick(to=____)", "no argument 'to'"),
-        ("turn(by=100)", "not allowed by the skill"), ("turn(by=1___)", "texts only"),
+        ("pick(object=a, object=b)", "twice"),
+        ('pick(object="a', "expected"),
+        ("pick(object=____ ____)", "one slot"),
+        ("fly()", "'fly' is no skill"),
+        ("pick()", "needs 'object'"),
+        ("pick(to=____)", "no argument 'to'"),
+        ("turn(by=100)", "not allowed by the skill"),
+        ("turn(by=1___)", "texts only"),
         ("turn(fast=yes)", "not allowed"),
-        ('place(object="a", target="sky")', "not allowed"), ('place(object="a", target="s____")', "no choice"),
-        ('turn(by="1")', "not allowed"), ("pick(object=" + "a" * 300 + ")", "a canvas holds 64"),
+        ('place(object="a", target="sky")', "not allowed"),
+        ('place(object="a", target="s____")', "no choice"),
+        ('turn(by="1")', "not allowed"),
+        ("pick(object=" + "a" * 300 + ")", "a canvas holds 64"),
         ("\x00<|turn>", "expected"),
     ],
 )
@@ -73,7 +89,7 @@ def text_of(model: Model, ids: Any) -> str:
 
 def test_all_but_the_slots_is_fixed(model: Model, pinner: Pinner, skills: SkillCatalogue) -> None:
     canvas = pinner.pin(read_template('place(object="red cube", target=____)'), skills)
-    (start, stop), = canvas.slots
+    ((start, stop),) = canvas.slots
     assert np.flatnonzero(~canvas.pins.mask).tolist() == list(range(start, stop))
     head = text_of(model, canvas.pins.ids[:start])
     assert head == '<|tool_call>call:place{object:<|"|>red cube<|"|>,target:<|"|>'
@@ -83,7 +99,7 @@ def test_all_but_the_slots_is_fixed(model: Model, pinner: Pinner, skills: SkillC
 def test_a_slot_takes_the_choices_and_padding_only(model: Model, pinner: Pinner, skills: SkillCatalogue) -> None:
     tokenizer = model.chat.tokenizer
     canvas = pinner.pin(read_template('place(object="a", target=____)'), skills)
-    (start, stop), = canvas.slots
+    ((start, stop),) = canvas.slots
     values = [tokenizer.encode(text) for text in ("table", "blue plate", "left")]
     assert stop - start == max(map(len, values))
     for position in range(start, stop):
@@ -95,7 +111,7 @@ def test_a_slot_takes_the_choices_and_padding_only(model: Model, pinner: Pinner,
 def test_padding_inside_a_slot_is_squeezed_out(model: Model, pinner: Pinner, skills: SkillCatalogue) -> None:
     tokenizer = model.chat.tokenizer
     canvas = pinner.pin(read_template('place(object="a", target=____); stop()'), skills)
-    (start, stop), = canvas.slots
+    ((start, stop),) = canvas.slots
     ids = canvas.pins.ids.copy()
     value = tokenizer.encode("left")
     assert len(value) < stop - start

@@ -34,7 +34,8 @@ def test_a_right_plan_is_valid(model: Model, skills: SkillCatalogue) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "said"), [
+    ("text", "code", "said"),
+    [
         (call("fly{}"), ErrorCode.UNKNOWN_SKILL, "'fly' is no skill of this robot"),
         (call("pick{}"), ErrorCode.BAD_ARGUMENT, "'object' is a required property"),
         (call("pick{object:3}"), ErrorCode.BAD_ARGUMENT, "pick.object: 3 is not of type 'string'"),
@@ -77,9 +78,40 @@ def test_confidence_is_that_of_the_least_sure_token(model: Model, skills: SkillC
     assert [s.confidence for s in steps] == pytest.approx([math.exp(-0.5), math.exp(-2.0)])
 
 
-WORDS = ["pick", "place", "turn", "stop", "fly", "call:", "{", "}", ",", "object:", "target:", "by:", "fast:", "speed:",
-         '<|"|>', "<|tool_call>", "<tool_call|>", "true", "null", "9", "-", "1e400", "left", "table", "<|channel>", "[",
-         "<|tool_call>call:pick{object:", "<|tool_call>call:turn{by:", '<|"|>left<|"|>', "}<tool_call|>", "nan", "]"]
+WORDS = [
+    "pick",
+    "place",
+    "turn",
+    "stop",
+    "fly",
+    "call:",
+    "{",
+    "}",
+    ",",
+    "object:",
+    "target:",
+    "by:",
+    "fast:",
+    "speed:",
+    '<|"|>',
+    "<|tool_call>",
+    "<tool_call|>",
+    "true",
+    "null",
+    "9",
+    "-",
+    "1e400",
+    "left",
+    "table",
+    "<|channel>",
+    "[",
+    "<|tool_call>call:pick{object:",
+    "<|tool_call>call:turn{by:",
+    '<|"|>left<|"|>',
+    "}<tool_call|>",
+    "nan",
+    "]",
+]
 
 
 @given(words=st.lists(st.sampled_from(WORDS), max_size=30), ended=st.booleans(), off=st.sets(st.sampled_from(["turn"])))

@@ -71,7 +71,8 @@ def test_a_right_answer_becomes_a_valid_plan(model: Model, desk_of: Callable[...
     plan = desk.ask("put the red cube to the left")
     assert plan.status is Status.CONVERGED and plan.valid and not plan.stale and plan.error_code is ErrorCode.NONE
     assert [(s.skill, dict(s.arguments)) for s in plan.steps] == [
-        ("pick", {"object": "red cube"}), ("place", {"object": "red cube", "target": "left"}),
+        ("pick", {"object": "red cube"}),
+        ("place", {"object": "red cube", "target": "left"}),
     ]
     assert plan.denoising_steps == 2 and plan.canvases == 1 and plan.step_budget == 12
     assert (plan.camera, plan.frame_id, plan.observation_stamp_ns) == ("front", "front_optical", 5 * 10**9)
@@ -80,9 +81,12 @@ def test_a_right_answer_becomes_a_valid_plan(model: Model, desk_of: Callable[...
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [
-        ("I can not.", ErrorCode.NO_CALLS), (call("fly{}"), ErrorCode.UNKNOWN_SKILL),
-        (call("turn{by:900}"), ErrorCode.BAD_ARGUMENT), ("<|tool_call>call:pick{object:", ErrorCode.TRUNCATED),
+    ("answer", "code"),
+    [
+        ("I can not.", ErrorCode.NO_CALLS),
+        (call("fly{}"), ErrorCode.UNKNOWN_SKILL),
+        (call("turn{by:900}"), ErrorCode.BAD_ARGUMENT),
+        ("<|tool_call>call:pick{object:", ErrorCode.TRUNCATED),
     ],
 )
 def test_a_wrong_answer_is_never_valid(
@@ -219,7 +223,9 @@ def test_a_newer_task_takes_the_place(model: Model, desk_of: Callable[..., Desk]
     second, third = desk.submit(), desk.submit()
     script.go.set()
     assert [desk.seen.plan(t).status for t in (first, second, third)] == [
-        Status.PREEMPTED, Status.PREEMPTED, Status.STEP_LIMIT,
+        Status.PREEMPTED,
+        Status.PREEMPTED,
+        Status.STEP_LIMIT,
     ]
 
 
@@ -252,10 +258,15 @@ def test_inhibit_stops_all_until_it_is_lifted(model: Model, desk_of: Callable[..
     assert desk.ask().valid
 
 
-@pytest.mark.parametrize(("task", "code"), [
-    ({"text": " "}, ErrorCode.BAD_TASK), ({"budget": -1.0}, ErrorCode.BAD_TASK),
-    ({"template_text": "fly()"}, ErrorCode.BAD_TASK), ({"text": "word " * 5000}, ErrorCode.CONTEXT_FULL),
-])
+@pytest.mark.parametrize(
+    ("task", "code"),
+    [
+        ({"text": " "}, ErrorCode.BAD_TASK),
+        ({"budget": -1.0}, ErrorCode.BAD_TASK),
+        ({"template_text": "fly()"}, ErrorCode.BAD_TASK),
+        ({"text": "word " * 5000}, ErrorCode.CONTEXT_FULL),
+    ],
+)
 def test_unusable_tasks_are_refused(model: Model, desk_of: Callable[..., Desk], task: Any, code: ErrorCode) -> None:
     desk = desk_of(Says(model, call("stop{}")))
     plan = desk.ask(**task)
@@ -484,4 +495,8 @@ def test_a_plan_can_be_made_again_from_its_seed(desks: Callable[..., Desk]) -> N
         plans.append(desk.ask("turn", template_text="turn(by=____); ____"))
     one, two = plans
     assert (one.text, one.steps, one.denoising_steps, one.mean_entropy) == (
-        two.text, two.steps, two.denoising_steps, two.mean_entropy)
+        two.text,
+        two.steps,
+        two.denoising_steps,
+        two.mean_entropy,
+    )

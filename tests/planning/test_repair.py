@@ -90,7 +90,7 @@ def test_what_stands_in_an_earlier_canvas_cannot_be_mended(bench: Bench) -> None
 
 def test_pinned_tokens_stay_pinned_and_slots_keep_what_they_allow(bench: Bench) -> None:
     pinned = bench.pinner.pin(read_template('place(object="red cube", target=____); stop()'), bench.skills)
-    (start, stop), = pinned.slots
+    ((start, stop),) = pinned.slots
     canvas = pinned.pins.ids.copy()
     mixed = bench.tokenizer.encode("blue table")[: stop - start]
     canvas[start : start + len(mixed)] = mixed

@@ -45,7 +45,8 @@ def test_skills_are_switched_off_and_on(skills: SkillCatalogue) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "message"), [
+    ("path", "value", "message"),
+    [
         (["skills"], [], "skills: "),
         (["skills", 0, "name"], "pick up", "skills[0].name"),
         (["skills", 1, "name"], "pick", "skills[1].name: 'pick' is there twice"),
