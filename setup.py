@@ -20,7 +20,12 @@ RUNTIME = [
     "tokenizers>=0.21",
     "typer>=0.15",
 ]
-TEST = ["hypothesis>=6.100", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"]
+# Compiles the kernels. 13.0 is the oldest that knows sm_110; what a newer one writes, a driver of CUDA 13.0 cannot read.
+NVRTC = "nvidia-cuda-nvrtc==13.0.*"
+TEST = [
+    *("hypothesis>=6.100", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"),
+    f"{NVRTC}; sys_platform == 'linux' and platform_machine == 'x86_64'",
+]
 ORACLE = ["pillow>=11.0", "torch==2.13.0", "transformers==5.23.0"]
 # ROS 2 Jazzy as wheels, for machines without a ROS installation: what the nodes import, and what builds dgemma_msgs.
 # Exact, because a newer name would be of another distribution.
@@ -34,7 +39,7 @@ ROS = [
     *("ros-python-cmake-module==0.11.1", "catkin_pkg>=1.0", "cmake>=3.20", "ninja>=1.11"),
 ]
 # Beside TensorRT itself, which comes with JetPack, elsewhere from NVIDIA.
-TENSORRT = ["cuda-bindings>=13.0", "nvidia-cuda-nvrtc>=13.0"]
+TENSORRT = ["cuda-bindings>=13.0", NVRTC]
 LINT = ["import-linter>=2.0", "mypy>=1.15", "ruff>=0.11", "types-PyYAML"]
 
 

@@ -19,13 +19,13 @@ from tests.trt import bindings
 from tests.trt.conftest import Built
 
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="TensorRT's bindings are for Linux")
+
+
 @pytest.mark.parametrize("major", list(bindings.TENSORRT))
 def test_under_stubs(major: int, checkpoint: Folders, built: Built, tmp_path: Path) -> None:
     if not bindings.ready(major):
-        try:
-            bindings.make()
-        except (subprocess.CalledProcessError, OSError) as error:
-            pytest.skip(f"TensorRT {major}'s bindings are not installed and could not be ({error})")
+        bindings.make()  # fails where it cannot: a check that did not run must not look like one that passed
     environment = {**os.environ, "PYTHONPATH": bindings.path(major)}
     done = subprocess.run(
         [sys.executable, "-m", "tests.trt.under_stubs", str(checkpoint("images")), str(built("images")), str(tmp_path)],
@@ -45,7 +45,7 @@ def test_under_stubs(major: int, checkpoint: Folders, built: Built, tmp_path: Pa
 @pytest.mark.parametrize("major", list(bindings.TENSORRT))
 def test_without_a_driver_it_is_one_line(major: int, built: Built) -> None:
     if not bindings.ready(major):
-        pytest.skip(f"TensorRT {major}'s bindings are not installed")
+        bindings.make()
     command = [sys.executable, "-m", "dgemma_ros.cli", "build", str(built("plain")), "--target", "thor"]
     environment = {**os.environ, "PYTHONPATH": bindings.path(major)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)

@@ -192,6 +192,31 @@ def test_canvas_equals_numpy(emulated: Emulated, count: int, kind: str) -> None:
             assert np.isclose(ours.mean_entropy, theirs.mean_entropy, rtol=1e-5, atol=1e-8, equal_nan=True)
 
 
+def hold_report(name: str, report: str) -> None:
+    """ptxas's report: each kernel without stack and spills, its registers enough for a whole block of threads."""
+    frames = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", report)
+    registers = re.findall(r"Used (\d+) registers", report)
+    assert len(frames) == len(registers) == (3 if name == kernels.ROW_STATS else 1), report
+    assert all(frame == ("0", "0", "0") for frame in frames), report
+    assert "warning" not in report
+    threads = 512 if name == kernels.ROW_STATS else kernels.MAX_CANVAS
+    assert all(int(used) * threads <= 65536 for used in registers), report
+
+
+# `make test` brings NVRTC where it runs; elsewhere this skips by name.
+@pytest.mark.skipif(kernels.nvrtc() is None, reason="NVRTC is not installed (pip install nvidia-cuda-nvrtc)")
+@pytest.mark.parametrize("architecture", kernels.ARCHITECTURES)
+@pytest.mark.parametrize("name", list(kernels.SOURCES))
+def test_nvrtc_needs_no_header_and_spills_nothing(name: str, architecture: int) -> None:
+    text = kernels.ptx(name, architecture).decode()
+    assert f".target sm_{architecture}" in text
+    assert f".entry dgemma_{name}" in text
+    library = kernels.nvrtc()
+    assert library is not None
+    source = kernels.SOURCES[name].read_bytes()
+    hold_report(name, kernels.by_nvrtc(library, name, source, f"sm_{architecture}", "--ptxas-options=-v")[1])
+
+
 @pytest.mark.skipif(kernels.find_nvcc() is None, reason="nvcc is not installed")
 @pytest.mark.parametrize("architecture", kernels.ARCHITECTURES)
 @pytest.mark.parametrize("name", list(kernels.SOURCES))
@@ -200,24 +225,7 @@ def test_nvcc_spills_nothing(name: str, architecture: int, tmp_path: Path) -> No
     done = subprocess.run(
         [*command, "-o", str(tmp_path / "out"), str(kernels.SOURCES[name])], capture_output=True, text=True, check=True
     )
-    report = done.stderr + done.stdout
-    frames = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", report)
-    assert len(frames) == (3 if name == kernels.ROW_STATS else 1)
-    assert all(frame == ("0", "0", "0") for frame in frames), report
-    assert "warning" not in report
-    threads = 512 if name == kernels.ROW_STATS else kernels.MAX_CANVAS
-    assert all(int(used) * threads <= 65536 for used in re.findall(r"Used (\d+) registers", report))
-
-
-@pytest.mark.skipif(
-    kernels.nvrtc() is None, reason="NVRTC is not installed (pip install nvidia-cuda-nvrtc, 90 MB: not in make test)"
-)
-@pytest.mark.parametrize("architecture", kernels.ARCHITECTURES)
-@pytest.mark.parametrize("name", list(kernels.SOURCES))
-def test_nvrtc_needs_no_header(name: str, architecture: int) -> None:
-    text = kernels.ptx(name, architecture).decode()
-    assert f".target sm_{architecture}" in text
-    assert f".entry dgemma_{name}" in text
+    hold_report(name, done.stderr + done.stdout)
 
 
 @pytest.mark.skipif(kernels.find_nvcc() is None, reason="nvcc is not installed")

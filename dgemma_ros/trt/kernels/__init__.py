@@ -38,7 +38,7 @@ def ptx(name: str, architecture: int) -> bytes:
     Raises :class:`BackendError` where neither is there, or the architecture is unknown to it.
     """
     if (library := nvrtc()) is not None:
-        return _by_nvrtc(library, SOURCES[name].name, SOURCES[name].read_bytes(), architecture)
+        return by_nvrtc(library, SOURCES[name].name, SOURCES[name].read_bytes(), f"compute_{architecture}")[0]
     if (nvcc := find_nvcc()) is not None:
         return _by_nvcc(nvcc, SOURCES[name], architecture)
     raise BackendError(
@@ -61,7 +61,7 @@ def nvrtc() -> ctypes.CDLL | None:
                 ctypes.CDLL(str(builtins))  # it looks for these by name only, and they lie outside the system's path
             library = ctypes.CDLL(path)
             with suppress(BackendError):  # a library without its builtins loads, but compiles nothing
-                _by_nvrtc(library, "probe", b"__global__ void probe() {}", ARCHITECTURES[0])
+                by_nvrtc(library, "probe", b"__global__ void probe() {}", f"compute_{ARCHITECTURES[0]}")
                 return library
     return None
 
@@ -85,17 +85,22 @@ def _by_nvcc(nvcc: str, source: Path, architecture: int) -> bytes:
         return out.read_bytes()
 
 
-def _by_nvrtc(library: ctypes.CDLL, name: str, source: bytes, architecture: int) -> bytes:
+def by_nvrtc(library: ctypes.CDLL, name: str, source: bytes, target: str, *more: str) -> tuple[bytes, str]:
+    """PTX and the compiler's log; ``target`` compute_N or sm_N, ``more`` options of NVRTC's.
+
+    With sm_N the PTX is assembled, too, so that ``--ptxas-options=-v`` has registers and spills reported in the log.
+    Raises :class:`BackendError` where NVRTC refuses the source or an option.
+    """
     program = ctypes.c_void_p()
     _check(library, library.nvrtcCreateProgram(ctypes.byref(program), source, name.encode(), 0, None, None))
     try:
-        options = [f"--gpu-architecture=compute_{architecture}".encode(), *(option.encode() for option in OPTIONS)]
+        options = [option.encode() for option in (f"--gpu-architecture={target}", *more, *OPTIONS)]
         compiled = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+        log = _text(library, program, "ProgramLog").rstrip(b"\0").decode(errors="replace")
         if compiled:
-            log = _text(library, program, "ProgramLog").decode(errors="replace")
             reason = f"{_error(library, compiled)} {_line(log)}".rstrip()
-            raise BackendError(f"NVRTC refused {name} for sm_{architecture}: {reason}")
-        return _text(library, program, "PTX").rstrip(b"\0")
+            raise BackendError(f"NVRTC refused {name} for {target}: {reason}")
+        return _text(library, program, "PTX").rstrip(b"\0"), log
     finally:
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
