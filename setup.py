@@ -20,7 +20,7 @@ RUNTIME = [
     "tokenizers>=0.21",
     "typer>=0.15",
 ]
-# Compiles the kernels. 13.0 is the oldest that knows sm_110; what a newer one writes, a driver of CUDA 13.0 cannot read.
+# Compiles the kernels. 13.0 is the oldest that knows sm_110, and what it writes every driver of CUDA 13 can read.
 NVRTC = "nvidia-cuda-nvrtc==13.0.*"
 TEST = [
     *("hypothesis>=6.100", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"),

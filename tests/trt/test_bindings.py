@@ -18,7 +18,6 @@ from tests.conftest import Folders
 from tests.trt import bindings
 from tests.trt.conftest import Built
 
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="TensorRT's bindings are for Linux")
 
 
