@@ -6,6 +6,7 @@ is a high percentile: a plan that is a step shorter than it might have been is b
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,8 @@ SMALLEST = 256
 DRIFT = 1.5
 """Steps that take so many times as long (or as short) as they did when warming up are worth a word."""
 RECENT = 16
+FRESH = 2.0
+"""Seconds after which nobody knows any more how long a step takes: then one is tried to find out."""
 
 Clock = Callable[[], float]
 
@@ -30,9 +33,13 @@ def bucket(tokens: int) -> int:
 
 
 class StepTimes:
-    """What steps took, seconds. Written by the thread that owns the model; others may read :attr:`drift`."""
+    """What steps took, seconds. For the thread that owns the model; others may read :attr:`drift` and
+    :attr:`shortest`.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._last = (-math.inf, 0.0)
         self._times: dict[int, deque[float]] = {}
         self._usual: dict[int, float] = {}
         self._recent: deque[float] = deque(maxlen=RECENT)
@@ -43,7 +50,9 @@ class StepTimes:
     def record(self, tokens: int, seconds: float) -> None:
         """One step behind ``tokens`` of context took so long."""
         size = bucket(tokens)
-        self._times.setdefault(size, deque(maxlen=WINDOW)).append(seconds)
+        times = self._times.setdefault(size, deque(maxlen=WINDOW))
+        times.append(seconds)
+        self._last = (self._clock(), min(times))
         if size not in self._usual and len(self._times[size]) >= RECENT // 2:
             self.settle(size)
         if usual := self._usual.get(size, 0.0):
@@ -64,8 +73,14 @@ class StepTimes:
         return self._percentile(tokens, PERCENTILE)
 
     def typical(self, tokens: int) -> float:
-        """Seconds that the next step takes as likely as not."""
-        return self._percentile(tokens, 50.0)
+        """Seconds that the next step takes as likely as not; 0 where nothing is known of late."""
+        return self._percentile(tokens, 50.0) if self.shortest else 0.0
+
+    @property
+    def shortest(self) -> float:
+        """The quickest of the last steps, of the context size that was last met; 0 where nothing is known of late."""
+        when, shortest = self._last
+        return shortest if self._clock() - when < FRESH else 0.0
 
     def _percentile(self, tokens: int, percentile: float) -> float:
         known = [size for size, times in self._times.items() if times]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -19,52 +19,13 @@ import numpy as np
 from dgemma_ros.errors import ContextError
 from dgemma_ros.model import Model
 from dgemma_ros.planning.frames import FrameClock, clock_text
+from dgemma_ros.planning.jobs import MAX_TEXT
+from dgemma_ros.planning.memory import tokens_within, used_bytes
 from dgemma_ros.planning.prompt import LINE, make_pieces, words_ids
+from dgemma_ros.planning.segments import FRAME, NOTE, NOTHING, PLAN, SUMMARY, SYSTEM, TASK, Segment, Turn, kept
 from dgemma_ros.planning.skills import SkillCatalogue
-from dgemma_ros.planning.types import ContextInfo, Frame, SegmentInfo, Settings
+from dgemma_ros.planning.types import ContextInfo, Frame, Settings
 from dgemma_ros.runtime.contract import Floats, Ints
-from dgemma_ros.runtime.sequence import Snapshot
-
-SYSTEM, FRAME, TASK, PLAN = "system", "frame", "task", "plan"
-SUMMARY = 120
-NOTHING = np.zeros(0, np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """One entry of the log: plain words, then fixed ids.
-
-    ``carry`` is plain text of ours that belongs before the next entry's words: letters are never cut from letters.
-    """
-
-    kind: str
-    words: str
-    ids: Ints
-    types: Ints
-    carry: str
-    summary: str
-    tokens: int = 0
-    """In all, with the carry of the entry before."""
-    frame: Frame | None = None
-    """Whose picture it is, without its pixels."""
-    soft: Floats | None = None
-    turn: int = 0
-    """A task and its plan share a number: they are forgotten together."""
-
-    @property
-    def info(self) -> SegmentInfo:
-        """For people."""
-        return SegmentInfo(self.kind, self.tokens, None if self.frame is None else self.frame.stamp_ns, self.summary)
-
-
-@dataclass(frozen=True, eq=False)
-class Turn:
-    """A task that has been read and not been committed."""
-
-    task: Segment
-    snapshot: Snapshot
-    length: int
-    """Of the sequence behind the task."""
 
 
 class Context:
@@ -90,7 +51,8 @@ class Context:
         pieces = make_pieces(self.model.chat, skills, self._settings.thinking)
         count = len(pieces.system)
         if count + self.model.config.canvas_length > self.limit:
-            raise ContextError(f"the skills take {count} tokens; the context holds {self.limit}: raise context_tokens")
+            bound = "context_tokens" if self.limit == self._settings.context_tokens else "context_bytes"
+            raise ContextError(f"the skills take {count} tokens; the context holds {self.limit}: raise {bound}")
         sequence = self.model.sequence()
         sequence.append(pieces.system)
         self.pieces, self.sequence, self._base = pieces, sequence, sequence.snapshot()
@@ -98,6 +60,11 @@ class Context:
         self._system = Segment(SYSTEM, "", pieces.system, types, pieces.user, f"{len(skills.usable)} skills", count)
         self._keep(self._kept())
         self._read_again()
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the system turn asks for thoughts."""
+        return self._settings.thinking
 
     def update(self, settings: Settings) -> None:
         """Takes other bounds, and forgets what is beyond them."""
@@ -128,7 +95,22 @@ class Context:
         segment = Segment(FRAME, f"{clock} ", span, types, LINE, clock, frame=bare, soft=soft)
         if len(self.pieces.system) + len(span) + 2 * self.model.config.canvas_length > self.limit:
             raise ContextError(f"a picture of {len(span)} tokens does not fit: the context holds {self.limit}")
-        self.tidy(len(span) + len(clock) + 2, frames=1)
+        self.tidy(len(span) + len(clock) + 2 + self.model.config.canvas_length, frames=1)
+        self._append(segment)
+        self._publish_info()
+
+    def add_note(self, text: str) -> None:
+        """Reads anybody's words into the open user turn, as a line of their own; they ask for no answer.
+
+        Raises :class:`ContextError`, with nothing read, where they cannot fit.
+        """
+        line = " ".join(text[:MAX_TEXT].split())
+        # It ends in a line break, over which words do not grow together: the one other place to cut.
+        segment = Segment(NOTE, f"note: {line}{LINE}", NOTHING, NOTHING, "", line[:SUMMARY])
+        needed = len(self._ids(segment, self._carry))
+        if len(self.pieces.system) + needed + 2 * self.model.config.canvas_length > self.limit:
+            raise ContextError(f"a note of {needed} tokens does not fit: the context holds {self.limit}")
+        self.tidy(needed + self.model.config.canvas_length, notes=1)
         self._append(segment)
         self._publish_info()
 
@@ -182,37 +164,25 @@ class Context:
     @property
     def limit(self) -> int:
         """Tokens that the context may hold, a canvas included."""
-        return min(self._settings.context_tokens, self.model.config.text.max_positions)
+        return self.limit_of(self._settings)
 
-    def tidy(self, room: int = 0, frames: int = 0) -> bool:
-        """Forgets what is beyond the bounds, with room wanted for more tokens and frames; whether anything was."""
-        kept = self._kept(room, frames)
+    def limit_of(self, settings: Settings) -> int:
+        """:attr:`limit`, as other settings would have it."""
+        most = min(settings.context_tokens, self.model.config.text.max_positions)
+        return min(most, tokens_within(self.model, settings.context_bytes)) if settings.context_bytes else most
+
+    def tidy(self, room: int = 0, frames: int = 0, notes: int = 0) -> bool:
+        """Forgets what is beyond the bounds, with room wanted for more tokens, frames and notes; whether anything was."""
+        kept = self._kept(room, frames, notes)
         if len(kept) == len(self._log):
             return False
         self._keep(kept)
         self._read_again()
         return True
 
-    def _kept(self, room: int = 0, more: int = 0) -> list[Segment]:
-        """The log without its oldest frames and turns, as far as the bounds ask.
-
-        Beyond a bound a quarter goes at once: reading again is dear, so it should be rare where there is much to read.
-        """
-        bounds = self._settings
-        frames = [segment for segment in self._log if segment.kind == FRAME]
-        turns = sorted({segment.turn for segment in self._log if segment.turn})
-        most = bounds.max_frames - more
-        excess = len(frames) - most + bounds.max_frames // 4 if len(frames) > most else 0
-        gone = {id(segment) for segment in frames[:excess]}
-        old = set(turns[: max(0, len(turns) - bounds.max_turns)])
-        log = [segment for segment in self._log if id(segment) not in gone and segment.turn not in old]
+    def _kept(self, room: int = 0, frames: int = 0, notes: int = 0) -> list[Segment]:
         free = self.limit - len(self.pieces.system) - max(room, self.model.config.canvas_length)
-        if sum(segment.tokens for segment in log) > free:
-            free -= free // 4
-        while log and sum(segment.tokens for segment in log) > free:
-            first = log[0]
-            log = [s for s in log if s is not first and not (first.turn and s.turn == first.turn)]
-        return log
+        return kept(self._log, self._settings, free, frames, notes)
 
     def _keep(self, kept: list[Segment]) -> None:
         ids = {id(segment) for segment in kept}
@@ -261,6 +231,7 @@ class Context:
         self._info = ContextInfo(
             tokens=self.sequence.length,
             limit=self.limit,
+            bytes=used_bytes(self.model, self.sequence.length),
             segments=tuple(segment.info for segment in segments),
             dropped=MappingProxyType(dict(self._dropped)),
             rebuilds=self._rebuilds,

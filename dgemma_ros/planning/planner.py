@@ -1,15 +1,14 @@
 """The planner: frames and tasks in from any thread, each task's one plan out by its deadline.
 
-Three kinds of thread meet here. Callers only ever take a lock for a moment. One worker owns the model: it encodes
-frames, makes plans and keeps the context tidy, tasks first. The publisher's thread (see :mod:`publisher`) hands on
-plans that need no model, and watches the deadlines.
+Three kinds of thread meet here. Callers take a lock for a moment, and hand on the plans of tasks that they end without
+the model. One worker owns the model: it encodes frames, makes plans and keeps the context tidy, tasks first. The
+publisher's thread (see :mod:`publisher`) watches the deadlines.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -17,11 +16,12 @@ from dgemma_ros.errors import DgemmaError
 from dgemma_ros.model import Model
 from dgemma_ros.planning.answer import Outcome, Thinker
 from dgemma_ros.planning.budget import StepTimes
+from dgemma_ros.planning.chores import Chores, PlannerError
 from dgemma_ros.planning.context import Context
 from dgemma_ros.planning.frames import FrameEncoder, FrameGate
 from dgemma_ros.planning.jobs import Ending, Job, Queue, make_job, refusal
 from dgemma_ros.planning.plan_check import Checked, check
-from dgemma_ros.planning.publisher import Maker, Publisher
+from dgemma_ros.planning.publisher import LATE, Maker, Publisher
 from dgemma_ros.planning.record import percentiles
 from dgemma_ros.planning.skills import SkillCatalogue
 from dgemma_ros.planning.types import (
@@ -40,15 +40,15 @@ from dgemma_ros.planning.types import (
 )
 from dgemma_ros.planning.worker import Worker, warm_up
 
-Chore = Callable[[], object]
-
-
-class PlannerError(DgemmaError):
-    """The planner cannot do this now."""
+__all__ = ["Planner", "PlannerError"]
 
 
 class Planner:
     """Thread-safe. ``on_plan`` gets every task's plan, one call at a time; ``on_draft`` comes from the worker.
+
+    ``on_plan`` is called by the worker, by the publisher's thread, and by whoever calls what ends a task that needs no
+    model (refused, hopeless, preempted or cancelled while it waited): no hand-over between threads could be in time
+    for a budget of a millisecond. So do not hold a lock that it takes.
 
     Making one reads the skills into the model's context, and raises :class:`ContextError`, :class:`TokenizerError` or
     :class:`BackendError` where that fails. The model is the planner's alone until :meth:`close`, which leaves it open.
@@ -67,11 +67,10 @@ class Planner:
     ) -> None:
         self.model = model
         self._settings, self._skills = settings, skills
-        self._lock = threading.Condition()
-        self._owner = threading.Lock()  # whoever uses the model
+        self._lock = threading.RLock()
+        self._work = threading.Condition(self._lock)  # there is something for the worker
         self._queue = Queue()
         self._gate = FrameGate()
-        self._chores: deque[Chore] = deque()
         self._running: Job | None = None
         self._inhibited = self._stopping = self._closed = False
         self._thread: threading.Thread | None = None
@@ -81,7 +80,8 @@ class Planner:
         self._context = Context(model, skills, settings)
         self._thinker = Thinker(model, self._context.pieces.end)
         maker = Maker(model.folder.name, self._read, lambda: self._settings, self._forget)
-        self._publisher = Publisher(self._lock, maker, on_plan, on_event)
+        self._publisher = Publisher(self._lock, maker, self._times, on_plan, on_event)
+        self._chores = Chores(self._work, lambda error: self._publisher.event(EventKind.ERROR, _one_line(error)))
         self._worker = Worker(self._context, self._thinker, self._times, self._publisher, on_draft)
         self._worker.encoder = FrameEncoder(model, settings.image_tokens)
 
@@ -92,18 +92,18 @@ class Planner:
 
         Before :meth:`start` only. Raises :class:`BackendError` where the model does not run.
         """
-        self._need_model()
+        self._chores.need_model()
         try:
             warm_up(self._worker, self._settings, on_progress or (lambda text: None))
         finally:
-            self._owner.release()
+            self._chores.release_model()
 
     def start(self) -> None:
         """Begins to take frames and tasks. Raises :class:`PlannerError` where it runs, or the last step still hangs."""
         with self._lock:
             if self._closed:
                 raise PlannerError("the planner is closed")
-        self._need_model()
+        self._chores.need_model()
         with self._lock:
             self._stopping = False
             self._thread = threading.Thread(target=self._run, name="dgemma-worker", daemon=True)
@@ -117,9 +117,10 @@ class Planner:
         thread = self._thread
         with self._lock:
             self._stopping = True
-            self._end_all(Ending(Status.CANCELLED, ErrorCode.STOPPED, "the planner was stopped"))
+            self._end_all(self._stopped)
             self._gate.clear()
-            self._lock.notify_all()
+            self._work.notify()
+        self._publisher.flush()
         if thread is None or thread is threading.current_thread():
             return True
         thread.join(timeout)
@@ -131,6 +132,7 @@ class Planner:
         with self._lock:
             if self._running is not None:
                 self._publisher.end(self._running, self._running.ending or self._stopped)
+        self._publisher.flush()
         return False
 
     def close(self, timeout: float | None = 5.0) -> None:
@@ -152,30 +154,42 @@ class Planner:
                 return False
             taken = self._gate.offer(frame, self._settings.frame_rate)
             if taken:
-                self._lock.notify_all()
+                self._work.notify()
             return taken
 
+    def add_note(self, text: str) -> None:
+        """Anybody's words into the context, before the next task: what the model should know and not answer.
+
+        Empty ones are passed over; one that does not fit becomes an event.
+        """
+        if text.strip():
+            self._chores.ask(partial(self._use, partial(self._worker.note, text)))
+
     def submit(self, task: Task) -> None:
-        """Its plan comes through ``on_plan``, exactly one, whatever happens. Never blocks, never raises."""
+        """Its plan comes through ``on_plan``, exactly one, whatever happens. Never raises.
+
+        A task that needs no model, or that has no time for a single step, is answered before this returns, unless
+        another plan is being handed on just then.
+        """
         with self._lock:
             self._serial += 1
-            job = make_job(task, self._settings, self._serial, time.monotonic())
-            closed = self._closed
-            if not closed:
-                self._admit(job)
-        if closed:  # nobody else is left to tell
-            self._publisher.finish(job, Ending(Status.REJECTED, ErrorCode.STOPPED, "the planner is closed"))
+            self._admit(make_job(task, self._settings, self._serial, time.monotonic()))
+        self._publisher.flush()
 
     def cancel(self, task_id: str) -> bool:
         """Whether a task of that id was running or waiting; it is CANCELLED within a step."""
         ending = Ending(Status.CANCELLED, ErrorCode.STOPPED, "the task was cancelled")
         with self._lock:
-            return self._end_all(ending, lambda job: job.task.task_id == task_id) > 0
+            ended = self._end_all(ending, lambda job: job.task.task_id == task_id)
+        self._publisher.flush()
+        return ended > 0
 
     def cancel_all(self) -> int:
         """Cancels what runs and waits; how many tasks that was."""
         with self._lock:
-            return self._end_all(Ending(Status.CANCELLED, ErrorCode.STOPPED, "all tasks were cancelled"))
+            ended = self._end_all(Ending(Status.CANCELLED, ErrorCode.STOPPED, "all tasks were cancelled"))
+        self._publisher.flush()
+        return ended
 
     def inhibit(self, on: bool) -> None:
         """While on, nothing is planned: what runs and waits is cancelled, new tasks are refused."""
@@ -183,6 +197,7 @@ class Planner:
             self._inhibited = on
             if on:
                 self._end_all(Ending(Status.CANCELLED, ErrorCode.INHIBITED, "planning was inhibited"))
+        self._publisher.flush()
 
     # -- settings -------------------------------------------------------------------------------------------------
 
@@ -199,21 +214,19 @@ class Planner:
     def update(self, settings: Settings) -> None:
         """From the next task on. Raises :class:`SettingsError` where the skills would not fit the context any more."""
         needed = len(self._context.pieces.system) + self.model.config.canvas_length
-        if settings.context_tokens < needed:
-            raise SettingsError(f"context_tokens: {settings.context_tokens} is too small: the skills need {needed}")
+        if (limit := self._context.limit_of(settings)) < needed:
+            name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
+            raise SettingsError(f"{name}: {getattr(settings, name)} is too small: the skills need {needed} tokens")
         with self._lock:
-            old, self._settings = self._settings, settings
+            self._settings = settings
+        self._chores.ask(self._take_settings)
 
-            def take() -> None:
-                if old.image_tokens != settings.image_tokens:
-                    self._worker.encoder = FrameEncoder(self.model, settings.image_tokens)
-                self._context.update(settings)
-                if old.thinking != settings.thinking:
-                    self._context.declare(self._skills)
-
-            self._chores.append(take)
-            self._lock.notify_all()
-        self._do_chores_if_stopped()
+    def _take_settings(self) -> None:
+        settings, thinking = self._settings, self._context.thinking
+        self._worker.encoder = FrameEncoder(self.model, settings.image_tokens)
+        self._context.update(settings)
+        if thinking != settings.thinking:
+            self._context.declare(self._skills)
 
     def set_skill_enabled(self, name: str, on: bool) -> None:
         """At once: a plan that is being made is checked against what holds when it is done.
@@ -228,17 +241,13 @@ class Planner:
             if skills.off == self._skills.off:
                 return
             self._skills = skills
-            self._chores.append(lambda: self._context.declare(self._skills))
-            self._lock.notify_all()
-        self._do_chores_if_stopped()
+        self._chores.ask(lambda: self._context.declare(self._skills))
 
     def reset_context(self) -> None:
-        """Forgets frames, those that wait too, tasks and plans, before the next task."""
+        """Forgets frames, those that wait too, notes, tasks and plans, before the next task."""
         with self._lock:
             self._gate.clear()
-            self._chores.append(self._context.reset)
-            self._lock.notify_all()
-        self._do_chores_if_stopped()
+        self._chores.ask(self._context.reset)
 
     # -- what can be asked ----------------------------------------------------------------------------------------
 
@@ -248,38 +257,41 @@ class Planner:
 
     def statistics(self) -> Statistics:
         """The record since the planner was made."""
-        with self._lock:
-            record, running = self._publisher.record, self._running
+        with self._lock:  # copies only: whoever hands in a task should not wait for sums
+            record, running = self._publisher.record.copy(), self._running
             awake = self._thread is not None and not self._stopping
             state = "inhibited" if self._inhibited else "planning" if running else "idle"
-            return Statistics(
-                state=state if awake else "stopped",
-                running=running.task.task_id if running else "",
-                waiting=len(self._queue.waiting),
-                plans=dict(record.plans),
-                valid_plans=record.valid,
-                deadline_hits=record.hits,
-                deadline_misses=record.misses,
-                lateness=percentiles(record.lateness),
-                latency=percentiles(record.latency),
-                step_time=percentiles(list(self._worker.step_times)),
-                steps_per_plan=percentiles(record.steps),
-                step_drift=self._times.drift,
-                frames_taken=self._gate.taken,
-                frames_dropped={reason: count for reason, count in self._gate.dropped.items() if count},
-                repairs=record.repairs,
-                watchdog=record.watchdog,
-                context=self._context.info,
-                model=self.model.folder.name,
-                backend=self.model.session.backend,
-            )
+            waiting, taken, dropped = len(self._queue.waiting), self._gate.taken, dict(self._gate.dropped)
+        return Statistics(
+            state=state if awake else "stopped",
+            running=running.task.task_id if running else "",
+            waiting=waiting,
+            plans=dict(record.plans),
+            valid_plans=record.valid,
+            deadline_hits=record.hits,
+            deadline_misses=record.misses,
+            lateness=percentiles(record.lateness),
+            latency=percentiles(record.latency),
+            step_time=percentiles(list(self._worker.step_times)),
+            steps_per_plan=percentiles(record.steps),
+            step_drift=self._times.drift,
+            frames_taken=taken,
+            frames_dropped={reason: count for reason, count in dropped.items() if count},
+            repairs=record.repairs,
+            watchdog=record.watchdog,
+            context=self._context.info,
+            model=self.model.folder.name,
+            backend=self.model.session.backend,
+        )
 
     # -- inside: with the lock held -------------------------------------------------------------------------------
 
     def _admit(self, job: Job) -> None:
         wrong = refusal(job.task)
         ending: Ending | None = None
-        if wrong:
+        if self._closed:
+            ending = Ending(Status.REJECTED, ErrorCode.STOPPED, "the planner is closed")
+        elif wrong:
             ending = Ending(Status.REJECTED, ErrorCode.BAD_TASK, wrong)
         elif self._thread is None or self._stopping:
             ending = Ending(Status.REJECTED, ErrorCode.STOPPED, "the planner is stopped")
@@ -289,11 +301,14 @@ class Planner:
             self._publisher.end(job, ending)
             return
         ended = self._queue.admit(job, self._running, self._settings)
-        if all(other is not job for other, _ in ended):
-            self._publisher.watch(job)
         for other, why in ended:
             self._end(other, why)
-        self._lock.notify_all()
+        if all(other is not job for other, _ in ended):
+            if self._publisher.last_moment(job) <= time.monotonic():
+                self._end_all(LATE, lambda other: other is job)
+            else:
+                self._publisher.watch(job)
+                self._work.notify()
 
     def _end(self, job: Job, ending: Ending) -> None:
         if job is self._running:
@@ -325,25 +340,23 @@ class Planner:
                 with self._lock:
                     self._running = None
                     while not (self._stopping or self._chores or self._queue.waiting or self._gate.waiting):
-                        self._lock.wait()
+                        self._work.wait()
                     if self._stopping:
                         return
-                    chores = list(self._chores)
-                    self._chores.clear()
+                    chores = self._chores.take()
                     job = None if chores else self._queue.next()
                     frame = None if chores or job else self._gate.next()
                     self._running = job
                 for chore in chores:
-                    self._do(chore)
+                    self._chores.do(chore)
                 if job is not None:
                     self._plan(job)
                 elif frame is not None:
-                    self._do(partial(self._see, frame))
+                    self._chores.do(partial(self._use, partial(self._worker.see, frame)))
         finally:
             with self._lock:
                 self._running = None
-            self._owner.release()
-            self._do_chores_if_stopped()
+            self._chores.release_model()
 
     def _plan(self, job: Job) -> None:
         settings, skills = self._settings, self._skills
@@ -359,10 +372,10 @@ class Planner:
             code = ErrorCode.BACKEND if isinstance(error, DgemmaError) else ErrorCode.INTERNAL
             self._publisher.finish(job, Ending(Status.FAILED, code, _one_line(error)))
 
-    def _see(self, frame: Frame) -> None:
+    def _use(self, read: Callable[[], object]) -> None:
         try:
             self._mended()
-            self._worker.see(frame)
+            read()
         except Exception:
             self._broken = True
             raise
@@ -372,34 +385,6 @@ class Planner:
         if self._broken:
             self._context.declare(self._skills)
             self._broken = False
-
-    def _do(self, chore: Chore) -> None:
-        """Work in the background: an error is told and the planner goes on."""
-        try:
-            chore()
-        except Exception as error:
-            self._publisher.event(EventKind.ERROR, _one_line(error))
-
-    # -- inside: who has the model --------------------------------------------------------------------------------
-
-    def _need_model(self) -> None:
-        if not self._owner.acquire(blocking=False):
-            raise PlannerError("the planner is running, or its last step has not ended yet; stop it first")
-
-    def _do_chores_if_stopped(self) -> None:
-        """With no worker there, whoever asks does the work."""
-        while self._owner.acquire(blocking=False):
-            try:
-                with self._lock:
-                    chores = list(self._chores)
-                    self._chores.clear()
-                for chore in chores:
-                    self._do(chore)
-            finally:
-                self._owner.release()
-            with self._lock:
-                if not self._chores:
-                    return
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,12 +1,16 @@
 """Plans on their way out: each task's one plan is claimed, written and handed on here, by the deadline.
 
-A thread of its own hands on what needs no model (refused, preempted and cancelled tasks), and keeps watch: where a plan
-is not out shortly before its deadline, because a step hangs or the task still waits, it publishes what there is. The
-worker publishes its own plans. Plans are handed on one at a time, by one of these two threads, never by a caller's.
+Plans are handed on one at a time, by the thread that ends the task: the worker, or a caller for a task that needs no
+model. Where another plan is being handed on just then, its thread takes the next one along. A thread of its own keeps
+watch: where a plan is not out shortly before its deadline, because a step hangs or the task still waits, it publishes
+what there is.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
 import threading
 import time
 import uuid
@@ -15,9 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from dgemma_ros.planning.answer import Outcome
+from dgemma_ros.planning.budget import StepTimes
 from dgemma_ros.planning.jobs import Ending, Job
 from dgemma_ros.planning.plan_check import Checked, plan_text
 from dgemma_ros.planning.record import Record
@@ -43,22 +46,29 @@ class Maker:
 
 
 class Publisher:
-    """The way out of a planner. ``lock`` is the planner's."""
+    """The way out of a planner. ``lock`` is the planner's. Its thread goes before ordinary ones where the system lets
+    it (``ulimit -r``): it has little to do, and nothing may keep it from doing that in time.
+    """
 
     def __init__(
         self,
-        lock: threading.Condition,
+        lock: threading.RLock,
         maker: Maker,
+        times: StepTimes,
         on_plan: Callable[[Plan], None],
         on_event: Callable[[Event], None] | None,
     ) -> None:
         self.record = Record()
+        self.urgent = False
+        """Whether the thread has a real-time priority."""
         self._lock = lock
-        self._maker = maker
+        self._alarm = threading.Condition(lock)
+        self._next_alarm = math.inf
+        self._maker, self._times = maker, times
         self._on_plan, self._on_event = on_plan, on_event
         self._watched: dict[int, Job] = {}
         self._outbox: deque[tuple[Job, Ending]] = deque()
-        self._calling = threading.RLock()
+        self._calling = threading.Lock()
         self._closing = False
         self._overslept: deque[float] = deque(maxlen=SLEEPS)
         self._slack = 0.0
@@ -71,12 +81,13 @@ class Publisher:
     def watch(self, job: Job) -> None:
         """From now on the job has its plan by its deadline."""
         self._watched[job.serial] = job
-        self._lock.notify_all()
+        if self._due(job) < self._next_alarm:
+            self._alarm.notify()
 
     def end(self, job: Job, ending: Ending) -> None:
-        """The job gets its plan from the publisher's thread, without the model."""
-        self._outbox.append((job, ending))
-        self._lock.notify_all()
+        """The job's plan is to be handed on without the model, at the next :meth:`flush`."""
+        if self._claim(job):
+            self._outbox.append((job, ending))
 
     def lead(self, job: Job) -> float:
         """Seconds before a job's deadline at which what there is goes out.
@@ -86,29 +97,55 @@ class Publisher:
         half = self._maker.settings().publish_margin / 2
         return max(half, min(half + self._slack, (job.deadline - job.received) / 4))
 
+    def last_moment(self, job: Job) -> float:
+        """When it is too late to begin a job: not even a quick step would be done in time."""
+        margin = self._maker.settings().publish_margin / 2
+        return job.deadline - margin - self.lead(job) - self._times.shortest
+
+    def _due(self, job: Job) -> float:
+        return job.deadline - self.lead(job) if job.began else self.last_moment(job)
+
+    def _claim(self, job: Job) -> bool:
+        if job.claimed:
+            return False
+        job.claimed = True
+        self._watched.pop(job.serial, None)
+        self._maker.forget(job)
+        return True
+
     # -- without it -----------------------------------------------------------------------------------------------
 
     def finish(self, job: Job, ending: Ending | None = None, status: Status = Status.CONVERGED) -> bool:
         """Publishes a job's plan: its outcome with ``status``, or how it ended. False where it had one already."""
         with self._lock:
-            if job.claimed:
+            if not self._claim(job):
                 return False
-            job.claimed = True
-            self._watched.pop(job.serial, None)
-            self._maker.forget(job)
         with self._calling:
+            self._hand_on(job, ending, status)
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Hands on the plans of jobs that were ended; where a thread is handing one on, it does this afterwards."""
+        while self._outbox and self._calling.acquire(blocking=False):
             try:
-                plan = self._plan(job, ending, status)
-            except Exception as error:  # a defect of ours: the task gets its plan all the same
-                text = f"the plan could not be written: {_one_line(error)}"
-                plan = self._plan(job, Ending(Status.FAILED, ErrorCode.INTERNAL, text), Status.FAILED)
-            self._guard(self._on_plan, plan)
+                if self._outbox:
+                    self._hand_on(*self._outbox.popleft(), Status.FAILED)
+            finally:
+                self._calling.release()
+
+    def _hand_on(self, job: Job, ending: Ending | None, status: Status) -> None:
+        try:
+            plan = self._plan(job, ending, status)
+        except Exception as error:  # a defect of ours: the task gets its plan all the same
+            text = f"the plan could not be written: {_one_line(error)}"
+            plan = self._plan(job, Ending(Status.FAILED, ErrorCode.INTERNAL, text), Status.FAILED)
+        self._guard(self._on_plan, plan)
         with self._lock:
             late = self.record.add(plan)
         if late:
             text = f"{plan.status} {1e3 * (plan.finished - plan.deadline):.1f} ms after the deadline"
             self.event(EventKind.DEADLINE_MISSED, text, job.task.task_id)
-        return True
 
     def event(self, kind: EventKind, text: str, task_id: str = "") -> None:
         """Tells whoever listens."""
@@ -119,9 +156,11 @@ class Publisher:
         """Publishes what is left and ends the thread. Idempotent."""
         with self._lock:
             self._closing = True
-            self._lock.notify_all()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._alarm.notify()
+        self._thread.join()
+        with self._calling:  # whoever hands on a plan is done with it, and takes the rest along
+            pass
+        self.flush()
 
     def _guard(self, callback: Callable[[Any], None], value: Any) -> None:
         """A listener's error is the listener's."""
@@ -138,30 +177,32 @@ class Publisher:
     # -- the thread -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):  # not allowed, or not Linux
+            # Threads that a listener may start from here are ordinary ones.
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+            self.urgent = True
         while True:
             with self._lock:
-                while True:
-                    now = time.monotonic()
-                    due = [(job.deadline - self.lead(job), job) for job in self._watched.values()]
-                    overdue = [job for at, job in due if at <= now]
-                    if overdue or self._outbox:
-                        break
+                while not (overdue := self._overdue()):
                     if self._closing:
                         return
-                    alarm = min((at for at, _ in due), default=None)
-                    if not self._lock.wait(None if alarm is None else alarm - now) and alarm is not None:
+                    alarm, now = self._next_alarm, time.monotonic()
+                    if not self._alarm.wait(None if alarm == math.inf else alarm - now) and alarm < math.inf:
                         self._overslept.append(max(0.0, time.monotonic() - alarm))
-                        self._slack = float(np.percentile(self._overslept, 99))
-                outbox = list(self._outbox)
-                self._outbox.clear()
+                        self._slack = sorted(self._overslept)[99 * len(self._overslept) // 100]
             for job in overdue:
                 begun = job.outcome.canvases > 0
                 if self.finish(job, None if begun else LATE, Status.DEADLINE):
                     with self._lock:
                         self.record.watchdog += begun
                         job.ending = job.ending or LATE  # so that the worker stops
-            for job, ending in outbox:
-                self.finish(job, ending)
+
+    def _overdue(self) -> list[Job]:
+        """The jobs whose plans must go out now; otherwise when to look again."""
+        now = time.monotonic()
+        due = {job.serial: self._due(job) for job in self._watched.values()}
+        self._next_alarm = min(due.values(), default=math.inf)
+        return [job for job in self._watched.values() if due[job.serial] <= now]
 
     # -- writing a plan -------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from copy import copy
 
 import numpy as np
 
@@ -26,6 +27,12 @@ class Record:
         self.latency: deque[float] = deque(maxlen=KEPT)
         self.steps: deque[float] = deque(maxlen=KEPT)
         self.step_times: deque[float] = deque(maxlen=KEPT)
+
+    def copy(self) -> Record:
+        """As it is now."""
+        other = Record()
+        other.__dict__ |= {name: copy(value) for name, value in self.__dict__.items()}
+        return other
 
     def add(self, plan: Plan) -> bool:
         """Counts a plan; whether it was late."""

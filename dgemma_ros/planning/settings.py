@@ -61,6 +61,8 @@ class Settings:
     """Frames kept in the context."""
     max_turns: int = _range(1, 0, 1_000_000)
     """Earlier tasks kept in the context, with their plans."""
+    max_notes: int = _range(8, 1, 1_000_000)
+    """Notes kept in the context."""
     image_tokens: int = _range(0, 0, 1 << 20)
     """Soft tokens a frame may take; 0 for the checkpoint's own."""
     seed: int = _range(0, 0, 2**63 - 1)
@@ -77,6 +79,8 @@ class Settings:
     repair: bool = True
     context_tokens: int = _range(4096, 16, 1 << 30)
     """Tokens that may be remembered; never more than the model's positions allow."""
+    context_bytes: int = _range(0, 0, 1 << 50)
+    """Bytes of keys and values that what is remembered may take; 0 leaves it to ``context_tokens``."""
 
     def __post_init__(self) -> None:
         for name, kind in (("preemption", Preemption), ("late_policy", LatePolicy), ("stale_policy", StalePolicy)):

@@ -218,7 +218,7 @@ class EventKind(_Name):
     TASK_STARTED = auto()
     FRAME_ENCODED = auto()
     REMEMBERED = auto()
-    """A task and its plan are in the context."""
+    """A task and its plan, or a note, are in the context."""
     CONTEXT_REBUILT = auto()
     """Something was forgotten, and the rest read again."""
     STEP_TIME_DRIFT = auto()
@@ -254,6 +254,7 @@ class ContextInfo:
 
     tokens: int
     limit: int
+    """Of tokens, as the bounds in tokens and in bytes have it."""
     segments: tuple[SegmentInfo, ...]
     dropped: Mapping[str, int]
     """How many segments were forgotten so far, by kind."""
@@ -261,6 +262,8 @@ class ContextInfo:
     newest_stamp_ns: int | None
     newest_age: float | None
     """Seconds since the newest frame arrived."""
+    bytes: int = 0
+    """Of keys and values in the KV cache."""
 
     @property
     def frames(self) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from dgemma_ros.errors import ContextError, ImageError
 from dgemma_ros.planning.answer import Outcome, Request, Thinker
 from dgemma_ros.planning.budget import Budget, StepTimes
-from dgemma_ros.planning.context import Context, Turn
+from dgemma_ros.planning.context import Context
 from dgemma_ros.planning.drafts import draft_of
 from dgemma_ros.planning.frames import FrameEncoder
 from dgemma_ros.planning.jobs import Ending, Job
@@ -25,6 +25,7 @@ from dgemma_ros.planning.plan_check import Checked, plan_text
 from dgemma_ros.planning.prompt import answer_ids
 from dgemma_ros.planning.publisher import LATE, Publisher
 from dgemma_ros.planning.repair import ATTEMPTS, Repairer
+from dgemma_ros.planning.segments import Turn
 from dgemma_ros.planning.skills import SkillCatalogue
 from dgemma_ros.planning.template import TemplateError, read_template
 from dgemma_ros.planning.types import ErrorCode, EventKind, Frame, PlanDraft, Settings, StalePolicy, Status
@@ -80,6 +81,16 @@ class Worker:
         self._tell_rebuilds()
         self.publisher.event(EventKind.FRAME_ENCODED, f"{frame.camera}: {len(soft)} soft tokens")
         return seconds
+
+    def note(self, text: str) -> None:
+        """Reads a note into the context; one that does not fit becomes an event."""
+        try:
+            self.context.add_note(text)
+        except ContextError as error:
+            self.publisher.event(EventKind.ERROR, f"a note: {error}")
+            return
+        self._tell_rebuilds()
+        self.publisher.event(EventKind.REMEMBERED, f"a note; {self.context.info.tokens} tokens")
 
     def room_for_frames(self, job: Job, settings: Settings) -> int:
         """How many frames may be encoded on a task's own way: as many as take a quarter of its time."""

@@ -193,7 +193,7 @@ def test_a_step_that_would_be_late_is_not_begun(model: Model, desk_of: Callable[
         return Says(model, PICK)(asked)[0], 1.0
 
     desk = desk_of(slow, start=False, publish_margin=0.1)
-    for _ in range(50):
+    for _ in range(10):
         desk.planner._times.record(400, 0.05)
     desk.planner.start()
     plan = desk.ask(budget=1.0)
@@ -292,6 +292,57 @@ def test_stale_cameras(model: Model, desk_of: Callable[..., Desk]) -> None:
     assert desk.ask().error_code is ErrorCode.NO_FRAME
 
 
+def test_what_needs_no_model_is_answered_before_submit_returns(model: Model, desk_of: Callable[..., Desk]) -> None:
+    script = Held(Says(model, PICK))
+    desk = desk_of(script, preemption="queue")
+    for _ in range(20):
+        desk.planner._times.record(400, 0.1)
+    first, second = desk.submit(), desk.submit()
+    assert script.inside.wait(30)
+    hopeless, unusable = desk.submit(budget=0.1), desk.submit("")
+    assert [p.task_id for p in desk.seen.plans] == [hopeless, unusable]  # no thread had to wake up for them
+    assert desk.seen.plan(hopeless).error_code is ErrorCode.LATE
+    assert desk.planner.cancel(second) and desk.seen.plans[-1].task_id == second
+    script.go.set()
+    assert desk.seen.plan(first).valid
+
+
+def test_a_step_is_tried_where_none_was_timed_of_late(model: Model, desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(Says(model, PICK))
+    times = desk.planner._times
+    times._clock = lambda: time.monotonic() - 10.0
+    for _ in range(100):
+        times.record(400, 5.0)
+    times._clock = time.monotonic
+    assert desk.ask(budget=2.0).denoising_steps > 0
+
+
+def test_a_listener_may_submit(model: Model, desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(Says(model, PICK))
+    left = 50
+
+    def answer(plan: object) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            desk.submit(budget=1e-6)  # ends at once, without the listener being called inside itself
+
+    listen, depth = desk.seen.on_plan, 0
+
+    def on_plan(plan: Any) -> None:
+        nonlocal depth
+        depth += 1
+        assert depth == 1
+        listen(plan)
+        answer(plan)
+        depth -= 1
+
+    desk.planner._publisher._on_plan = on_plan
+    desk.submit(budget=1e-6)
+    desk.seen.wait(lambda: len(desk.seen.plans) == 51)
+    assert not [e for e in desk.seen.events if e.kind is EventKind.ERROR]
+
+
 # -- memory -----------------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +382,24 @@ def test_frames_that_come_while_planning_are_read_afterwards(model: Model, desk_
     desk.seen.wait(lambda: any(e.kind is EventKind.FRAME_ENCODED for e in desk.seen.events))
     assert desk.planner.context_info().newest_stamp_ns == 2 * 10**9
     assert desk.planner.statistics().frames_dropped == {"replaced": 2}
+
+
+def test_notes_are_read_before_the_next_task(model: Model, desk_of: Callable[..., Desk]) -> None:
+    script = Held(said := Says(model, call("stop{}")))
+    desk = desk_of(script, preemption="queue")
+    first = desk.submit()
+    assert script.inside.wait(30)
+    desk.planner.add_note("the gripper is broken"), desk.planner.add_note(" "), desk.planner.add_note("x " * 9000)
+    second = desk.submit("go on")
+    script.go.set()
+    assert desk.seen.plan(first).valid and "gripper" not in said.read(0)
+    assert desk.seen.plan(second).valid and "note: the gripper is broken\ngo on<turn|>" in said.read()
+    kinds = [s.kind for s in desk.planner.context_info().segments]
+    assert kinds.count("note") == 1
+    assert [e.text for e in desk.seen.events if e.kind is EventKind.ERROR and "a note" in e.text]
+    assert desk.planner.stop(30)
+    desk.planner.add_note("no worker is needed")
+    assert desk.planner.context_info().segments[-1].summary == "no worker is needed"
 
 
 def test_settings_and_skills_change_live(model: Model, desk_of: Callable[..., Desk]) -> None:

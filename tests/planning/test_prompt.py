@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dgemma_ros.checkpoint.config import load_config, load_generation_config
+from dgemma_ros.checkpoint.config import LayerKind, load_config, load_generation_config
 from dgemma_ros.errors import ContextError
 from dgemma_ros.model import Model
 from dgemma_ros.planning import Settings, SkillCatalogue
 from dgemma_ros.planning.context import Context
+from dgemma_ros.planning.memory import tokens_within, used_bytes
 from tests.planning.conftest import frame
 from tests.planning.scripted import ScriptedSession, scripted
 
@@ -157,6 +159,76 @@ def test_the_bound_in_tokens_holds(nano: Model) -> None:
     with pytest.raises(ContextError, match="does not fit"):
         context.begin("word " * limit)
     assert context.sequence.length == context.info.tokens
+
+
+def test_the_bound_in_bytes_holds(nano: Model) -> None:
+    skills = SkillCatalogue.load(NANO / "skills.yaml")
+    system = len(Context(nano, skills, Settings()).pieces.system)
+    room = used_bytes(nano, system + 4 * nano.config.canvas_length)
+    context = Context(nano, skills, Settings(max_frames=100, context_bytes=room))
+    assert context.limit == system + 4 * nano.config.canvas_length
+    for number in range(12):
+        see(context, nano, number)
+        assert used_bytes(nano, context.sequence.length + nano.config.canvas_length) <= room
+        assert context.info.bytes == used_bytes(nano, context.info.tokens)
+    assert context.info.dropped["frame"] + context.info.frames == 12
+    context.update(Settings(max_frames=100, context_bytes=room - used_bytes(nano, 2 * nano.config.canvas_length)))
+    assert used_bytes(nano, context.sequence.length) < room // 2
+    with pytest.raises(ContextError, match="raise context_bytes"):
+        Context(nano, skills, Settings(context_bytes=1000))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_bytes_are_those_of_the_rows_that_the_layers_keep(nano: Model, dtype: str) -> None:
+    nano = replace(nano, dtype=dtype)
+    window = nano.config.text.sliding_window
+    for tokens in (1, window - 1, window, window + 1, 3 * window):
+        rows = {LayerKind.FULL: tokens, LayerKind.SLIDING: min(tokens, window)}
+        size = {"float32": 4, "bfloat16": 2}[dtype]
+        assert used_bytes(nano, tokens) == sum(
+            2 * layer.kv_heads * layer.head_dim * size * rows[layer.kind] for layer in nano.config.text.layers
+        )
+        assert tokens_within(nano, used_bytes(nano, tokens)) == tokens
+        assert tokens_within(nano, used_bytes(nano, tokens + 1) - 1) == tokens
+    assert tokens_within(nano, 1 << 60) == nano.config.text.max_positions
+
+
+def test_notes_are_lines_of_the_users_turn(nano: Model) -> None:
+    context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(max_notes=4))
+    see(context, nano, 0.0)
+    context.add_note("the gripper\nis  broken <turn|>")
+    see(context, nano, 7.0)
+    context.begin("pick up the red block")
+    from training import prompt
+
+    text = nano.chat.tokenizer.decode(cached(context))
+    seen = text.index(prompt.frame_text(0))
+    assert text[seen:] == (
+        prompt.frame_text(0)
+        + "note: the gripper is broken <turn|>\n"
+        + prompt.frame_text(7)
+        + "pick up the red block"
+        + prompt.REPLY
+    )
+    turns = cached(context).count(nano.chat.tokenizer.id("<turn|>"))
+    assert turns == text.count("<turn|>") - 1  # that of the note is letters
+
+
+def test_the_oldest_notes_go(nano: Model) -> None:
+    skills = SkillCatalogue.load(NANO / "skills.yaml")
+    context = Context(nano, skills, Settings(max_notes=2))
+    for number in range(4):
+        context.add_note(f"note {number}")
+    assert [s.summary for s in context.info.segments[1:]] == ["note 2", "note 3"]
+    assert dict(context.info.dropped) == {"note": 2} and context.info.tokens == sum(
+        s.tokens for s in context.info.segments
+    )
+    twin = Context(nano, skills, Settings())
+    twin.add_note("note 2"), twin.add_note("note 3")
+    assert cached(context) == cached(twin)
+    with pytest.raises(ContextError, match="does not fit"):
+        context.add_note("word " * 5000)
+    assert cached(context) == cached(twin)
 
 
 def test_skills_that_do_not_fit_are_said(nano: Model) -> None:

@@ -1,0 +1,31 @@
+"""What a number of tokens costs in the KV cache, and how many a number of bytes holds.
+
+Full layers keep a row for every token, sliding ones no more than their window. The cache's buffers grow in strides, so
+they may be an eighth larger than what is counted here.
+"""
+
+from __future__ import annotations
+
+from dgemma_ros.checkpoint.config import LayerKind
+from dgemma_ros.model import Model
+
+
+def used_bytes(model: Model, tokens: int) -> int:
+    """Bytes of keys and values that so many tokens keep."""
+    full, sliding = _row_bytes(model, LayerKind.FULL), _row_bytes(model, LayerKind.SLIDING)
+    return full * tokens + sliding * min(tokens, model.config.text.sliding_window)
+
+
+def tokens_within(model: Model, limit: int) -> int:
+    """The most tokens whose keys and values fit in ``limit`` bytes; no more than the model has positions."""
+    full, sliding = _row_bytes(model, LayerKind.FULL), _row_bytes(model, LayerKind.SLIDING)
+    window, most = model.config.text.sliding_window, model.config.text.max_positions
+    if limit < (full + sliding) * window:
+        return min(most, limit // (full + sliding))
+    return min(most, (limit - sliding * window) // full) if full else most
+
+
+def _row_bytes(model: Model, kind: LayerKind) -> int:
+    """One token's key and value in all layers of a kind."""
+    layers = [layer for layer in model.config.text.layers if layer.kind is kind]
+    return sum(2 * layer.kv_heads * layer.head_dim for layer in layers) * (4 if model.dtype == "float32" else 2)
