@@ -1,4 +1,4 @@
-"""What the planner node listens to while it is active: cameras, tasks, and the word to stop."""
+"""What the planner node listens to while it is active: cameras, tasks, notes, and the word to stop."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Inlets:
         transport: str,
         on_frame: Callable[[Frame], object],
         on_task: Callable[[Task], object],
+        on_note: Callable[[str], object],
         on_inhibit: Callable[[bool], object],
     ) -> None:
         self._node = node
@@ -37,6 +38,7 @@ class Inlets:
                 self.cameras.append(CameraInput(node, name, transport, on_frame, group))
             self._listen(String, topics.TASK, lambda m: on_task(plan_messages.task_of_text(m.data)), qos.TASKS, tasks)
             self._listen(msg.Task, topics.TASK_REQUEST, lambda m: on_task(plan_messages.task_of(m)), qos.TASKS, tasks)
+            self._listen(String, topics.NOTE, lambda m: on_note(m.data), qos.NOTES, tasks)
             self._listen(Bool, topics.INHIBIT, lambda m: on_inhibit(m.data), qos.INHIBIT, stops)
         except BaseException:  # a camera's name that is no topic
             self.close()

@@ -50,6 +50,8 @@ def load(
         planner = Planner(model, skills, settings, on_draft, on_plan, on_event)
         on_progress("warming up")
         planner.warm_up(on_progress)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: looking through it again and again would hold up every thread
     except BaseException:
         model.session.close()
         raise
@@ -57,6 +59,7 @@ def load(
     def free() -> None:
         planner.close()
         model.session.close()
+        gc.unfreeze()
         give_memory_back()
 
     return planner, free

@@ -75,6 +75,7 @@ _SETTINGS = {
     "frame_rate": "frames a second of each camera taken into the context; 0 takes none",
     "max_frames": "frames kept in the context",
     "max_turns": "earlier tasks with their plans kept in the context",
+    "max_notes": "notes kept in the context",
     "image_tokens": "soft tokens a frame may take; 0 for the checkpoint's own",
     "seed": "of all noise: the same context, task and seed make the same plan",
     "max_steps": "denoising steps of one canvas; 0 for the checkpoint's own",
@@ -85,6 +86,7 @@ _SETTINGS = {
     "thinking": "let the model think before it answers, where its template can",
     "repair": "denoise only the wrong part of a plan again while time is left",
     "context_tokens": "tokens that may be remembered",
+    "context_bytes": "bytes of keys and values that may be remembered; 0 leaves it to `context_tokens`",
 }
 
 

@@ -126,7 +126,9 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._phase = "active"
         cameras = self.get_parameter("cameras").value or [""]
         transport = self.get_parameter("image_transport").value
-        self._inlets = Inlets(self, cameras, transport, planner.add_frame, self._submit, self._inhibit)
+        self._inlets = Inlets(
+            self, cameras, transport, planner.add_frame, self._submit, planner.add_note, self._inhibit
+        )
         heard = ", ".join(camera.topic for camera in self._inlets.cameras)
         self.get_logger().info(f"ready: tasks on {self.resolve_topic_name(topics.TASK.name)}, pictures on {heard}")
         return Done.SUCCESS

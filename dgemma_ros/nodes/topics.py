@@ -46,6 +46,13 @@ IMAGE_COMPRESSED = Name(
 )
 TASK = Name("task", "std_msgs/msg/String", Kind.IN, "reliable, depth 1000", "the whole prompt: one task in plain words")
 TASK_REQUEST = Name("task_request", "dgemma_msgs/msg/Task", Kind.IN, "reliable, depth 1000", "a task with its terms")
+NOTE = Name(
+    "note",
+    "std_msgs/msg/String",
+    Kind.IN,
+    "reliable, depth 100",
+    "what later tasks should know: `the gripper is broken`",
+)
 INHIBIT = Name(
     "inhibit", "std_msgs/msg/Bool", Kind.IN, "reliable, depth 10", "`true` stops planning at once, until `false`"
 )
@@ -78,14 +85,14 @@ GENERATE_PLAN = Name(
 )
 CONTEXT_INFO = Name("~/context_info", "dgemma_msgs/srv/ContextInfo", Kind.SERVICE, "", "what the planner remembers now")
 RESET_CONTEXT = Name(
-    "~/reset_context", "dgemma_msgs/srv/ResetContext", Kind.SERVICE, "", "forgets frames, tasks and plans"
+    "~/reset_context", "dgemma_msgs/srv/ResetContext", Kind.SERVICE, "", "forgets frames, notes, tasks and plans"
 )
 SET_SKILL_ENABLED = Name(
     "~/set_skill_enabled", "dgemma_msgs/srv/SetSkillEnabled", Kind.SERVICE, "", "switches a skill on or off"
 )
 
 PLANNER = (
-    *(IMAGE, IMAGE_COMPRESSED, TASK, TASK_REQUEST, INHIBIT),
+    *(IMAGE, IMAGE_COMPRESSED, TASK, TASK_REQUEST, NOTE, INHIBIT),
     *(PLAN, PLAN_TEXT, PLAN_DRAFT, DIAGNOSTICS),
     *(GENERATE_PLAN, CONTEXT_INFO, RESET_CONTEXT, SET_SKILL_ENABLED),
 )

@@ -172,7 +172,7 @@ class Context:
         return min(most, tokens_within(self.model, settings.context_bytes)) if settings.context_bytes else most
 
     def tidy(self, room: int = 0, frames: int = 0, notes: int = 0) -> bool:
-        """Forgets what is beyond the bounds, with room wanted for more tokens, frames and notes; whether anything was."""
+        """Forgets what is beyond the bounds, with ``room`` for more tokens, frames and notes; whether anything was."""
         kept = self._kept(room, frames, notes)
         if len(kept) == len(self._log):
             return False

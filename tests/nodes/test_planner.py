@@ -56,6 +56,16 @@ def test_string_becomes_a_plan(graph: Graph, plans: Heard) -> None:
     assert texts.one()
 
 
+def test_a_note_is_remembered(graph: Graph, plans: Heard) -> None:
+    graph.say(String(data="the gripper is broken"), "note")
+
+    def noted() -> bool:
+        segments = graph.ask(ContextInfo, "/planner/context_info").segments
+        return any(s.kind == "note" and s.summary == "the gripper is broken" for s in segments)
+
+    until(noted, "the note in the context")
+
+
 def test_request_keeps_its_id_and_terms(graph: Graph, plans: Heard) -> None:
     graph.say(Task(task_id="mine", text="stack the blocks", budget=Duration(sec=25), remember=False), "task_request")
     plan = plans.one(lambda p: p.task_id == "mine", "its plan")

@@ -172,8 +172,8 @@ def test_the_bound_in_bytes_holds(nano: Model) -> None:
         assert used_bytes(nano, context.sequence.length + nano.config.canvas_length) <= room
         assert context.info.bytes == used_bytes(nano, context.info.tokens)
     assert context.info.dropped["frame"] + context.info.frames == 12
-    context.update(Settings(max_frames=100, context_bytes=room - used_bytes(nano, 2 * nano.config.canvas_length)))
-    assert used_bytes(nano, context.sequence.length) < room // 2
+    context.update(Settings(max_frames=100, context_bytes=used_bytes(nano, system + 2 * nano.config.canvas_length)))
+    assert context.info.frames == 1 and context.limit == system + 2 * nano.config.canvas_length
     with pytest.raises(ContextError, match="raise context_bytes"):
         Context(nano, skills, Settings(context_bytes=1000))
 
