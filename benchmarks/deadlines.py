@@ -1,15 +1,18 @@
 """2,000 tasks with random budgets under a 30 Hz camera, every core loaded by other processes: are deadlines kept?
 
-Budgets run from hopeless (1 ms, less than a thread may take to wake up) to ample (2 s), evenly in their logarithm;
-tasks come at random moments, and each way of preemption has a third of them. Late is what reaches the listener behind
-its deadline.
+Budgets run from hopeless (1 ms) to ample (2 s), evenly in their logarithm; tasks come at random moments, and each way
+of preemption has a third of them. Late is what reaches the listener behind its deadline. The interpreter is set up as
+the node sets it up. A plan that is late is put down to the thread that handed it on: the *caller* (a task that needs no
+model), the *watch* (a task that waited, or hung in a step) or the *worker*; to *handing on*, where that began in time.
+For comparison, a process that does nothing but sleep says how late this machine wakes anybody.
 
-    python -m benchmarks.deadlines [--model DIR] [--tasks N] [--load PROCESSES] [--seed N] [--json FILE]
+    python -m benchmarks.deadlines [--model DIR] [--tasks N] [--load PROCESSES] [--ordinary] [--seed N] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -19,12 +22,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -41,64 +45,128 @@ GAP = 0.04
 TASKS = ("pick up the red block", "put the blue ball into the left tray", "what has been moved?", "clear the table")
 
 
+SWITCH_INTERVAL = 0.001
+"""Seconds, as in the nodes' processes."""
+SLEEPER = """
+import sys, threading, time
+late, ended = [], threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set())).start()
+while not ended.is_set():
+    due = time.monotonic() + 0.01
+    time.sleep(0.01)
+    late.append(time.monotonic() - due)
+late.sort()
+print(*(1e3 * late[min(len(late) - 1, int(len(late) * share))] for share in (0.5, 0.99, 1)))
+"""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A plan at its listener. Times of :func:`time.monotonic`."""
+
+    plan: Plan
+    claimed: float
+    """When somebody began to hand it on."""
+    at: float
+    thread: str
+
+    @property
+    def late(self) -> float:
+        """Seconds behind the deadline; negative before it."""
+        return self.at - self.plan.deadline
+
+    @property
+    def cause(self) -> str:
+        """Where a late plan lost its time."""
+        if self.claimed <= self.plan.deadline:
+            return "handing on"
+        return {"dgemma-worker": "worker", "dgemma-publisher": "watch"}.get(self.thread, "caller")
+
+
 def run(quick: bool = False) -> Table:
     """The figures of ``python -m benchmarks deadlines``."""
     return measure(100 if quick else 2000, os.cpu_count() or 1)
 
 
-def measure(tasks: int, load: int, folder: Path | None = None, seed: int = 0) -> Table:
-    """``load``: how many busy processes run beside it."""
+def measure(tasks: int, load: int, folder: Path | None = None, seed: int = 0, ordinary: bool = False) -> Table:
+    """``load``: how many busy processes run beside it; ``ordinary``: no thread of the planner is given a priority."""
     model, skills, name = _model(folder)
     settings = Settings(queue_limit=8, frame_rate=RATE)
-    arrived: list[tuple[Plan, float]] = []
+    arrived: list[Arrival] = []
+    claimed: dict[str, float] = {}
     all_here = threading.Event()
 
     def on_plan(plan: Plan) -> None:
-        arrived.append((plan, time.monotonic()))
+        at = time.monotonic()
+        arrived.append(Arrival(plan, claimed[plan.task_id], at, threading.current_thread().name))
         if len(arrived) == tasks:
             all_here.set()
 
-    planner = Planner(model, skills, settings, lambda draft: None, on_plan)
-    planner.warm_up()
+    refused = mock.patch("os.sched_setscheduler", side_effect=PermissionError) if ordinary else nullcontext()
+    with refused:
+        planner = Planner(model, skills, settings, lambda draft: None, on_plan)
+        planner.warm_up()
+    publisher: Any = planner._publisher
+    claim = publisher._claim
+
+    def stamped(job: Any) -> bool:
+        claimed.setdefault(job.task.task_id, time.monotonic())
+        return bool(claim(job))
+
+    publisher._claim = stamped
     planner.start()
+    switch_interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.collect()
+    gc.freeze()
     began = time.monotonic()
-    with _loaded(load), _camera(planner):
-        budgets = _submit(planner, settings, tasks, random.Random(seed))
-        all_here.wait(60)
+    try:
+        with _loaded(load), _sleeper() as slept, _camera(planner):
+            budgets = _submit(planner, settings, tasks, random.Random(seed))
+            all_here.wait(60)
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(switch_interval)
     took = time.monotonic() - began
     statistics = planner.statistics()
     planner.close()
     table = Table(
         "Plans by the deadline",
-        ("budget", "tasks", "by the deadline", "late p50 ms", "late p99 ms", "late max ms", "how they ended"),
+        ("budget", "tasks", "by the deadline", "late p50 ms", "p99", "max", "why late", "how they ended"),
         notes=[
             f"{name}, {model.session.backend}; {load} busy processes beside it, load average {os.getloadavg()[0]:.1f} "
             f"on {os.cpu_count()} cores; camera {RATE:g} Hz, {statistics.frames_taken} frames encoded; {took:.0f} s",
             f"publish_margin {1e3 * settings.publish_margin:g} ms; step p50 {1e3 * statistics.step_time.p50:.1f} ms, "
-            f"p99 {1e3 * statistics.step_time.p99:.1f} ms; {statistics.watchdog} plans by the timer",
-            _honesty(arrived, budgets),
+            f"p99 {1e3 * statistics.step_time.p99:.1f} ms; {statistics.watchdog} plans of running tasks by the watch",
+            f"the watch has {'a real-time' if publisher.urgent else 'an ordinary'} priority; a process that only "
+            f"sleeps was woken late by {slept[0]:.1f} ms (p50), {slept[1]:.1f} (p99), {slept[2]:.1f} (max)",
+            _honesty([arrival.plan for arrival in arrived], budgets),
         ],
     )
     for low, high in [*pairwise(BANDS), (0.005, BANDS[-1]), (BANDS[0], BANDS[-1])]:
-        rows = [(plan, at) for plan, at in arrived if low <= budgets[plan.task_id] <= high]
+        rows = [arrival for arrival in arrived if low <= budgets[arrival.plan.task_id] <= high]
         table.rows.append(_row(f"{1e3 * low:g}–{1e3 * high:g} ms", rows))
     return table
 
 
-def _row(label: str, rows: list[tuple[Plan, float]]) -> tuple[object, ...]:
-    late = 1e3 * np.array([at - plan.deadline for plan, at in rows if at > plan.deadline] or [0.0])
-    kept = sum(at <= plan.deadline for plan, at in rows)
-    share = f"{100 * kept / len(rows):.2f} % ({len(rows) - kept} late)" if rows else "–"
-    ended = Counter(plan.status.value for plan, _ in rows)
-    p50, p99 = np.percentile(late, [50, 99])
-    words = ", ".join(f"{count} {status}" for status, count in ended.most_common())
-    return label, len(rows), share, f"{p50:.2f}", f"{p99:.2f}", f"{late.max():.2f}", words
+def _row(label: str, rows: list[Arrival]) -> tuple[object, ...]:
+    late = [arrival for arrival in rows if arrival.late > 0]
+    share = f"{100 * (1 - len(late) / len(rows)):.2f} % ({len(late)} late)" if rows else "–"
+    lateness = 1e3 * np.array([arrival.late for arrival in late] or [0.0])
+    p50, p99 = np.percentile(lateness, [50, 99])
+    causes = _counted(arrival.cause for arrival in late)
+    ended = _counted(arrival.plan.status.value for arrival in rows)
+    return label, len(rows), share, f"{p50:.2f}", f"{p99:.2f}", f"{lateness.max():.2f}", causes or "–", ended
 
 
-def _honesty(arrived: list[tuple[Plan, float]], budgets: dict[str, float]) -> str:
-    seen = Counter(plan.task_id for plan, _ in arrived)
+def _counted(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())
+
+
+def _honesty(plans: list[Plan], budgets: dict[str, float]) -> str:
+    seen = Counter(plan.task_id for plan in plans)
     missing, twice = sorted(set(budgets) - set(seen)), [task for task, count in seen.items() if count > 1]
-    wrong = [plan.task_id for plan, _ in arrived if plan.valid and (not plan.steps or plan.error)]
+    wrong = [plan.task_id for plan in plans if plan.valid and (not plan.steps or plan.error)]
     return f"{len(missing)} missing, {len(twice)} twice, {len(wrong)} valid with an error or no steps"
 
 
@@ -137,6 +205,18 @@ def _camera(planner: Planner) -> Iterator[None]:
 
 
 @contextmanager
+def _sleeper() -> Iterator[list[float]]:
+    """How late a process that only sleeps was woken: p50, p99 and max in milliseconds, when the context has ended."""
+    process = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=-1, stdout=-1, text=True)
+    slept: list[float] = []
+    try:
+        yield slept
+    finally:
+        said, _ = process.communicate()
+        slept += map(float, said.split())
+
+
+@contextmanager
 def _loaded(processes: int) -> Iterator[None]:
     busy = [subprocess.Popen([sys.executable, "-c", "while True: sum(range(10000))"]) for _ in range(processes)]
     try:
@@ -170,10 +250,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=int, default=2000, metavar="N")
     parser.add_argument("--load", type=int, default=os.cpu_count(), metavar="PROCESSES")
+    parser.add_argument("--ordinary", action="store_true", help="no real-time priority, as where it is not allowed")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args()
-    table = measure(given.tasks, given.load, given.model, given.seed)
+    table = measure(given.tasks, given.load, given.model, given.seed, given.ordinary)
     show(Console(width=180), table)
     if given.json:
         content: dict[str, Any] = asdict(table)
