@@ -6,17 +6,15 @@ import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
 import cv2
-import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.nodes import diagnostics, parameter_table, parameters, process, qos, topics
+from dgemma_ros.nodes.calibration import read_calibration
 from dgemma_ros.nodes.conversions import compressed_message, image_message
 from dgemma_ros.nodes.sources import Picture, Source, SourceError, open_source
 
@@ -37,9 +35,9 @@ class CameraNode(Node):  # type: ignore[misc]
         self._finish = finish
         self._loop, self._frame_id = values["loop"], values["frame_id"]
         self._size = (values["width"], values["height"])
+        self._calibration = read_calibration(values["camera_info"])
         self._source = open_source(values["source"])
         self._rate = values["rate"] or self._source.rate or DEFAULT_RATE
-        self._info = read_calibration(values["camera_info"])
         self._compressed = values["image_transport"] == "compressed"
         self._published, self._dropped = 0, Counter[str]()
         self._wrong = ""
@@ -114,19 +112,20 @@ class CameraNode(Node):  # type: ignore[misc]
 
     def _publish(self, picture: Picture) -> None:
         width, height = self._size
+        taken = (picture.shape[1], picture.shape[0])
         if width or height:
             width = width or round(picture.shape[1] * height / picture.shape[0])
             height = height or round(picture.shape[0] * width / picture.shape[1])
             picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        info = self._calibration.info(taken, (picture.shape[1], picture.shape[0]))
         stamp = self.get_clock().now().to_msg()
         if self._compressed:
             quality = int(self.get_parameter("jpeg_quality").value)
             self._images.publish(compressed_message(picture, stamp, self._frame_id, quality))
         else:
             self._images.publish(image_message(picture, stamp, self._frame_id))
-        self._info.header.stamp, self._info.header.frame_id = stamp, self._frame_id
-        self._info.height, self._info.width = picture.shape[:2]
-        self._infos.publish(self._info)
+        info.header.stamp, info.header.frame_id = stamp, self._frame_id
+        self._infos.publish(info)
         self._published += 1
 
     def _diagnose(self) -> None:
@@ -140,25 +139,6 @@ class CameraNode(Node):  # type: ignore[misc]
         health.put({"published": self._published, "rate": rate, "wanted rate": self._rate})
         health.put({f"dropped, {reason}": count for reason, count in sorted(self._dropped.items())})
         self._diagnostics.publish(health)
-
-
-def read_calibration(file: str) -> CameraInfo:
-    """A calibration as camera_calibration writes it; no file, an uncalibrated one. Raises :class:`SourceError`."""
-    info = CameraInfo()
-    if not file:
-        return info
-    try:
-        content: dict[str, Any] = yaml.safe_load(Path(file).expanduser().read_text())
-        info.distortion_model = str(content.get("distortion_model", "plumb_bob"))
-        info.k = [float(v) for v in content["camera_matrix"]["data"]]
-        info.d = [float(v) for v in content["distortion_coefficients"]["data"]]
-        info.r = [float(v) for v in content["rectification_matrix"]["data"]]
-        info.p = [float(v) for v in content["projection_matrix"]["data"]]
-    except (OSError, UnicodeError) as error:
-        raise SourceError(f"{file}: cannot be read ({error.__class__.__name__})") from error
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
-        raise SourceError(f"{file}: not a calibration as camera_calibration writes it ({error})") from error
-    return info
 
 
 def main(arguments: list[str] | None = None) -> int:

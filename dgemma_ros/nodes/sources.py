@@ -15,8 +15,12 @@ from dgemma_ros.errors import DgemmaError
 Picture = NDArray[np.uint8]
 """uint8 [H, W, 3], BGR."""
 
+FATAL = 1
+"""A log level of OpenCV's, which has no name for it in Python."""
 IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+# What they have to say is for their makers; what fails is said here, in one line.
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.setLogLevel(FATAL)
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
@@ -77,11 +81,11 @@ class Folder:
 
 
 class Capture:
-    """A video file, a device, a stream or a pipeline, by OpenCV's VideoCapture."""
+    """A video file, a device, a stream or a pipeline, by OpenCV's VideoCapture. ``otherwise``: why it may not open."""
 
-    def __init__(self, what: str | int, name: str, backend: int, live: bool) -> None:
+    def __init__(self, what: str, backend: int, live: bool, otherwise: str) -> None:
         self.live = live
-        self._what, self._name, self._backend = what, name, backend
+        self._what, self._backend, self._otherwise = what, backend, otherwise
         self._capture: cv2.VideoCapture | None = None
         self.rewind()
         rate = float(self._opened.get(cv2.CAP_PROP_FPS))
@@ -90,7 +94,7 @@ class Capture:
     @property
     def _opened(self) -> cv2.VideoCapture:
         if self._capture is None:
-            raise SourceError(f"{self._name}: closed")
+            raise SourceError(f"{self._what}: closed")
         return self._capture
 
     def read(self) -> Picture | None:
@@ -110,7 +114,7 @@ class Capture:
         capture = cv2.VideoCapture(self._what, self._backend)
         if not capture.isOpened():
             capture.release()
-            raise SourceError(f"{self._name}: OpenCV cannot open it as video")
+            raise SourceError(f"{self._what}: {self._otherwise}")
         if self.live:
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._capture = capture
@@ -128,15 +132,17 @@ def open_source(source: str) -> Source:
     if not source:
         raise SourceError("the parameter source is empty: give a video file, an image folder, a device or a pipeline")
     if " ! " in source:
-        if "GStreamer:                   YES" not in cv2.getBuildInformation():
-            raise SourceError("source is a GStreamer pipeline, but this OpenCV is built without it (apt's has it)")
-        return Capture(source, "pipeline", cv2.CAP_GSTREAMER, live=True)
+        if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+            raise SourceError(
+                "source is a GStreamer pipeline, but this OpenCV has no GStreamer: take Ubuntu's python3-opencv, "
+                "which has it, in place of opencv-python-headless"
+            )
+        why = "GStreamer cannot start it with a picture at its appsink; OPENCV_LOG_LEVEL=WARNING says more"
+        return Capture(source, cv2.CAP_GSTREAMER, True, why)
     if "://" in source:
-        return Capture(source, source, cv2.CAP_ANY, live=True)
+        return Capture(source, cv2.CAP_ANY, True, "nothing there that OpenCV can open as video")
     if source.isdigit() or source.startswith("/dev/"):
-        if not Path(device := f"/dev/video{source}" if source.isdigit() else source).exists():
-            raise SourceError(f"{device}: no such device")
-        return Capture(int(source) if source.isdigit() else source, device, cv2.CAP_ANY, live=True)
+        return _device(Path(f"/dev/video{source}" if source.isdigit() else source))
     path = Path(source).expanduser()
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGES)
@@ -147,4 +153,14 @@ def open_source(source: str) -> Source:
         raise SourceError(f"{path}: no such file or folder")
     if path.suffix.lower() in IMAGES:
         return Folder([path])
-    return Capture(str(path), str(path), cv2.CAP_ANY, live=False)
+    return Capture(str(path), cv2.CAP_ANY, False, "OpenCV cannot open it as video")
+
+
+def _device(device: Path) -> Source:
+    if not device.exists():
+        there = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*")))
+        hint = f"there are {there}" if there else "there is no /dev/video* at all; a container needs --device"
+        raise SourceError(f"{device}: no such device; {hint}")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise SourceError(f"{device}: no permission; the user must be in the group video (usermod -aG video)")
+    return Capture(str(device), cv2.CAP_V4L2, True, "not a camera, or another program has it open")

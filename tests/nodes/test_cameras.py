@@ -17,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dgemma_ros.nodes.conversions import ENCODINGS
 from tests.nodes.graph import SENSOR, Graph, Process, until
+from tests.nodes.test_calibration import WRITTEN
 
 MANY = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 WIDTH, HEIGHT = 64, 48
@@ -82,13 +83,37 @@ def test_folder_goes_round_compressed(graph: Graph, tmp_path: Path) -> None:
     assert camera.end(signal.SIGTERM)[0] == 0
 
 
+def test_calibration_goes_out_with_the_pictures(graph: Graph, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "ost.yaml").write_text(WRITTEN)
+    images, infos = graph.hear(Image, "lens/image_raw", MANY), graph.hear(CameraInfo, "lens/camera_info", MANY)
+    camera = graph.start("camera", "lens", source=clip, camera_info=tmp_path / "ost.yaml", width=160)
+    info = infos.one(what="camera_info")
+    assert (info.width, info.height, info.distortion_model) == (160, 120, "plumb_bob")
+    assert list(info.k) == pytest.approx([138.564065, 0, 79.15622, 0, 138.45271, 60.850155, 0, 0, 1])
+    assert list(info.d) == [0.08125, -0.15437, 0.000912, -0.001733, 0]
+    assert list(info.p)[:8] == pytest.approx([139.725585, 0, 78.760465, 0, 0, 140.31871, 60.99152, 0])
+    stamps = until(lambda: {i.header.stamp.nanosec for i in infos} & {i.header.stamp.nanosec for i in images}, "a pair")
+    assert stamps
+    assert camera.end(signal.SIGTERM)[0] == 0
+
+
+def test_calibration_of_another_camera_ends_it(graph: Graph, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "ost.yaml").write_text(WRITTEN.replace("image_width: 320", "image_width: 640"))
+    camera = graph.start("camera", "lens", source=clip, camera_info=tmp_path / "ost.yaml")
+    assert until(lambda: camera.popen.poll() is not None, "the end") is True
+    assert camera.popen.returncode == 1
+    assert "made with pictures of 640 × 240 pixels" in camera.output and "Traceback" not in camera.output
+
+
 @pytest.mark.parametrize(
     ("parameters", "word"),
     [
         ({"source": "/nowhere.mp4"}, "no such file"),
         ({}, "source is empty"),
         ({"source": 77}, "/dev/video77"),
-        ({"source": "videotestsrc ! appsink"}, "GStreamer"),
+        ({"source": "/dev/null"}, "not a camera"),
+        ({"source": "videotestsrc ! appsink"}, "this OpenCV has no GStreamer: take Ubuntu's python3-opencv"),
+        ({"source": "x", "camera_info": "/nowhere.yaml"}, "/nowhere.yaml: cannot be read"),
         ({"source": "x", "rate": -1.0}, "rate"),
         ({"source": "x", "image_transport": "telepathy"}, "image_transport"),
     ],
