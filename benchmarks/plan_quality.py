@@ -1,10 +1,16 @@
-"""Nano's plans on fresh scenes, through the planner: right against budget, pinned against free, repaired against not.
+"""Nano's plans on fresh scenes, through the planner: how right, after how many steps, with and without its means.
 
 Scenes and tasks come from training's own generator, with seeds that training never uses. A plan is right where its
-calls are those that the scene asks for. Budgets are denoising steps, which mean the same on every machine, and also
-milliseconds, which are what a task gives.
+calls are those that the scene asks for. Of each question all is asked in one go and in random order, so that whatever
+else the machine does falls on all alike:
 
-    python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE]
+- the budget, in denoising steps, which mean the same everywhere, and in milliseconds, which are what a task gives;
+- the early stop: the same with as many steps as are allowed;
+- repair, against none at the same budget;
+- pins, where the task's words (and the plan that they change) already say which skills are to be called: the template
+  says that and no more, so that pinned and free know the same.
+
+    python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE] [--markdown FILE]
 """
 
 from __future__ import annotations
@@ -22,16 +28,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks.curve import Line, picture
-from benchmarks.table import Table
+from benchmarks.table import Table, markdown
 from dgemma_ros.model import Model, open_model
-from dgemma_ros.planning import Event, EventKind, Frame, Plan, Planner, Settings, SkillCatalogue, Task
+from dgemma_ros.planning import Event, EventKind, Frame, Plan, PlanDraft, Planner, Settings, SkillCatalogue, Task
+from dgemma_ros.planning.plan_check import plan_text
+from dgemma_ros.planning.types import PlanStep
 from training import render, tasks
 
 NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"
 SEED = 7_102_026
-KINDS = tasks.TEXT + tasks.PICTURE + tasks.HISTORY
-STEPS = (1, 2, 3, 4, 6, 8, 16)
-MILLISECONDS = (20, 30, 40, 60, 80, 120, 200, 400)
+KINDS = tasks.KINDS
+TOLD = ("push", "refer", "extreme", "count", "moved", "gone", "edit_target", "edit_object")
+"""Kinds whose words say which skills are to be called; of the others, only the picture does."""
+STEPS = (1, 2, 3, 4, 8, 16)
+MILLISECONDS = (20, 30, 40, 60, 100, 200, 400)
 LONG = 60.0
 
 
@@ -44,28 +54,32 @@ class Question:
     seconds: list[int]
 
 
-def questions(count: int, seed: int = SEED) -> list[Question]:
+def questions(count: int, seed: int = SEED, kinds: Sequence[str] = KINDS) -> list[Question]:
     """A pure function of its arguments; the kinds take turns."""
     asked = []
     for number in range(count):
         rng = np.random.default_rng((seed, number))
-        scene, task = tasks.fresh(rng, KINDS[number % len(KINDS)])
+        scene, task = tasks.fresh(rng, kinds[number % len(kinds)])
         seconds = np.cumsum(rng.integers(1, 20, len(scene.moments))).tolist()
         asked.append(Question(render.render_scene(scene), task, seconds))
     return asked
 
 
 class Asker:
-    """A planner that is asked one question at a time, each in a fresh context."""
+    """A planner that is shown one question at a time, each in a fresh context, and asked as often as one likes."""
 
     def __init__(self, model: Model, skills: SkillCatalogue) -> None:
         self.settings = Settings(frame_rate=1000.0, publish_margin=0.002)
         self._more = threading.Condition()
         self._plan: Plan | None = None
-        self._frames = 0
-        self.planner = Planner(model, skills, self.settings, None, self._on_plan, self._on_event)
+        self._drafts: list[str] = []
+        self._told: list[EventKind] = []
+        self.planner = Planner(model, skills, self.settings, self._on_draft, self._on_plan, self._on_event)
         self.planner.warm_up()
         self.planner.start()
+
+    def _on_draft(self, draft: PlanDraft) -> None:
+        self._drafts.append(draft.text)
 
     def _on_plan(self, plan: Plan) -> None:
         with self._more:
@@ -74,25 +88,49 @@ class Asker:
 
     def _on_event(self, event: Event) -> None:
         with self._more:
-            self._frames += event.kind is EventKind.FRAME_ENCODED
+            self._told.append(event.kind)
             self._more.notify_all()
 
-    def ask(self, question: Question, budget: float = LONG, template: str = "") -> Plan:
-        """The plan; its time begins when the pictures have been read."""
+    def show(self, question: Question) -> None:
+        """Reads the pictures, and where the task changes an earlier plan, the turn with that one."""
         self.planner.reset_context()
-        self._frames, self._plan = 0, None
+        self._told.clear()
         began = time.monotonic()
         for number, (rgb, seconds) in enumerate(zip(question.pictures, question.seconds, strict=True)):
             self.planner.add_frame(Frame(rgb, seconds * 10**9, "front", "", began + 0.01 * number))
-            with self._more:
-                assert self._more.wait_for(lambda n=number: self._frames > n, 60)
-        self.planner.submit(
-            Task("q", question.task.text, budget, remember=False, template_text=template, received=time.monotonic())
-        )
+            self._until(EventKind.FRAME_ENCODED, number + 1)
+        if question.task.earlier is not None:
+            text, plan = question.task.earlier
+            said = plan_text([PlanStep(skill, arguments, 1.0) for skill, arguments in plan])
+            assert self.put(text, template=said, remember=True).valid
+            self._until(EventKind.REMEMBERED, 1)
+
+    def put(self, text: str, budget: float = LONG, template: str = "", remember: bool = False) -> Plan:
+        """The plan for a task about what was shown."""
+        self._plan = None
+        self._drafts.clear()
+        self.planner.submit(Task("q", text, budget, 0, remember, template, time.monotonic()))
         with self._more:
             assert self._more.wait_for(lambda: self._plan is not None, 2 * LONG)
         assert self._plan is not None
         return self._plan
+
+    def ask(self, question: Question, budget: float = LONG, template: str = "") -> Plan:
+        """The plan; its time begins when the pictures have been read."""
+        self.show(question)
+        return self.put(question.task.text, budget, template)
+
+    @property
+    def stands_after(self) -> int:
+        """The step from which on the last plan's drafts said what they said in the end."""
+        last = len(self._drafts)
+        while last > 1 and self._drafts[last - 2] == self._drafts[-1]:
+            last -= 1
+        return last
+
+    def _until(self, kind: EventKind, count: int) -> None:
+        with self._more:
+            assert self._more.wait_for(lambda: self._told.count(kind) >= count, LONG)
 
     @contextmanager
     def with_settings(self, **changes: Any) -> Iterator[None]:
@@ -109,67 +147,155 @@ def right(question: Question, plan: Plan) -> bool:
     return plan.valid and question.task.right([(step.skill, dict(step.arguments)) for step in plan.steps])
 
 
-def template_of(plan: tasks.Plan) -> str:
-    """Which skills, in which order, is known; every argument is free."""
-    calls = [f"{skill}({', '.join(f'{name}=____' for name in arguments)})" for skill, arguments in plan]
+def template_of(task: tasks.Task) -> str:
+    """What the words say of the plan, and no more; empty where they do not say which skills are to be called.
+
+    The skills with every argument free; of a plan that is changed, all that is not.
+    """
+    if task.kind not in TOLD:
+        return ""
+    known: Sequence[tasks.Call] = task.earlier[1] if task.earlier else [(skill, {}) for skill, _ in task.plan]
+    calls = []
+    for (skill, arguments), (_, before) in zip(task.plan, known, strict=True):
+        values = {name: f'"{value}"' if before.get(name) == value else "____" for name, value in arguments.items()}
+        calls.append(f"{skill}({', '.join(f'{name}={value}' for name, value in values.items())})")
     return "; ".join(calls)
 
 
-def shares(asked: Sequence[Question], plans: Sequence[Plan]) -> tuple[float, float, float, float]:
-    """Right, invalid, mean steps, median milliseconds."""
+@dataclass(frozen=True)
+class Way:
+    """One way to ask."""
+
+    what: str
+    limit: float
+    unit: str = "steps"
+    repair: bool = True
+    pinned: bool = False
+    early_stop: bool = True
+
+    @property
+    def label(self) -> str:
+        """The limit as it is shown."""
+        return f"{self.limit:g} {self.unit}"
+
+    @property
+    def budget(self) -> float:
+        """Seconds."""
+        return self.limit / 1e3 if self.unit == "ms" else LONG
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the planner is to be set to."""
+        return {"repair": self.repair} | ({"max_steps": int(self.limit)} if self.unit == "steps" else {})
+
+
+FREE, PINNED, PLAIN, ALL_STEPS = "free", "pinned", "free, not repaired", "free, no early stop"
+WAYS = (
+    *(Way(FREE, n) for n in STEPS),
+    *(Way(PLAIN, n, repair=False) for n in STEPS),
+    *(Way(PINNED, n, pinned=True) for n in STEPS),
+    *(Way(ALL_STEPS, n, early_stop=False) for n in STEPS[-2:]),
+    *(Way(FREE, n, "ms") for n in MILLISECONDS),
+    *(Way(PLAIN, n, "ms", repair=False) for n in MILLISECONDS),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking a question one way."""
+
+    question: Question
+    right: bool
+    plan: Plan
+    stands_after: int
+
+
+def answers(folder: Path, count: int) -> tuple[dict[Way, list[Answer]], str]:
+    """All questions asked in all ways, and what ran them."""
+    model = open_model(folder, threads=1)
+    skills = SkillCatalogue.load(folder / "skills.yaml")
+    # Never sure enough: the mean entropy is not below zero. Each planner has a cache of its own.
+    patient = replace(model, generation=replace(model.generation, confidence=0.0))
+    askers = {True: Asker(model, skills), False: Asker(patient, skills)}
+    given: dict[Way, list[Answer]] = {way: [] for way in WAYS}
+    chance = np.random.default_rng(SEED)
+    for question in questions(count):
+        for asker in askers.values():
+            asker.show(question)
+        template = template_of(question.task)
+        for number in chance.permutation(len(WAYS)):
+            way = WAYS[number]
+            if way.pinned and not template:
+                continue
+            asker = askers[way.early_stop]
+            with asker.with_settings(**way.settings):
+                plan = asker.put(question.task.text, way.budget, template if way.pinned else "")
+            given[way].append(Answer(question, right(question, plan), plan, asker.stands_after))
+    for asker in askers.values():
+        asker.planner.close()
+    return given, model.session.backend
+
+
+COLUMNS = ("what", "limit", "questions", "right", "not valid", "no step made", "steps", "stands after", "ms, median")
+
+
+def row(what: str, limit: str, given: Sequence[Answer]) -> tuple[object, ...]:
+    """Shares, means of steps, and the median of milliseconds."""
+    plans = [answer.plan for answer in given]
+
+    def share(which: Sequence[bool]) -> str:
+        return f"{100 * float(np.mean(which)):.1f} %"
+
     return (
-        float(np.mean([right(q, p) for q, p in zip(asked, plans, strict=True)])),
-        float(np.mean([not p.valid for p in plans])),
-        float(np.mean([p.denoising_steps for p in plans])),
-        1e3 * float(np.median([p.latency.total for p in plans])),
+        what,
+        limit,
+        len(given),
+        share([answer.right for answer in given]),
+        share([not plan.valid for plan in plans]),
+        share([plan.denoising_steps == 0 for plan in plans]),
+        f"{np.mean([plan.denoising_steps for plan in plans]):.2f}",
+        f"{np.mean([answer.stands_after for answer in given]):.2f}",
+        f"{1e3 * float(np.median([plan.latency.total for plan in plans])):.1f}",
     )
-
-
-COLUMNS = ("right", "invalid", "steps, mean", "ms, median")
 
 
 def run(quick: bool = False) -> Table:
     """The figures of ``python -m benchmarks plan_quality``."""
-    return measure(NANO, 26 if quick else 260)[0]
+    return measure(NANO, len(KINDS) * (1 if quick else 12))[0]
 
 
-def measure(folder: Path, count: int) -> tuple[Table, list[Line], list[Line]]:
-    """All of it as one table, and the lines of two pictures: by steps, by milliseconds."""
-    asker = Asker(open_model(folder, threads=1), SkillCatalogue.load(folder / "skills.yaml"))
-    asked = questions(count)
+def measure(folder: Path, count: int) -> tuple[Table, list[tuple[str, list[Line]]]]:
+    """All of it as one table, and the panels of the picture."""
+    began = time.monotonic()
+    given, backend = answers(folder, count)
+    told = {
+        way: [answer for answer in given[way] if answer.question.task.kind in TOLD]
+        for way in WAYS
+        if way.what in (FREE, PINNED) and way.unit == "steps"
+    }
     table = Table(
         "Plans of the nano checkpoint",
-        ("what", "limit", *COLUMNS),
+        COLUMNS,
         notes=[
-            f"{count} fresh scenes, {len(KINDS)} kinds of task in turn; {asker.planner.model.session.backend}",
-            "pinned: skills and their order are given, the arguments are free; repair: at the same limits",
+            f"{count} fresh scenes, {len(KINDS)} kinds of task in turn; {backend}; {time.monotonic() - began:.0f} s",
+            "told: of the kinds whose words say which skills are to be called, which is all that is pinned",
+            "stands after: the step from which on the plan is what it is in the end, repairs not counted",
         ],
     )
+    table.rows += [row(way.what, way.label, given[way]) for way in WAYS if not way.pinned]
+    table.rows += [row(f"told, {way.what}", way.label, answers) for way, answers in told.items()]
 
-    def row(what: str, limit: str, plans: list[Plan]) -> tuple[float, ...]:
-        figures = shares(asked, plans)
-        shown = [f"{100 * value:.1f} %" for value in figures[:2]] + [f"{figures[2]:.2f}", f"{figures[3]:.1f}"]
-        table.rows.append((what, limit, *shown))
-        return figures
+    def line(name: str, what: str, unit: str, of: dict[Way, list[Answer]]) -> Line:
+        chosen = [way for way in of if way.what == what and way.unit == unit]
+        return Line(name, [(way.limit, float(np.mean([answer.right for answer in of[way]]))) for way in chosen])
 
-    lines: dict[str, list[tuple[float, float]]] = {"free": [], "pinned": [], "free, not repaired": []}
-    for steps in STEPS:
-        limit = f"{steps} steps"
-        with asker.with_settings(max_steps=steps):
-            lines["free"].append((steps, row("free", limit, [asker.ask(q) for q in asked])[0]))
-            pinned = [asker.ask(q, template=template_of(q.task.plan)) for q in asked]
-            lines["pinned"].append((steps, row("pinned", limit, pinned)[0]))
-        with asker.with_settings(max_steps=steps, repair=False):
-            plain = row("free, not repaired", limit, [asker.ask(q) for q in asked])
-            lines["free, not repaired"].append((steps, plain[0]))
-    by_time: list[tuple[float, float]] = []
-    for budget in MILLISECONDS:
-        plans = [asker.ask(q, budget=budget / 1e3) for q in asked]
-        by_time.append((budget, row("free", f"{budget} ms", plans)[0]))
-        with asker.with_settings(repair=False):
-            row("free, not repaired", f"{budget} ms", [asker.ask(q, budget=budget / 1e3) for q in asked])
-    asker.planner.close()
-    return table, [Line(name, points) for name, points in lines.items()], [Line("free", by_time)]
+    by_steps = [
+        line("free, all kinds", FREE, "steps", given),
+        line("free, kinds that are told", FREE, "steps", told),
+        line("pinned, the same kinds", PINNED, "steps", told),
+    ]
+    by_time = [line("with repair", FREE, "ms", given), line("without", PLAIN, "ms", given)]
+    return table, [("denoising steps a canvas may take", by_steps), ("budget in milliseconds", by_time)]
 
 
 def main() -> None:
@@ -180,17 +306,19 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plan_quality", description=__doc__)
     parser.add_argument("--model", type=Path, default=NANO, metavar="DIR")
-    parser.add_argument("--questions", type=int, default=260, metavar="N")
+    parser.add_argument("--questions", type=int, default=12 * len(KINDS), metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE")
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
     given = parser.parse_args()
-    table, by_steps, by_time = measure(given.model, given.questions)
-    show(Console(width=120), table)
+    table, panels = measure(given.model, given.questions)
+    show(Console(width=140), table)
     if given.json:
         given.json.write_text(json.dumps(asdict(table), indent=1) + "\n")
     if given.svg:
-        panels = [("denoising steps a canvas may take", by_steps), ("budget in milliseconds", by_time)]
         given.svg.write_text(picture(panels, "right plans"))
+    if given.markdown:
+        given.markdown.write_text(markdown(table))
 
 
 if __name__ == "__main__":

@@ -13,3 +13,10 @@ class Table:
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def markdown(table: Table) -> str:
+    """The rows as a Markdown table, and the notes under it."""
+    lines = [table.columns, ["---"] * len(table.columns), *table.rows]
+    text = "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
+    return text + "".join(f"\n{note}\n" for note in table.notes)

@@ -217,6 +217,8 @@ class Worker:
             with_repairs = self.thinker.repair(
                 self.context.sequence, request, REPAIR_NOISE + attempt, steps, best, outcome, canvas
             )
+            if with_repairs.steps == outcome.steps:
+                break  # not one more step fits
             self.publisher.record.repairs += 1
             outcome = with_repairs
             problems_now = read(with_repairs)[0].problems
