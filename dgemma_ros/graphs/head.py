@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from onnx import ModelProto
 
 from dgemma_ros.checkpoint.config import ModelConfig
@@ -10,6 +12,9 @@ from dgemma_ros.graphs.builder import BOOL, FLOAT, INT64, GraphBuilder
 from dgemma_ros.graphs.diffusion import canvas_update, row_stats, scaled_logits
 from dgemma_ros.graphs.embed import TABLE
 from dgemma_ros.graphs.layers import rms_norm
+
+WEIGHT: Final = 1024.0
+"""What a row's weights sum to in the soft embedding's product, in half types; a power of two, which rounds nothing."""
 
 
 def head(config: ModelConfig, dtype: int = FLOAT, with_logits: bool = False) -> ModelProto:
@@ -54,10 +59,19 @@ def head(config: ModelConfig, dtype: int = FLOAT, with_logits: bool = False) -> 
 
     with b.scope("soft_embedding"):
         # The weights once more: cheaper on a GPU than keeping [C, V], and shared where functions are inlined.
-        weight = b.add("Exp", b.add("Sub", scaled, largest, name="centred"), name="weight")
         table = b.weight(TABLE, (text.vocab_size, text.hidden_size))
-        soft = b.add("MatMul", b.cast(weight, dtype, "weight_cast"), table, name="weighted_embedding")
-        soft = b.add("Div", b.cast(soft, FLOAT, "weighted_f32"), total, name="expected_embedding")
+        if dtype == FLOAT:
+            weight = b.add("Exp", b.add("Sub", scaled, largest, name="centred"), name="weight")
+            soft = b.add("MatMul", weight, table, name="weighted_embedding")
+            soft = b.add("Div", soft, total, name="expected_embedding")
+        else:
+            # Σ exp · E of a flat row is as large as the vocabulary, beyond float16. A row's weights sum to WEIGHT here:
+            # the product stays below WEIGHT times the largest embedding, and what rounds to 0 is below 3e-11 of a row.
+            share = b.add("Div", total, b.constant(WEIGHT), name="total_share")
+            shift = b.add("Add", largest, b.add("Log", share, name="log_share"), name="shift")
+            weight = b.add("Exp", b.add("Sub", scaled, shift, name="centred"), name="weight")
+            soft = b.add("MatMul", b.cast(weight, dtype, "weight_cast"), table, name="weighted_embedding")
+            soft = b.add("Div", b.cast(soft, FLOAT, "weighted_f32"), b.constant(WEIGHT), name="expected_embedding")
         soft = b.add("Mul", soft, b.constant(text.hidden_size**0.5), name="scale")
         soft = b.cast(soft, dtype, "soft_cast")
     b.output(
