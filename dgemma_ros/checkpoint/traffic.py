@@ -1,7 +1,8 @@
 """How many bytes a denoising step must read, from the configuration alone: the bound that no engine beats.
 
-A canvas of 256 tokens routes to every expert, so every weight of the text model is read once a step, and the
-embedding table twice: by the head, and by the soft embedding that conditions the next step.
+Every weight of the text model is read once a step, and the embedding table twice: by the head, and by the soft
+embedding that conditions the next step. Of the experts, as many as the canvas can be routed to: all, in any model whose
+canvas has as many tokens as it has experts over experts a token (256 tokens of 8 experts each reach 128 of them).
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ def step_traffic(
     routed = sum(size for name, size in sizes.items() if ".experts." in name)
     table = sizes[EMBEDDING]
     dense = sum(sizes.values()) - routed - table
+    reached = min(1.0, config.canvas_length * config.text.top_k / config.text.experts)
     kept = {LayerKind.FULL: context, LayerKind.SLIDING: min(context, config.text.sliding_window - 1)}
     rows = sum(2 * layer.kv_heads * layer.head_dim * kept[layer.kind] for layer in config.text.layers)
     return StepTraffic(
-        experts=routed * BITS[experts or dtype] / 8,
+        experts=reached * routed * BITS[experts or dtype] / 8,
         dense=dense * BITS[dtype] / 8,
         embedding=2 * table * BITS[dtype] / 8,
         cache=rows * BITS[cache] / 8,

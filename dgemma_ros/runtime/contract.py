@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
+from dgemma_ros.checkpoint.traffic import StepTraffic
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Feeds = Mapping[str, Array]
+
+RESULTS: Final = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
+"""The head's outputs that a step sends back, the last two of one element."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,30 @@ class StepResult:
     logits: Floats | None = None
     """[C, V], softcapped and before temperature; only where the canvas was opened with logits."""
 
+    @classmethod
+    def of(cls, outputs: Feeds, logits: Floats | None) -> StepResult:
+        """From the head's outputs ``RESULTS``, whose arrays become the result's own."""
+        return cls(
+            next_canvas=outputs["next_canvas"],
+            argmax=outputs["argmax"],
+            drawn=outputs["drawn"],
+            entropy=outputs["entropy"],
+            accepted=outputs["accepted"],
+            mean_entropy=float(outputs["mean_entropy"][0]),
+            changed=int(outputs["changed"][0]),
+            logits=logits,
+        )
+
 
 class CacheBuffers(Protocol):
     """The key and value rows of every layer, [1, kv, capacity, D] each; capacities are the same for all of a kind."""
+
+    revision: int
+    """Another after each change of a slot or a capacity, a canvas's scratch rows excepted."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the buffers take."""
 
     def capacity(self, kind: LayerKind) -> int:
         """Slots a layer of this kind has now."""
@@ -64,7 +89,10 @@ class Canvas(Protocol):
     """One canvas being denoised. Self-conditioning carries over from step to step, on the device."""
 
     def step(self, feeds: Feeds) -> StepResult:
-        """One step with its ``canvas``, ``uniform``, ``random_tokens``, ``temperature``, and what else has changed."""
+        """One step with its ``canvas``, ``uniform``, ``random_tokens``, ``temperature``, and what else has changed.
+
+        Raises :class:`ContextError` for a canvas that is no longer valid, see :meth:`Session.open_canvas`.
+        """
 
 
 class Session(Protocol):
@@ -89,8 +117,23 @@ class Session(Protocol):
     def open_canvas(self, cache: CacheBuffers, feeds: Feeds, with_logits: bool = False) -> Canvas:
         """Starts a canvas without self-conditioning; ``feeds`` are those that hold for all of its steps.
 
-        The canvas is valid until the cache is written or resized, or the next canvas is opened.
+        The canvas is valid until the cache is written or resized, or the session opens the next canvas.
         """
+
+    def traffic(self, context: int) -> StepTraffic:
+        """Bytes that a step must read behind ``context`` cached tokens, in the types that weights and cache have here.
+
+        A lower bound of any way to compute the step, not a count of what this backend reads.
+        """
+
+    def bandwidth(self) -> float | None:
+        """Bytes a second that this device reads or copies, measured now on more than its caches hold.
+
+        None where the backend has no way to. Raises :class:`DeviceMemoryError`.
+        """
+
+    def device_memory(self) -> int | None:
+        """Bytes of the GPU's memory taken since the session was opened, by whomever; None where that is not told."""
 
     def close(self) -> None:
         """Frees what the session holds; idempotent."""

@@ -26,8 +26,15 @@ class OrtCache:
         self._device = device
         self._arrays: dict[str, Array] = {}
         self._values: dict[str, Any] = {}
+        self.revision = 0
         for kind in {layer.kind for layer in self._layers}:
             self.resize(kind, 0, 0)
+
+    @property
+    def nbytes(self) -> int:
+        """See the contract."""
+        size = np.dtype(self._dtype).itemsize
+        return sum(size * int(np.prod(value.shape())) for value in self._values.values())
 
     def capacity(self, kind: LayerKind) -> int:
         """See the contract."""
@@ -35,6 +42,7 @@ class OrtCache:
 
     def resize(self, kind: LayerKind, capacity: int, used: int) -> None:
         """See the contract."""
+        self.revision += 1
         for layer in self._of(kind):
             for name in _names(layer):
                 # Zeros, not what memory held: a masked slot has weight 0, but 0 times NaN is NaN.
@@ -47,6 +55,7 @@ class OrtCache:
 
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
         """See the contract."""
+        self.revision += 1
         for name in self._names(kind):
             with self._edit(name) as array:
                 # One head at a time, so that numpy's buffer for overlapping ranges stays small.
@@ -59,6 +68,7 @@ class OrtCache:
 
     def load(self, kind: LayerKind, start: int, saved: list[Array]) -> None:
         """See the contract."""
+        self.revision += 1
         for name, rows in zip(self._names(kind), saved, strict=True):
             with self._edit(name) as array:
                 array[:, :, start : start + rows.shape[2]] = rows

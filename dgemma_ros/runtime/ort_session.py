@@ -5,19 +5,24 @@ All values of a canvas are bound once and written in place, so a step is three r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
 
 from dgemma_ros.checkpoint.config import ModelConfig
+from dgemma_ros.checkpoint.traffic import StepTraffic, step_traffic
 from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
 from dgemma_ros.runtime import ort_graphs
-from dgemma_ros.runtime.contract import Array, CacheBuffers, Feeds, Floats, Ints, StepResult
+from dgemma_ros.runtime.contract import RESULTS, Array, CacheBuffers, Feeds, Floats, Ints, StepResult
 from dgemma_ros.runtime.ort_cache import OrtCache
 from dgemma_ros.runtime.ort_graphs import OrtGraphs
+from dgemma_ros.runtime.validity import Admission, Openings
 
 _LANGUAGE_MODEL = f"{ENCODER}.language_model"
 _NUMPY: Mapping[str, type[np.generic]] = {
@@ -26,7 +31,8 @@ _NUMPY: Mapping[str, type[np.generic]] = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
-_RESULTS = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
+_READ_BYTES: Final = 1 << 28
+"""What a measurement of the memory's bandwidth reads: more than any cache holds."""
 
 
 class OrtSession:
@@ -50,6 +56,8 @@ class OrtSession:
         self.backend = f"ONNX Runtime {ort.__version__} ({device.upper()}, {threads or 'all'} threads)"
         self.graphs = OrtGraphs(folder, weights, threads, device, profile)
         self._device = device
+        self._threads = threads
+        self._openings = Openings()
         self._table = weights.array(EMBEDDING, None)
         self._scale = np.float32(config.text.hidden_size**0.5)
         self._scalars = {
@@ -86,6 +94,7 @@ class OrtSession:
         own = {"inputs_embeds": rows[None].astype(self._dtype), "layer_scalars": self._scalars[_LANGUAGE_MODEL]}
         for name, array in {**feeds, **own}.items():
             binding.bind_ortvalue_input(name, self.value(array))
+        cache.revision += 1
         self.graphs.run(ort_graphs.ENCODER, binding)
 
     def open_canvas(self, cache: CacheBuffers, feeds: Feeds, with_logits: bool = False) -> OrtCanvas:
@@ -110,7 +119,30 @@ class OrtSession:
             **feeds,
         }
         values = {name: self.value(array) for name, array in start.items()}
-        return OrtCanvas(self, cache, values, "head_with_logits" if with_logits else "head")
+        head = "head_with_logits" if with_logits else "head"
+        return OrtCanvas(self, cache, values, head, self._openings.admit(cache))
+
+    def traffic(self, context: int) -> StepTraffic:
+        """See the contract."""
+        dtype = np.dtype(self._dtype).name
+        return step_traffic(self.config, context, dtype, cache=dtype)
+
+    def bandwidth(self) -> float | None:
+        """See the contract. On the CPU, what all threads read together; ONNX Runtime has no copy within a GPU."""
+        if self._device != "cpu":
+            return None
+        parts = np.array_split(np.ones(_READ_BYTES // 4, np.float32), self._threads or os.cpu_count() or 1)
+        times = []
+        with ThreadPoolExecutor(len(parts)) as pool:
+            for _ in range(5):
+                begun = perf_counter()
+                list(pool.map(np.max, parts))  # numpy lets go of the interpreter meanwhile
+                times.append(perf_counter() - begun)
+        return _READ_BYTES / min(times)
+
+    def device_memory(self) -> int | None:
+        """See the contract."""
+        return None
 
     def close(self) -> None:
         """See the contract."""
@@ -124,8 +156,11 @@ class OrtSession:
 class OrtCanvas:
     """See :class:`dgemma_ros.runtime.contract.Canvas`."""
 
-    def __init__(self, session: OrtSession, cache: OrtCache, values: dict[str, Any], head: str) -> None:
+    def __init__(
+        self, session: OrtSession, cache: OrtCache, values: dict[str, Any], head: str, admission: Admission
+    ) -> None:
         self._session = session
+        self._admission = admission
         self._values = values
         self._head = head
         self._bindings = {name: self._bind(name, cache) for name in ("embed", "backbone", head)}
@@ -151,6 +186,7 @@ class OrtCanvas:
 
     def step(self, feeds: Feeds) -> StepResult:
         """See the contract."""
+        self._admission.check()
         for name, array in feeds.items():
             value = self._values[name]
             # In the value's own type: bytes of another would be taken for it without a word.
@@ -158,14 +194,6 @@ class OrtCanvas:
         for graph, binding in self._bindings.items():
             self._session.graphs.run(graph, binding)
         # Copied: on the CPU these are views of what the next step overwrites.
-        out: dict[str, Array] = {name: self._values[name].numpy().copy() for name in _RESULTS}
-        return StepResult(
-            next_canvas=out["next_canvas"],
-            argmax=out["argmax"],
-            drawn=out["drawn"],
-            entropy=out["entropy"],
-            accepted=out["accepted"],
-            mean_entropy=float(out["mean_entropy"][0]),
-            changed=int(out["changed"][0]),
-            logits=self._values["logits"].numpy().copy() if self._head == "head_with_logits" else None,
-        )
+        out: dict[str, Array] = {name: self._values[name].numpy().copy() for name in RESULTS}
+        with_logits = self._head == "head_with_logits"
+        return StepResult.of(out, self._values["logits"].numpy().copy() if with_logits else None)

@@ -7,7 +7,7 @@ canvas behind the last row, where the next write overwrites it, so that it commi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Snapshot:
     start: int
     window: tuple[Array, ...]
     serial: int
+    owner: object = field(repr=False)
+    """Stands for the sequence that it is of."""
 
 
 class Sequence:
@@ -53,6 +55,7 @@ class Sequence:
         self.cache = session.new_cache()
         self.length = 0
         self._start = 0  # the row in slot 0 of the sliding layers; those before it are gone
+        self._owner = object()
         self._serial = 0  # counts cuts
         self._cuts: list[tuple[int, int]] = []  # (serial, length) of the cuts that no later one goes below
 
@@ -106,8 +109,14 @@ class Sequence:
             self.length += stop - start
 
     def open_canvas(self, feeds: Feeds, with_logits: bool = False) -> Canvas:
-        """Starts a canvas behind the last row; ``feeds`` are the head's that hold for all of its steps."""
+        """Starts a canvas behind the last row; ``feeds`` are the head's that hold for all of its steps.
+
+        It is valid until the sequence is written, or another canvas is opened. Raises :class:`ContextError` where it
+        does not fit, or a position has no token that may be drawn.
+        """
         count = self.config.canvas_length
+        if "allowed" in feeds:
+            _check_allowed(feeds["allowed"], feeds.get("allowed_row"))
         self._check_room(count, "a canvas")
         placed = self._place(visibility.denoising(count, self.window))
         return self.session.open_canvas(self.cache, {**placed, **feeds}, with_logits)
@@ -134,13 +143,16 @@ class Sequence:
         saved: tuple[Array, ...] = ()
         if self._has_sliding:
             saved = tuple(self.cache.save(LayerKind.SLIDING, start - self._start, self.length - start))
-        return Snapshot(self.length, start, saved, self._serial)
+        return Snapshot(self.length, start, saved, self._serial, self._owner)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Comes back to a snapshot of this sequence. From there a rollback below it can only go to 0.
 
-        Raises :class:`ContextError` where the tokens before the snapshot are no longer those it was taken after.
+        Raises :class:`ContextError` for another sequence's, and where the tokens before the snapshot are no longer
+        those it was taken after.
         """
+        if snapshot.owner is not self._owner:
+            raise ContextError(f"the snapshot of {snapshot.length} tokens is of another sequence")
         lowest = min((length for serial, length in self._cuts if serial > snapshot.serial), default=self.length)
         if lowest < snapshot.length:
             raise ContextError(
@@ -216,3 +228,13 @@ class Sequence:
                 room = min(keep, self.config.text.max_positions) + max(count, self.chunk)
                 self.cache.resize(LayerKind.SLIDING, max(room, slot + count), slot)
         return slot
+
+
+def _check_allowed(allowed: Array, row: Array | None) -> None:
+    """Raises :class:`ContextError` for a position whose set of tokens is empty, or is not there."""
+    used = np.zeros(1, np.int64) if row is None else np.unique(row)
+    if used[0] < 0 or used[-1] >= len(allowed):
+        raise ContextError(f"allowed_row: names sets {used[0]} … {used[-1]}, but there are {len(allowed)}")
+    empty = [number for number in used.tolist() if not allowed[number].any()]
+    if empty:
+        raise ContextError(f"allowed: set {empty[0]} holds no token, so nothing could be drawn at its positions")

@@ -7,7 +7,7 @@ engine.json beside: whoever opens it finds the weights' places, and the settings
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +32,17 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, the steps that are done and their number (0 where that is not known)."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """What one engine is made of."""
+
+    model: ModelProto
+    """The rewritten graph."""
+    weights: Mapping[str, Array]
+    inputs: Mapping[str, TensorSpec]
+    profiles: tuple[ProfileSpec, ...]
+
+
 class Compiler(Protocol):
     """What makes an engine of a graph."""
 
@@ -41,16 +52,8 @@ class Compiler(Protocol):
     def free_memory(self) -> int:
         """Bytes that are free on the device."""
 
-    def compile(
-        self,
-        model: ModelProto,
-        weights: Mapping[str, Array],
-        inputs: Mapping[str, TensorSpec],
-        made_for: tuple[ProfileSpec, ...],
-        out: Path,
-        on_progress: Progress,
-    ) -> None:
-        """Writes the engine of one rewritten graph to ``out``. Raises :class:`BackendError`."""
+    def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
+        """Writes the engine to ``out``. Raises :class:`BackendError`."""
 
 
 def build(
@@ -109,7 +112,7 @@ def _build_one(
     inputs, outputs = profiles.tensor_specs(model)
     made_for = profiles.profiles(name, config, target)
     file = folder / f"{name}.engine"
-    compiler.compile(model, external_weights(model, weights), inputs, made_for, file, on_progress)
+    compiler.compile(Source(model, external_weights(model, weights), inputs, made_for), file, on_progress)
     if not file.is_file() or not (size := file.stat().st_size):
         raise BackendError(f"graph {name}: TensorRT wrote no engine")
     return EngineSpec(file.name, size, engine_manifest.sha256(file), inputs, outputs, made_for)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from math import prod
 
@@ -24,6 +25,9 @@ class TrtCache:
     A capacity that is asked for is rounded up to the next bucket, so that the addresses and shapes that a CUDA graph
     was captured with hold until a bucket is full. ``version`` is another after each change of an address, and no other
     cache ever has the same.
+
+    Two events order the streams over it, so that nothing rests on when the host waits for what: ``written``, which a
+    canvas waits for, and ``denoised``, which all that is done on ``stream`` waits for.
     """
 
     def __init__(
@@ -42,6 +46,22 @@ class TrtCache:
         self._capacities = dict.fromkeys(buckets, 0)
         self._addresses: dict[str, int] = {}
         self.version = next(_VERSIONS)
+        self.revision = 0
+        self.written, self.denoised = device.event(), device.event()
+
+    @property
+    def nbytes(self) -> int:
+        """See the contract."""
+        rows = {layer.index: 2 * layer.kv_heads * self._row(layer) for layer in self._layers}
+        return sum(self._capacities[layer.kind] * rows[layer.index] for layer in self._layers)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """What is enqueued inside, on the cache's stream, comes after the last canvas's steps and before the next's."""
+        self.revision += 1
+        self._device.wait_event(self._stream, self.denoised)
+        yield
+        self._device.record(self.written, self._stream)
 
     @property
     def addresses(self) -> dict[str, int]:
@@ -59,6 +79,7 @@ class TrtCache:
 
     def resize(self, kind: LayerKind, capacity: int, used: int) -> None:
         """See the contract. Raises :class:`ContextError` beyond the largest bucket, with nothing changed."""
+        self.revision += 1
         bucket = next((bucket for bucket in self._buckets[kind] if bucket >= capacity), None)
         if bucket is None:
             raise ContextError(
@@ -66,6 +87,25 @@ class TrtCache:
             )
         if bucket == self._capacities[kind]:
             return
+        fresh = self._allocated(kind, bucket)
+        with self.writing():
+            for layer in self._of(kind):
+                old, new = (rows * self._row(layer) for rows in (self._capacities[kind], bucket))
+                for name in _names(layer):
+                    width = used * self._row(layer)
+                    if width:
+                        source = self._addresses[name]
+                        self._device.copy_rows(fresh[name], new, source, old, width, layer.kv_heads, self._stream)
+        self._device.wait(self._stream)
+        for name, address in fresh.items():
+            if name in self._addresses:
+                self._device.release(self._addresses[name])
+            self._addresses[name] = address
+        self._capacities[kind] = bucket
+        self.version = next(_VERSIONS)
+
+    def _allocated(self, kind: LayerKind, bucket: int) -> dict[str, int]:
+        """New buffers for all layers of a kind, or none of them."""
         fresh: dict[str, int] = {}
         try:
             for layer in self._of(kind):
@@ -76,20 +116,7 @@ class TrtCache:
             for address in fresh.values():
                 self._device.release(address)
             raise
-        for layer in self._of(kind):
-            old, new = (rows * self._row(layer) for rows in (self._capacities[kind], bucket))
-            for name in _names(layer):
-                width = used * self._row(layer)
-                if width:
-                    source = self._addresses[name]
-                    self._device.copy_rows(fresh[name], new, source, old, width, layer.kv_heads, self._stream)
-        self._device.wait(self._stream)
-        for name, address in fresh.items():
-            if name in self._addresses:
-                self._device.release(self._addresses[name])
-            self._addresses[name] = address
-        self._capacities[kind] = bucket
-        self.version = next(_VERSIONS)
+        return fresh
 
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
         """See the contract."""
@@ -98,14 +125,11 @@ class TrtCache:
             pitch, width = self._capacities[kind] * row, count * row
             between = self._device.allocate(layer.kv_heads * width, "moving the KV cache")  # the ranges may overlap
             try:
-                for name in _names(layer):
-                    at = self._addresses[name]
-                    self._device.copy_rows(
-                        between, width, at + source * row, pitch, width, layer.kv_heads, self._stream
-                    )
-                    self._device.copy_rows(
-                        at + target * row, pitch, between, width, width, layer.kv_heads, self._stream
-                    )
+                with self.writing():
+                    for name in _names(layer):
+                        at, heads = self._addresses[name], layer.kv_heads
+                        self._device.copy_rows(between, width, at + source * row, pitch, width, heads, self._stream)
+                        self._device.copy_rows(at + target * row, pitch, between, width, width, heads, self._stream)
                 self._device.wait(self._stream)
             finally:
                 self._device.release(between)
@@ -121,10 +145,11 @@ class TrtCache:
             row, width = self._row(layer), rows.shape[2] * self._row(layer)
             between = self._device.allocate(layer.kv_heads * width, "restoring the KV cache")
             try:
-                self._device.upload(between, np.ascontiguousarray(rows), self._stream)
-                pitch = self._capacities[kind] * row
-                at = self._addresses[name] + start * row
-                self._device.copy_rows(at, pitch, between, width, width, layer.kv_heads, self._stream)
+                with self.writing():
+                    self._device.upload(between, np.ascontiguousarray(rows), self._stream)
+                    pitch = self._capacities[kind] * row
+                    at = self._addresses[name] + start * row
+                    self._device.copy_rows(at, pitch, between, width, width, layer.kv_heads, self._stream)
                 self._device.wait(self._stream)
             finally:
                 self._device.release(between)
@@ -144,6 +169,8 @@ class TrtCache:
         """Frees the buffers; idempotent."""
         for address in self._addresses.values():
             self._device.release(address)
+        for event in (self.written, self.denoised):
+            self._device.release_event(event)
         self._addresses.clear()
         self._capacities = dict.fromkeys(self._capacities, 0)
         self.version = next(_VERSIONS)

@@ -15,7 +15,7 @@ from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.errors import BackendError, DeviceMemoryError
 from dgemma_ros.runtime.contract import Array
 from dgemma_ros.trt import plugins, profiles
-from dgemma_ros.trt.builder import Progress
+from dgemma_ros.trt.builder import Progress, Source
 from dgemma_ros.trt.device import CudaDevice
 from dgemma_ros.trt.engine import import_tensorrt
 from dgemma_ros.trt.engine_manifest import ProfileSpec, TensorSpec
@@ -40,17 +40,9 @@ class TrtCompiler:
         """See the protocol."""
         return self._device.free_memory()
 
-    def compile(
-        self,
-        model: ModelProto,
-        weights: Mapping[str, Array],
-        inputs: Mapping[str, TensorSpec],
-        made_for: tuple[ProfileSpec, ...],
-        out: Path,
-        on_progress: Progress,
-    ) -> None:
+    def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
         """See the protocol."""
-        trt = self._trt
+        trt, name = self._trt, source.model.graph.name
         plugins.register(self._sizes, self.facts.architecture)
         logger = make_logger(trt)
         builder = trt.Builder(logger)
@@ -58,19 +50,19 @@ class TrtCompiler:
         # 11 is strongly typed in any case, and keeps the flag.
         network = builder.create_network(1 << int(flags.STRONGLY_TYPED) | 1 << int(flags.PREFER_AOT_PYTHON_PLUGINS))
         parser = trt.OnnxParser(network, logger)
-        self._parse(parser, model, weights, logger)
+        self._parse(parser, source.model, source.weights, logger)
         config = builder.create_builder_config()
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, self._target.workspace)
         config.builder_optimization_level = self._target.optimization_level
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # layers keep our names
         # TF32 would round float32 products to ten bits of mantissa, where the statistics are made.
         config.clear_flag(trt.BuilderFlag.TF32)
-        for made in made_for:
-            self._add_profile(builder, config, inputs, made)
+        for profile in source.profiles:
+            self._add_profile(builder, config, source.inputs, profile)
         cache_file = timing_cache(self.facts.name, self.version)
         cache = config.create_timing_cache(cache_file.read_bytes() if cache_file.is_file() else b"")
         config.set_timing_cache(cache, False)
-        monitor = _monitor(trt, model.graph.name, on_progress)
+        monitor = _monitor(trt, name, on_progress)
         config.progress_monitor = monitor
         with out.open("wb") as stream:
             writer = _writer(trt, stream)
@@ -78,7 +70,7 @@ class TrtCompiler:
         if monitor.interrupted is not None:
             raise monitor.interrupted
         if not built:
-            self._refuse(f"graph {model.graph.name}: TensorRT built no engine", logger.last)
+            self._refuse(f"graph {name}: TensorRT built no engine", logger.last)
         if writer.failed is not None:
             raise writer.failed
         _keep(cache_file, config.get_timing_cache().serialize())

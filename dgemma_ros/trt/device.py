@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -66,6 +67,21 @@ class Device(Protocol):
     def wait(self, stream: int) -> None:
         """Until all that was enqueued is done."""
 
+    def event(self) -> int:
+        """A mark that streams are ordered by. One that was never recorded holds nobody up."""
+
+    def record(self, event: int, stream: int) -> None:
+        """The event is reached when all is done that was enqueued on the stream before."""
+
+    def wait_event(self, stream: int, event: int) -> None:
+        """What is enqueued on the stream from now on waits for the event's last record. The host does not."""
+
+    def release_event(self, event: int) -> None:
+        """Gives back what :meth:`event` gave."""
+
+    def used(self) -> int:
+        """Bytes that are taken of the device's memory since it was opened, by whomever."""
+
     def clear(self, address: int, size: int, stream: int) -> None:
         """Fills with zeros."""
 
@@ -87,6 +103,26 @@ class Device(Protocol):
         """Frees streams, pinned memory and whatever is still allocated; idempotent."""
 
 
+def copy_bandwidth(device: Device, stream: int) -> float:
+    """Bytes a second, read and written, of copies within the device's memory. Raises :class:`DeviceMemoryError`."""
+    row, rows, copies = 1 << 20, 256, 20
+    addresses: list[int] = []
+    times = []
+    try:
+        for _ in range(2):
+            addresses.append(device.allocate(row * rows, "measuring the bandwidth"))
+        for _ in range(5):
+            begun = perf_counter()
+            for _ in range(copies):
+                device.copy_rows(addresses[0], row, addresses[1], row, row, rows, stream)
+            device.wait(stream)
+            times.append(perf_counter() - begun)
+    finally:
+        for address in addresses:
+            device.release(address)
+    return 2 * row * rows * copies / min(times)
+
+
 class CudaDevice:
     """See :class:`Device`. ``limit``: bytes that may be allocated in all, so that perception keeps its share."""
 
@@ -101,10 +137,11 @@ class CudaDevice:
         self._sizes: dict[int, int] = {}
         self._pinned: list[int] = []
         self._streams: list[int] = []
+        self._events: set[int] = set()
         self.activate()
         properties = self._call("cudaGetDeviceProperties", ordinal)
         name = properties.name.decode() if isinstance(properties.name, bytes) else str(properties.name)
-        _, memory = self._call("cudaMemGetInfo")
+        self._free, memory = self._call("cudaMemGetInfo")
         self.facts = Facts(
             name.rstrip("\0"),
             10 * properties.major + properties.minor,
@@ -131,7 +168,9 @@ class CudaDevice:
             )
         address = int(self._call("cudaMalloc", max(size, _ALIGNMENT), what=what))
         self._sizes[address] = size
+        # The zeros come from the default stream, for which our streams do not wait.
         self._call("cudaMemset", address, 0, max(size, _ALIGNMENT))
+        self._call("cudaStreamSynchronize", 0)
         return address
 
     def release(self, address: int) -> None:
@@ -161,6 +200,31 @@ class CudaDevice:
     def wait(self, stream: int) -> None:
         """See the protocol."""
         self._call("cudaStreamSynchronize", stream)
+
+    def event(self) -> int:
+        """See the protocol."""
+        event = int(self._call("cudaEventCreateWithFlags", 2))  # 2: without timing, which is quicker
+        self._events.add(event)
+        return event
+
+    def record(self, event: int, stream: int) -> None:
+        """See the protocol."""
+        self._call("cudaEventRecord", event, stream)
+
+    def wait_event(self, stream: int, event: int) -> None:
+        """See the protocol."""
+        self._call("cudaStreamWaitEvent", stream, event, 0)
+
+    def release_event(self, event: int) -> None:
+        """See the protocol."""
+        if event in self._events:
+            self._events.remove(event)
+            self._call("cudaEventDestroy", event)
+
+    def used(self) -> int:
+        """See the protocol."""
+        free, _ = self._call("cudaMemGetInfo")
+        return int(self._free - free)
 
     def clear(self, address: int, size: int, stream: int) -> None:
         """See the protocol."""
@@ -206,13 +270,14 @@ class CudaDevice:
             self.activate()
         for call, handles in (
             ("cudaStreamDestroy", self._streams),
+            ("cudaEventDestroy", list(self._events)),
             ("cudaFree", list(self._sizes)),
             ("cudaFreeHost", self._pinned),
         ):
             for handle in handles:
                 with self._ignoring():  # a device that failed fails every call; what is left goes with the process
                     self._call(call, handle)
-        self._streams, self._sizes, self._pinned = [], {}, []
+        self._streams, self._events, self._sizes, self._pinned = [], set(), {}, []
 
     @contextmanager
     def _ignoring(self) -> Iterator[None]:

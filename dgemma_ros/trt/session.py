@@ -12,16 +12,18 @@ from weakref import WeakSet
 import numpy as np
 
 from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
+from dgemma_ros.checkpoint.traffic import StepTraffic, step_traffic
 from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
 from dgemma_ros.errors import DgemmaError
-from dgemma_ros.runtime.contract import Array, CacheBuffers, Feeds, Floats, Ints
+from dgemma_ros.runtime.contract import RESULTS, Array, CacheBuffers, Feeds, Floats, Ints
+from dgemma_ros.runtime.validity import Openings
 from dgemma_ros.trt import engine_manifest, profiles
 from dgemma_ros.trt.buffers import NUMPY, Buffers
 from dgemma_ros.trt.cache import TrtCache
-from dgemma_ros.trt.device import CudaDevice, Device
+from dgemma_ros.trt.device import CudaDevice, Device, copy_bandwidth
 from dgemma_ros.trt.engine import Context, Runtime, TrtRuntime
 from dgemma_ros.trt.engine_manifest import CANVAS, IMAGE, PREFILL, STEP, EngineManifest
-from dgemma_ros.trt.steps import RESULTS, Engines, Lane, Step, TrtCanvas
+from dgemma_ros.trt.steps import Engines, Lane, Step, TrtCanvas
 
 _LANGUAGE_MODEL: Final = f"{ENCODER}.language_model"
 _KEPT_STEPS: Final = 4
@@ -71,6 +73,9 @@ class TrtSession:
         self._device = device
         self._engines = Engines(folder, manifest, runtime)
         self._caches: WeakSet[TrtCache] = WeakSet()
+        self._openings = Openings()
+        packed = manifest.target["experts"] == "nvfp4" and any(map(weights.is_packed, weights.shapes))
+        self._types = (str(manifest.target["dtype"]), "nvfp4" if packed else str(manifest.target["dtype"]))
         self._buckets = {
             LayerKind.FULL: tuple(sorted({profile.dims["full_capacity"][2] for profile in backbone.profiles})),
             LayerKind.SLIDING: tuple(manifest.target["window_buckets"]),
@@ -147,7 +152,7 @@ class TrtSession:
         return cache
 
     def encode(self, cache: CacheBuffers, rows: Floats, feeds: Feeds) -> None:
-        """See the contract. Returns when all is enqueued; whatever reads the cache waits."""
+        """See the contract. Returns when all is enqueued; whatever reads the cache is ordered behind it."""
         assert isinstance(cache, TrtCache)
         self._device.activate()
         self._device.wait(self._encoding.stream)  # the host copies of the last chunk are read until then
@@ -159,7 +164,8 @@ class TrtSession:
         context.set_shapes({name: profiles.resolved(tensor.shape, dims) for name, tensor in spec.inputs.items()})
         own = [name for name in (*spec.inputs, *spec.outputs) if name not in cache.addresses]
         context.bind({**buffers.addresses(own), **cache.addresses})
-        context.run(self._encoding.stream)
+        with cache.writing():
+            context.run(self._encoding.stream)
 
     def _encoding_context(self, name: str, use: str, dims: dict[str, int]) -> Context:
         """A context for encoding, made once for each profile."""
@@ -175,8 +181,7 @@ class TrtSession:
         """See the contract."""
         assert isinstance(cache, TrtCache)
         self._device.activate()
-        self._device.wait(self._encoding.stream)
-        self._device.wait(self._denoising.stream)
+        self._device.wait(self._denoising.stream)  # the host copies of the last canvas's feeds are read until then
         length, vocab = self.config.canvas_length, self.config.text.vocab_size
         start: dict[str, Array] = {
             "layer_scalars": self._scalars[DECODER],
@@ -195,8 +200,19 @@ class TrtSession:
         for name, value in start.items():
             self._step_buffers.write(name, value)
         self._step_buffers.clear("soft")
-        self._device.wait(self._denoising.stream)
-        return TrtCanvas(self._device, self._denoising.stream, self._step_buffers, step, length, vocab, with_logits)
+        # The host goes on: only the canvas's steps wait until the last chunk is encoded.
+        self._device.wait_event(self._denoising.stream, cache.written)
+        return TrtCanvas(
+            self._device,
+            self._denoising.stream,
+            self._step_buffers,
+            step,
+            self._openings.admit(cache),
+            cache.denoised,
+            length,
+            vocab,
+            with_logits,
+        )
 
     def _step_dims(self) -> dict[str, int]:
         length = self.config.canvas_length
@@ -235,6 +251,21 @@ class TrtSession:
             self._step_buffers.read(name, (1,))
         self._steps[key] = Step(self._device, self._denoising.stream, contexts, enqueue_results)
         return self._steps[key]
+
+    def traffic(self, context: int) -> StepTraffic:
+        """See the contract."""
+        dtype, experts = self._types
+        return step_traffic(self.config, context, dtype, experts, cache=dtype)
+
+    def bandwidth(self) -> float | None:
+        """See the contract: of copies within the device."""
+        self._device.activate()
+        return copy_bandwidth(self._device, self._encoding.stream)
+
+    def device_memory(self) -> int | None:
+        """See the contract."""
+        self._device.activate()
+        return self._device.used()
 
     def close(self) -> None:
         """See the contract."""

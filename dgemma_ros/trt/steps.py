@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dgemma_ros.errors import BackendError
-from dgemma_ros.runtime.contract import Feeds, StepResult
+from dgemma_ros.runtime.contract import RESULTS, Feeds, StepResult
+from dgemma_ros.runtime.validity import Admission
 from dgemma_ros.trt import engine_manifest, profiles
 from dgemma_ros.trt.buffers import Buffers
 from dgemma_ros.trt.device import Device, Graph
 from dgemma_ros.trt.engine import Context, Engine, Runtime
 from dgemma_ros.trt.engine_manifest import EngineManifest, EngineSpec
 
-RESULTS = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
-"""What a step sends back."""
 _LOG = logging.getLogger("dgemma_ros.tensorrt")
 
 
@@ -144,8 +143,19 @@ class TrtCanvas:
     """See :class:`dgemma_ros.runtime.contract.Canvas`."""
 
     def __init__(
-        self, device: Device, stream: int, buffers: Buffers, step: Step, length: int, vocab: int, with_logits: bool
+        self,
+        device: Device,
+        stream: int,
+        buffers: Buffers,
+        step: Step,
+        admission: Admission,
+        denoised: int,
+        length: int,
+        vocab: int,
+        with_logits: bool,
     ) -> None:
+        """``denoised``: the event that whoever writes the cache waits for."""
+        self._admission, self._denoised = admission, denoised
         self._device = device
         self._stream = stream
         self._buffers = buffers
@@ -155,21 +165,14 @@ class TrtCanvas:
 
     def step(self, feeds: Feeds) -> StepResult:
         """See the contract."""
+        self._admission.check()
         self._device.activate()
         for name, value in feeds.items():
             self._buffers.write(name, value)
         self._step.run()
+        self._device.record(self._denoised, self._stream)
         if self._logits:
             self._buffers.enqueue_read("logits")
         self._device.wait(self._stream)
         out = {name: self._buffers.read(name, shape) for name, shape in self._shapes.items()}
-        return StepResult(
-            next_canvas=out["next_canvas"],
-            argmax=out["argmax"],
-            drawn=out["drawn"],
-            entropy=out["entropy"],
-            accepted=out["accepted"],
-            mean_entropy=float(out["mean_entropy"][0]),
-            changed=int(out["changed"][0]),
-            logits=self._buffers.read("logits", self._logits) if self._logits else None,
-        )
+        return StepResult.of(out, self._buffers.read("logits", self._logits) if self._logits else None)

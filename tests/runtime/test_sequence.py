@@ -276,3 +276,35 @@ def test_nothing_appended_is_nothing(opened: Models) -> None:
     sequence.append(np.zeros(0, np.int64))
     assert sequence.length == 0 and all(not array.size for array in rows(sequence))
     logits(sequence)
+
+
+def test_a_snapshot_is_of_its_own_sequence(opened: Models) -> None:
+    model = opened("small_window")
+    first, second = model.sequence(), model.sequence()
+    first.append(text_of(model, 12))
+    second.append(text_of(model, 12))
+    snapshot = first.snapshot()
+    before = rows(second)
+    with pytest.raises(ContextError, match="of 12 tokens is of another sequence"):
+        second.restore(snapshot)
+    assert all(np.array_equal(left, right) for left, right in zip(rows(second), before, strict=True))
+    first.restore(snapshot)
+
+
+def test_a_position_that_nothing_may_be_drawn_at_is_refused(opened: Models) -> None:
+    model = opened("small_window")
+    sequence = model.sequence()
+    sequence.append(text_of(model, 5))
+    length, vocab = model.config.canvas_length, model.config.text.vocab_size
+    allowed = np.zeros((3, vocab), np.bool_)
+    allowed[0, 7] = allowed[1, 3] = True
+    row = np.arange(length) % 3
+    with pytest.raises(ContextError, match="set 2 holds no token"):
+        sequence.open_canvas({"allowed": allowed, "allowed_row": row})
+    with pytest.raises(ContextError, match="set 0 holds no token"):
+        sequence.open_canvas({"allowed": allowed[2:]})
+    for wrong in (row + 1, row - 1):
+        with pytest.raises(ContextError, match="allowed_row: names sets .* but there are 3"):
+            sequence.open_canvas({"allowed": allowed, "allowed_row": wrong})
+    result = sequence.open_canvas({"allowed": allowed, "allowed_row": row % 2}).step({})  # a set that nobody uses
+    assert set(result.argmax.tolist()) <= {3, 7}

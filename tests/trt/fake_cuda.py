@@ -78,6 +78,9 @@ class FakeRuntime:
     def _cudaStreamCreateWithPriority(self, flags: int, priority: int) -> tuple[Any, ...]:  # noqa: N802
         return (real.cudaStream_t(1000 - priority),)
 
+    def _cudaEventCreateWithFlags(self, flags: int) -> tuple[Any, ...]:  # noqa: N802
+        return (real.cudaEvent_t(2000 + self.calls["cudaEventCreateWithFlags"]),)
+
     def _cudaStreamEndCapture(self, stream: Any) -> tuple[Any, ...]:  # noqa: N802
         return (real.cudaGraph_t(7),)
 

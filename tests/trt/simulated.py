@@ -7,7 +7,9 @@ real: what a copy or a run is told to read and write, it reads and writes, and n
 from __future__ import annotations
 
 import ctypes
+from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +25,39 @@ from dgemma_ros.graphs.builder import DOMAIN, OPSET, PLUGIN
 from dgemma_ros.graphs.diffusion import canvas_update, row_stats, scaled_logits
 from dgemma_ros.trt import plugins
 from dgemma_ros.trt.buffers import NUMPY
+from dgemma_ros.trt.builder import Source
 from dgemma_ros.trt.device import Facts
-from dgemma_ros.trt.engine_manifest import EngineSpec, ProfileSpec, TensorSpec
+from dgemma_ros.trt.engine_manifest import EngineSpec, ProfileSpec
 from dgemma_ros.trt.targets import Target
 
 VERSION = "10.16.2.0"
 FACTS = Facts("Simulated NVIDIA Thor", 110, 128_000_000_000, 13020)
 
 
+class Mark:
+    """A record of an event in a stream's queue."""
+
+    def __init__(self, stream: int) -> None:
+        self.stream, self.reached = stream, False
+
+    def __call__(self) -> None:
+        self.reached = True
+
+
 class SimulatedDevice:
-    """``room``: bytes that can be allocated. Every address that is used must lie in something that was allocated."""
+    """``room``: bytes that can be allocated. Every address that is used must lie in something that was allocated.
+
+    What is enqueued runs as late as it may: when the host waits for its stream, or another stream for its event. So
+    an order that nothing enforces is not there. ``eager``: everything runs at once instead.
+    """
 
     facts = FACTS
 
-    def __init__(self, room: float = 1e9) -> None:
+    def __init__(self, room: float = 1e9, eager: bool = False) -> None:
+        self.eager = eager
+        self.queues: dict[int, deque[Callable[[], None]]] = {1: deque(), 2: deque()}
+        self.marks: dict[int, Mark | None] = {}
+        self.events = count(100)
         self.room = room
         self.memory: dict[int, np.ndarray] = {}
         self.captures = self.launches = 0
@@ -60,7 +81,12 @@ class SimulatedDevice:
         return array.ctypes.data
 
     def release(self, address: int) -> None:
+        for stream in self.queues:  # cudaFree waits for all that is enqueued
+            self.drain(stream)
         self.memory.pop(address, None)
+
+    def used(self) -> int:
+        return sum(array.nbytes for array in self.memory.values())
 
     def view(self, address: int, size: int) -> np.ndarray:
         for start, array in self.memory.items():
@@ -76,33 +102,69 @@ class SimulatedDevice:
         return 1 + urgent
 
     def wait(self, stream: int) -> None:
-        assert stream in (1, 2)
         assert self.capturing is None
+        self.drain(stream)
 
-    def enqueue(self, call: Callable[[], None]) -> None:
-        call() if self.capturing is None else self.capturing.append(call)
+    def drain(self, stream: int, mark: Mark | None = None) -> None:
+        """Runs a stream's queue, to its end or to a mark."""
+        queue = self.queues[stream]
+        while queue and (mark is None or not mark.reached):
+            queue.popleft()()
+
+    def enqueue(self, call: Callable[[], None], stream: int) -> None:
+        if self.capturing is not None:
+            self.capturing.append(call)
+            return
+        self.queues[stream].append(call)
+        if self.eager:
+            self.drain(stream)
+
+    def event(self) -> int:
+        event = next(self.events)
+        self.marks[event] = None
+        return event
+
+    def record(self, event: int, stream: int) -> None:
+        assert self.capturing is None and event in self.marks
+        self.marks[event] = mark = Mark(stream)
+        self.enqueue(mark, stream)
+
+    def wait_event(self, stream: int, event: int) -> None:
+        assert self.capturing is None
+        if (mark := self.marks[event]) is not None:
+            self.enqueue(lambda: self.drain(mark.stream, mark), stream)
+
+    def release_event(self, event: int) -> None:
+        self.marks.pop(event, None)
 
     def clear(self, address: int, size: int, stream: int) -> None:
-        self.view(address, size)[:] = 0
+        self.enqueue(lambda: self.view(address, size).fill(0), stream)
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None:
         assert array.flags.c_contiguous
-        self.view(address, array.nbytes)[:] = np.frombuffer(array.tobytes(), np.uint8)
+
+        def copy() -> None:
+            self.view(address, array.nbytes)[:] = np.frombuffer(array.tobytes(), np.uint8)
+
+        self.enqueue(copy, stream)
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
         def copy() -> None:
             self.view(address, array.nbytes)
             ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
-        self.enqueue(copy)
+        self.enqueue(copy, stream)
 
     def copy_rows(
         self, target: int, target_pitch: int, source: int, source_pitch: int, width: int, rows: int, stream: int
     ) -> None:
-        for row in range(rows):
-            start = source + row * source_pitch
-            piece = self.view(start, width).copy()
-            self.view(target + row * target_pitch, width)[:] = piece
+        def copy() -> None:
+            for row in range(rows):
+                start = source + row * source_pitch
+                piece = self.view(start, width).copy()
+                self.view(target + row * target_pitch, width)[:] = piece
+
+        self.enqueue(copy, stream)
 
     def capture(self, stream: int, enqueue: Callable[[], None]) -> SimulatedGraph:
         if not self.capturable:
@@ -116,6 +178,9 @@ class SimulatedDevice:
             self.captures += 1
 
     def close(self) -> None:
+        for queue in self.queues.values():
+            queue.clear()
+        self.marks.clear()
         self.memory.clear()
         self.closed = True
 
@@ -127,7 +192,7 @@ class SimulatedGraph:
     def launch(self, stream: int) -> None:
         self.device.launches += 1
         for call in self.calls:
-            call()
+            self.device.enqueue(call, stream)
 
     def close(self) -> None:
         self.calls = []
@@ -143,17 +208,10 @@ class SimulatedCompiler:
     def free_memory(self) -> int:
         return FACTS.memory
 
-    def compile(
-        self,
-        model: ModelProto,
-        weights: Mapping[str, np.ndarray],
-        inputs: Mapping[str, TensorSpec],
-        made_for: tuple[ProfileSpec, ...],
-        out: Path,
-        on_progress: Callable[[str, int, int], None],
-    ) -> None:
+    def compile(self, source: Source, out: Path, on_progress: Callable[[str, int, int], None]) -> None:
         on_progress("building", 1, 1)
-        runnable = unpacked(with_functions(model, self.sizes), weights)
+        weights = source.weights
+        runnable = unpacked(with_functions(source.model, self.sizes), weights)
         for tensor in runnable.graph.initializer:
             if tensor.data_location == TensorProto.EXTERNAL:
                 data = weights[tensor.name]
@@ -252,7 +310,7 @@ class SimulatedContext:
 
     def run(self, stream: int) -> None:
         shapes, addresses = dict(self.shapes), dict(self.addresses)
-        self.engine.device.enqueue(lambda: self._run(shapes, addresses))
+        self.engine.device.enqueue(lambda: self._run(shapes, addresses), stream)
 
     def _run(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
         spec, device = self.engine.spec, self.engine.device

@@ -57,10 +57,10 @@ def test_first_layers(checkpoint: Folders, tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_build_that_fails(checkpoint: Folders, tmp_path: Path) -> None:
     class Failing(SimulatedCompiler):
-        def compile(self, model: Any, *rest: Any) -> None:
-            if model.graph.name == "head":
+        def compile(self, source: builder.Source, *rest: Any) -> None:
+            if source.model.graph.name == "head":
                 raise BackendError("no")
-            super().compile(model, *rest)
+            super().compile(source, *rest)
 
     with pytest.raises(BackendError, match=r"^no$"):
         build(checkpoint("plain"), tmp_path / "out", TARGET, Failing)

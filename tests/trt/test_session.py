@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dgemma_ros.checkpoint.traffic import step_traffic
 from dgemma_ros.compare import TOLERANCES, compare
 from dgemma_ros.errors import BackendError, ContextError, DeviceMemoryError
 from dgemma_ros.model import Model
@@ -20,6 +22,7 @@ from tests.tiny import TINIES
 from tests.trt.conftest import Opened
 from tests.trt.simulated import SimulatedDevice
 
+ENCODING = 1  # the simulated device's number of the stream of low priority
 NAMES = [name for name, tiny in TINIES.items() if tiny.dtype == "float32" and not tiny.nvfp4][:4]
 
 
@@ -61,9 +64,13 @@ def tokens(model: Model, sequence: Any, seed: int, steps: int = 4, feeds: Any = 
     return out
 
 
-def test_a_long_life(opened: Models, open_built: Opened) -> None:
-    """Appends over several buckets, roll-backs, snapshots, canvases in between: token by token the same."""
-    device = SimulatedDevice()
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_long_life(eager: bool, opened: Models, open_built: Opened) -> None:
+    """Appends over several buckets, roll-backs, snapshots, canvases in between: token by token the same.
+
+    Whether the device does what is enqueued at once, or as late as the streams' order lets it.
+    """
+    device = SimulatedDevice(eager=eager)
     models = opened("small_window"), open_built("small_window", device)
     logs = []
     for model in models:
@@ -118,6 +125,90 @@ def test_without_capture_all_runs_are_ordinary(opened: Models, open_built: Opene
     assert found[0] == found[1]
     assert device.launches == 0
     ours.session.close()
+
+
+def test_a_canvas_is_opened_while_its_prompt_is_still_encoded(opened: Models, open_built: Opened) -> None:
+    """The host waits for neither; the first step finds the prompt in the cache all the same."""
+    device, found = SimulatedDevice(), []
+    for model in (opened(NAMES[0]), open_built(NAMES[0], device)):
+        sequence = model.sequence()
+        sequence.append(np.arange(30))
+        sequence.open_canvas({})
+        sequence.append(np.arange(7))
+        found.append(tokens(model, sequence, 3))
+        other = model.sequence()  # nothing orders it behind the first one's canvas
+        other.append(np.arange(9))
+        found.append(tokens(model, other, 4))
+    assert found[:2] == found[2:]
+
+
+def test_encoding_and_denoising_of_two_sequences_do_not_wait_for_each_other(open_built: Opened) -> None:
+    """What of the two streams overlaps: a canvas's steps leave what another sequence has enqueued where it is."""
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    first, second = model.sequence(), model.sequence()
+    first.append(np.arange(20))
+    second.append(np.arange(5))
+    canvas = first.open_canvas({})
+    feeds = {"canvas": np.arange(model.config.canvas_length), "temperature": np.ones(1, np.float32)}
+    expected = canvas.step(feeds).argmax
+    second.append(np.arange(4))
+    waiting = len(device.queues[ENCODING])
+    assert waiting
+    again = first.open_canvas({})
+    assert np.array_equal(again.step(feeds).argmax, expected)
+    assert len(device.queues[ENCODING]) == waiting
+    first.append(np.arange(4))
+    first.open_canvas({}).step(feeds)
+    assert not device.queues[ENCODING]
+    model.session.close()
+
+
+def test_a_canvas_is_void_once_the_cache_has_changed(opened: Models, open_built: Opened) -> None:
+    for model in (opened(NAMES[0]), open_built(NAMES[0])):
+        sequence = model.sequence()
+        sequence.append(np.arange(20))
+        start = sequence.snapshot()
+        length = model.config.canvas_length
+        feeds = {"canvas": np.arange(length), "temperature": np.ones(1, np.float32)}
+        for change in (
+            partial(sequence.append, np.arange(3)),
+            partial(sequence.append, np.zeros(200, np.int64)),  # beyond the capacity
+            partial(sequence.restore, start),
+        ):
+            canvas = sequence.open_canvas({})
+            canvas.step(feeds)
+            change()
+            with pytest.raises(ContextError, match="void: the cache was written or resized"):
+                canvas.step(feeds)
+        first, other = sequence.open_canvas({}), model.sequence()
+        other.append(np.arange(3))
+        first.step(feeds)  # another cache is another matter
+        other.open_canvas({}).step(feeds)
+        with pytest.raises(ContextError, match="another one was opened"):
+            first.step(feeds)
+
+
+def test_what_a_step_reads_and_what_is_held(open_built: Opened) -> None:
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    sequence = model.sequence()
+    assert sequence.cache.nbytes == 0
+    before = device.used()
+    sequence.append(np.arange(20))
+    assert 0 < sequence.cache.nbytes <= device.used() - before
+    assert model.session.device_memory() == device.used()
+    held = device.used()
+    assert model.session.traffic(20) == step_traffic(model.config, 20, "float32", cache="float32")
+    device.room = 2e9
+    bandwidth = model.session.bandwidth()
+    assert bandwidth is not None and bandwidth > 0
+    assert device.used() == held
+    device.room = held + 1000
+    with pytest.raises(DeviceMemoryError, match="bandwidth"):
+        model.session.bandwidth()
+    assert device.used() == held
+    model.session.close()
 
 
 def test_memory_runs_out_and_comes_back(open_built: Opened) -> None:
