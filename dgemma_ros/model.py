@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -28,6 +32,9 @@ from dgemma_ros.runtime.ort_session import OrtSession
 from dgemma_ros.runtime.sequence import Sequence
 from dgemma_ros.runtime.visibility import VisionMask
 from dgemma_ros.trt import session as trt_session
+
+KEPT: Final = 7 * 86400.0
+"""Seconds since it was last opened, after which an export in the cache that fits no checkpoint is removed."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,7 @@ def _checked(exported: Path) -> manifest.Manifest:
             "export the checkpoint again"
         )
     manifest.verify(listed)
+    manifest.check_files(exported, listed)
     return listed
 
 
@@ -202,13 +210,39 @@ def _in_cache(checkpoint: Path, on_progress: Callable[[str], None] | None, excer
     dtype, layers = ("float32", None) if excerpt is None else (excerpt.dtype, excerpt.layers)
     if excerpt is not None:
         out = out.with_name(f"{out.name}-first{layers}-{dtype}")
-    if not (out / manifest.MANIFEST_FILE).exists():
+    if (out / manifest.MANIFEST_FILE).exists():
+        with suppress(OSError):  # of a cache that can only be read
+            os.utime(out / manifest.MANIFEST_FILE)  # when it was last opened
+    else:
         try:
             export(checkpoint, out, dtype, on_progress, layers)
         except ExportError as error:
             if not (out / manifest.MANIFEST_FILE).exists():  # else another process was quicker
                 raise ExportError(f"{error} (set XDG_CACHE_HOME to a folder that can be written)") from error
+        prune_cache()
     return out
+
+
+def prune_cache(unused: float = KEPT) -> list[Path]:
+    """Removes exports from the cache that nothing can open any more, and returns their folders.
+
+    Those whose checkpoint is gone, or has other files or is exported by other code now; each only where it was not
+    opened for ``unused`` seconds, as whoever still runs it may load graphs from it. What is no export of ours stays.
+    """
+    removed = []
+    folders = cache_folder()
+    for folder in sorted(folders.iterdir()) if folders.is_dir() else ():
+        file = folder / manifest.MANIFEST_FILE
+        with suppress(CheckpointError, OSError):
+            if folder.is_symlink() or time.time() - file.stat().st_mtime < unused:
+                continue
+            checkpoint = manifest.load(folder).checkpoint
+            if checkpoint.is_dir() and folder.name.startswith(_key(checkpoint)):
+                continue
+            file.unlink()  # first: without it what is left is no export
+            shutil.rmtree(folder, ignore_errors=True)
+            removed.append(folder)
+    return removed
 
 
 def _key(checkpoint: Path) -> str:

@@ -98,6 +98,50 @@ def test_a_cache_that_was_damaged_is_told(checkpoint: Folders, own_cache: Path) 
         open_model(checkpoint("plain"), threads=1)
 
 
+def test_an_edited_file_in_an_export_is_told(exported: Folders, tmp_path: Path) -> None:
+    """What the graphs rest on; the settings that they do not rest on may be tuned there."""
+    folder = shutil.copytree(exported("plain"), tmp_path / "out")
+    file = folder / "generation_config.json"
+    file.write_text(file.read_text().rstrip() + "\n\n")
+    open_model(folder, threads=1)
+    file = folder / "config.json"
+    kept = file.read_text()
+    file.write_text(kept + " ")
+    with pytest.raises(CheckpointError, match=r"out/config\.json: has changed since the export; change it in .*plain"):
+        open_model(folder, threads=1)
+    file.unlink()
+    with pytest.raises(CheckpointError, match=r"out/config\.json: no such file"):
+        open_model(folder, threads=1)
+
+
+def test_the_cache_is_pruned_of_what_nothing_can_open(checkpoint: Folders, tmp_path: Path, own_cache: Path) -> None:
+    def opened(name: str) -> Path:
+        before = set(own_cache.iterdir()) if own_cache.exists() else set()
+        open_model(tmp_path / name, threads=1)
+        (new,) = set(own_cache.iterdir()) - before
+        return new
+
+    def age(folder: Path) -> None:
+        os.utime(folder / "manifest.json", (0, 0))
+
+    for name in ("gone", "changed", "kept", "young", "last"):
+        shutil.copytree(checkpoint("plain"), tmp_path / name)
+    gone, changed, kept, young = (opened(name) for name in ("gone", "changed", "kept", "young"))
+    for folder in (gone, changed, kept):
+        age(folder)
+    shutil.rmtree(tmp_path / "gone")
+    shutil.rmtree(tmp_path / "young")
+    make(tmp_path / "changed", TINIES["plain"].with_(seed=1))
+    foreign = own_cache / "mine"
+    foreign.mkdir()
+    (foreign / "manifest.json").write_text("{}")
+    age(foreign)
+    last = opened("last")
+    assert set(own_cache.iterdir()) == {kept, young, last, foreign}
+    open_model(tmp_path / "kept", threads=1)
+    assert (kept / "manifest.json").stat().st_mtime > 1e9  # opening it keeps it
+
+
 def test_a_cache_that_cannot_be_written(checkpoint: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

@@ -3,7 +3,8 @@
 Weights stay in the checkpoint's own files. What keeps a graph from being run over other weights is a fingerprint of
 each tensor: SHA-256 over its length and up to 16 pages of it, evenly spaced. That reads megabytes of 52 GB. It notices
 another checkpoint, another version or a broken download; it is no protection from an attacker, who could change the
-bytes between.
+bytes between. The copies of the model's small files, config.json first of all, are hashed whole: the graphs and the
+tokens mean what these said at export.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -22,7 +23,7 @@ from dgemma_ros.checkpoint.tensors import DTYPES, TensorEntry, whole_numbers
 from dgemma_ros.errors import CheckpointError, ExportError
 
 MANIFEST_FILE: Final = "manifest.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 PAGE: Final = 4096
 PAGES: Final = 16
 
@@ -43,6 +44,8 @@ class Manifest:
     tensors: Mapping[str, TensorRecord]
     settings: Mapping[str, Any]
     """What the graphs were written with; JSON values, kept as they are."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Name → SHA-256 of the files in the exported folder that must stay as they are."""
 
 
 def fingerprint(stream: BinaryIO, offset: int, length: int) -> str:
@@ -60,6 +63,31 @@ def describe(checkpoint: Path, entries: Mapping[str, TensorEntry], settings: Map
     prints = _fingerprints(entries)
     tensors = {name: TensorRecord(entry, prints[name]) for name, entry in entries.items()}
     return Manifest(Path(checkpoint).resolve(), tensors, dict(settings))
+
+
+def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of those of the named files that ``folder`` has. Raises :class:`CheckpointError`."""
+    found = {}
+    for name in names:
+        if (file := folder / name).is_file():
+            try:
+                with file.open("rb") as stream:
+                    found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as error:
+                raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
+    return found
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Raises :class:`CheckpointError` naming the first file of the exported folder that is missing or was changed."""
+    now = hashes(folder, manifest.files)
+    for name, digest in manifest.files.items():
+        if name not in now:
+            raise CheckpointError(f"{folder / name}: no such file; it was there at the export; export again")
+        if now[name] != digest:
+            raise CheckpointError(
+                f"{folder / name}: has changed since the export; change it in {manifest.checkpoint} and export again"
+            )
 
 
 def write(folder: Path, manifest: Manifest) -> None:
@@ -84,6 +112,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         "format": FORMAT,
         "checkpoint": str(manifest.checkpoint),
         "settings": dict(manifest.settings),
+        "files": dict(manifest.files),
         "tensors": tensors,
     }
     temporary = folder / f".{MANIFEST_FILE}.{os.getpid()}"
@@ -108,7 +137,12 @@ def load(folder: Path, checkpoint: Path | None = None) -> Manifest:
     bases = {"checkpoint": Path(checkpoint or root.string("checkpoint")).resolve(), "export": folder}
     table = root.section("tensors")
     tensors = {name: _read_record(table.section(name), name, bases) for name in table.values}
-    return Manifest(bases["checkpoint"], tensors, root.section("settings").values)
+    listed = root.section("files")
+    files = {name: listed.string(name) for name in listed.values}
+    for name in files:
+        if Path(name).name != name or name in ("", "..") or "\0" in name:
+            listed.fail(name, "is not the name of a file in this folder")
+    return Manifest(bases["checkpoint"], tensors, root.section("settings").values, files)
 
 
 def _read_record(section: Section, name: str, bases: Mapping[str, Path]) -> TensorRecord:

@@ -29,6 +29,8 @@ COPIED = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
     "special_tokens_map.json", "preprocessor_config.json", "processor_config.json", "skills.yaml",
 )  # fmt: skip
+SETTINGS = ("generation_config.json", "skills.yaml")
+"""Of these, what may be changed in an exported folder: nothing in the graphs rests on it."""
 
 
 def graphs(config: ModelConfig, dtype: int = FLOAT) -> Iterator[tuple[str, ModelProto]]:
@@ -84,5 +86,6 @@ def export(
         if on_progress:
             on_progress(manifest.MANIFEST_FILE)
         entries = {name: weights.tensors.entry(name) for name in weights.tensors.names()}
-        manifest.write(folder, manifest.describe(checkpoint, entries, settings))
+        kept = manifest.hashes(folder, [name for name in COPIED if name not in SETTINGS])
+        manifest.write(folder, replace(manifest.describe(checkpoint, entries, settings), files=kept))
     return out
