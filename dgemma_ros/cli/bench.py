@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import partial
-from statistics import median
+from dataclasses import asdict
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,21 +12,8 @@ from dgemma_ros.cli import terminal
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, open_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from dgemma_ros.cli.measuring import Bound, Figure, FirstPlan, Measured, Memory
     from dgemma_ros.model import Model
-    from dgemma_ros.runtime.contract import Array
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured thing: the median and the fastest of ``rounds``, in milliseconds."""
-
-    name: str
-    what: str
-    median_ms: float
-    best_ms: float
-    rounds: int
 
 
 def bench(
@@ -43,105 +26,94 @@ def bench(
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure this machine: a denoising step, its graphs, prefill, appending."""
+    """Measure this machine: a step next to the bound of its bytes, prefill, appending, the first plan, memory."""
+    from dgemma_ros.cli.measuring import measure
+
+    begun = perf_counter()
     with terminal.progress() as update:
         opened = open_model(model, device, threads, update)
-        figures = measure(opened, prompt, rounds, update)
-    about = {
-        "model": str(model),
-        "backend": opened.session.backend,
-        "precision": opened.dtype,
-        "canvas_length": opened.config.canvas_length,
-        "context_tokens": prompt,
-    }
+        plans, missing = _first_plan(opened, begun, update)
+        measured = measure(opened, prompt, rounds, update)
+        about = {
+            "model": str(model),
+            "backend": opened.session.backend,
+            "precision": opened.dtype,
+            "canvas_length": opened.config.canvas_length,
+            "context_tokens": prompt,
+        }
+        opened.session.close()
     if as_json:
-        terminal.emit_json({**about, "figures": [asdict(figure) for figure in figures]})
+        told = {"first_plan": asdict(plans) if plans else None, "first_plan_missing": missing or None}
+        terminal.emit_json({**about, **asdict(measured), **told})
     else:
-        _show(about, figures)
+        _show(about, measured, plans, missing)
 
 
-def measure(model: Model, prompt: int, rounds: int, update: terminal.Update) -> list[Figure]:
-    """All figures. Raises :class:`ContextError` where the prompt and a canvas do not fit into the context."""
-    import numpy as np
+def _first_plan(model: Model, begun: float, update: terminal.Update) -> tuple[FirstPlan | None, str]:
+    """The time to the first plan, or why there is none: a model may have no tokenizer, or too small a context."""
+    from dgemma_ros.cli.measuring import plan_for, warm_plans
+    from dgemma_ros.errors import BackendError, DgemmaError
 
-    from dgemma_ros.runtime.noise import Noise
-
-    length, vocab = model.config.canvas_length, model.config.text.vocab_size
-    ids = Noise(0, prompt, vocab).canvas(0)
-    figures: list[Figure] = []
-
-    def timed(name: str, what: str, call: Callable[[], object], reset: Callable[[], object] = lambda: None) -> None:
-        times = []
-        for number in range(rounds + 1):
-            update(name, number, rounds)
-            begun = perf_counter()
-            call()
-            times.append(1e3 * (perf_counter() - begun))
-            reset()
-        figures.append(Figure(name, what, median(times[1:]), min(times[1:]), rounds))  # the first one warms up
-
-    sequence = model.sequence()
-    empty = sequence.snapshot()
-    timed(
-        "prefill",
-        f"{prompt} tokens into an empty context",
-        partial(sequence.append, ids),
-        partial(sequence.restore, empty),
-    )
-    sequence.append(ids)
-    canvas = sequence.open_canvas({"entropy_bound": np.array([model.generation.entropy_bound], np.float32)})
-    noise = Noise(1, length, vocab)
-    uniform, tokens = noise.step(0, 0)
-    feeds: dict[str, Array] = {
-        "canvas": noise.canvas(0),
-        "uniform": uniform,
-        "random_tokens": tokens,
-        "temperature": np.array([0.6], np.float32),
-    }
-    with _stopwatch(model.session) as graphs:
-        timed("step", f"one denoising step of {length} tokens", lambda: canvas.step(feeds))
-    for name, times in graphs.items():
-        figures.append(Figure(name, "of that step", median(times[1:]), min(times[1:]), rounds))
-    full = sequence.snapshot()
-    for count in (1, 64):
-        what = f"{count} more token{'s' * (count > 1)} behind {prompt}"
-        timed(f"append {count}", what, partial(sequence.append, ids[:1].repeat(count)), partial(sequence.restore, full))
-    return figures
-
-
-@contextmanager
-def _stopwatch(session: Any) -> Iterator[dict[str, list[float]]]:
-    """Milliseconds of each run of each graph, where the session runs them one by one."""
-    times: dict[str, list[float]] = {}
-    graphs = getattr(session, "graphs", None)
-    if graphs is None:  # a backend that runs a step as one
-        yield times
-        return
-    run = graphs.run
-
-    def timed(name: str, binding: Any) -> None:
-        begun = perf_counter()
-        run(name, binding)
-        times.setdefault(name, []).append(1e3 * (perf_counter() - begun))
-
-    graphs.run = timed
+    opening = 1e3 * (perf_counter() - begun)
+    update("first plan", 0, 0)
     try:
-        yield times
-    finally:
-        del graphs.run
+        plan_for(model, warm=False)
+        cold = 1e3 * (perf_counter() - begun)
+        return warm_plans(model, cold, opening, update), ""
+    except BackendError:
+        raise
+    except DgemmaError as error:
+        return None, str(error)
 
 
-def _show(about: dict[str, Any], figures: list[Figure]) -> None:
+def _show(about: dict[str, Any], measured: Measured, plans: FirstPlan | None, missing: str) -> None:
+    terminal.emit(_table(f"{about['model']} on {about['backend']}, {about['precision']}", measured.figures))
+    terminal.emit(_bound_line(measured.bound))
+    if plans is None:
+        terminal.emit(f"time to the first plan: not measured ({missing})")
+    else:
+        terminal.emit(
+            f"time to the first plan: {plans.cold_ms:.0f} ms from nothing loaded ({plans.opening_ms:.0f} ms of it until "
+            f"the model is open), {plans.warm_ms:.0f} ms warm ({plans.status}, {plans.denoising_steps} steps)"
+        )
+    terminal.emit(_memory_line(measured.memory))
+
+
+def _bound_line(bound: Bound) -> str:
+    parts = (
+        f"experts {_size(bound.experts_bytes)}, attention, MLPs and norms {_size(bound.dense_bytes)}, "
+        f"embedding twice {_size(bound.embedding_bytes)}, cache {_size(bound.cache_bytes)}"
+    )
+    line = f"bytes bound: a step reads {_size(bound.step_bytes)} ({parts})"
+    if bound.bandwidth is None or bound.least_ms is None or bound.times_slower is None:
+        return f"{line}; this backend cannot measure the memory's bandwidth"
+    return (
+        f"{line}; at the {bound.bandwidth / 1e9:.1f} GB/s measured here that takes {bound.least_ms:.2f} ms, "
+        f"and the step {bound.times_slower:.1f} times as long"
+    )
+
+
+def _memory_line(memory: Memory) -> str:
+    device = "" if memory.device is None else f", GPU {_size(memory.device)}"
+    host = "not told" if memory.host_peak is None else _size(memory.host_peak)
+    return f"memory: host, at most, {host}; KV cache {_size(memory.cache)}{device}"
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.2f} MB"
+
+
+def _table(title: str, figures: list[Figure]) -> str:
     from io import StringIO
 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{about['model']} on {about['backend']}, {about['precision']}", title_justify="left")
+    table = Table(title=title, title_justify="left")
     for name in ("", "what", "median ms", "best ms"):
         table.add_column(name, justify="right" if "ms" in name else "left")
     for figure in figures:
         table.add_row(figure.name, figure.what, f"{figure.median_ms:.2f}", f"{figure.best_ms:.2f}")
     text = StringIO()
     Console(file=text, width=terminal.console(stderr=False).width).print(table)
-    terminal.emit(text.getvalue().rstrip())
+    return text.getvalue().rstrip()

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from dgemma_ros.checkpoint.config import load_config
-from dgemma_ros.cli import bench, drafts
+from dgemma_ros.cli import drafts, measuring
 from dgemma_ros.planning import PlanDraft
 from tests.cases import GOLDEN, load_golden, make_case
 from tests.cli.conftest import ROOT, Command, environment, real
@@ -179,11 +179,33 @@ def test_bench(exported: Folders, dgemma: Command) -> None:
     table = dgemma(*arguments)
     assert table.status == 0 and table.err == ""
     assert all(name in table.out for name in figures)
+    bound, memory = told["bound"], told["memory"]
+    parts = [bound[f"{name}_bytes"] for name in ("experts", "dense", "embedding", "cache")]
+    assert all(part > 0 for part in parts) and sum(parts) == bound["step_bytes"]
+    assert bound["embedding_bytes"] == 2 * 128 * 48 * 4
+    assert bound["least_ms"] == pytest.approx(1e3 * bound["step_bytes"] / bound["bandwidth"])
+    assert bound["times_slower"] == pytest.approx(figures["step"]["median_ms"] / bound["least_ms"])
+    assert memory["host_peak"] > 1e7 and memory["cache"] > 0 and memory["device"] is None
+    assert told["first_plan"] is None and "tokenizer.json" in told["first_plan_missing"]
+    for words in ("bytes bound: a step reads", "GB/s measured here", "time to the first plan: not", "KV cache"):
+        assert words in table.out
+
+
+def test_bench_times_the_first_plan(tmp_path: Path, dgemma: Command) -> None:
+    """By the model's own skills, or without them by one of ours."""
+    robot = write_model(tmp_path / "robot")
+    arguments = ("bench", "--model", robot, "--rounds", 1, "--prompt", 8, "--threads", 1)
+    plan = dgemma(*arguments, "--json").object["first_plan"]
+    assert 0 < plan["opening_ms"] < plan["cold_ms"] and plan["warm_ms"] > 0
+    assert plan["denoising_steps"] > 0 and plan["status"] in ("CONVERGED", "STEP_LIMIT")
+    (robot / "skills.yaml").write_text("skills: 3")
+    table = dgemma(*arguments)
+    assert "time to the first plan: not measured" in table.out and "skills.yaml" in table.out
 
 
 def test_bench_leaves_the_session_as_it_was(opened: Models) -> None:
     model = opened("plain")
-    bench.measure(model, 8, 1, lambda what, done, total: None)
+    measuring.measure(model, 8, 1, lambda what, done, total: None)
     assert "run" not in vars(model.session.graphs)  # type: ignore[attr-defined]
 
 

@@ -1,0 +1,230 @@
+"""What ``dgemma bench`` measures: a step next to its bound, prefill, appending, the time to a first plan, memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from dgemma_ros.cli import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dgemma_ros.model import Model
+    from dgemma_ros.planning import Plan, SkillCatalogue
+    from dgemma_ros.runtime.contract import Array, CacheBuffers
+
+TASK: Final = "wait for two seconds"
+SKILL: Final = {
+    "name": "wait",
+    "description": "Wait for so many seconds.",
+    "arguments": {"seconds": {"type": "number", "required": True, "range": [0, 60]}},
+}
+"""What is planned with where the model's folder has no skills."""
+PLANS: Final = 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured thing: the median and the fastest of ``rounds``, in milliseconds."""
+
+    name: str
+    what: str
+    median_ms: float
+    best_ms: float
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The least time that a step can take: the bytes that it must read, over the memory's bandwidth measured here."""
+
+    experts_bytes: float
+    dense_bytes: float
+    embedding_bytes: float
+    cache_bytes: float
+    step_bytes: float
+    bandwidth: float | None
+    """Bytes a second; None where the backend has no way to measure it."""
+    least_ms: float | None
+    times_slower: float | None
+    """The median step over ``least_ms``. Below 1 where the weights fit into the processor's caches."""
+
+
+@dataclass(frozen=True)
+class FirstPlan:
+    """Milliseconds until a task has its plan. ``cold``: from nothing loaded; ``warm``: from a planner that ran before."""
+
+    cold_ms: float
+    opening_ms: float
+    """The part of ``cold_ms`` until the model is open."""
+    warm_ms: float
+    denoising_steps: int
+    """Of the warm plan, the median one."""
+    status: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes. ``host_peak`` is the process's largest resident size, mapped weights included."""
+
+    host_peak: int | None
+    cache: int
+    """The KV cache's buffers, at the context that was measured."""
+    device: int | None
+    """What the GPU's memory lost since the model was opened, weights included; None without a GPU."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All figures of one model."""
+
+    figures: list[Figure]
+    bound: Bound
+    memory: Memory
+
+
+def measure(model: Model, prompt: int, rounds: int, update: terminal.Update) -> Measured:
+    """All but the plans. Raises :class:`ContextError` where the prompt and a canvas do not fit into the context."""
+    import numpy as np
+
+    from dgemma_ros.runtime.noise import Noise
+
+    length, vocab = model.config.canvas_length, model.config.text.vocab_size
+    ids = Noise(0, prompt, vocab).canvas(0)
+    figures: list[Figure] = []
+
+    def timed(name: str, what: str, call: Callable[[], object], reset: Callable[[], object] = lambda: None) -> None:
+        times = []
+        for number in range(rounds + 1):
+            update(name, number, rounds)
+            begun = perf_counter()
+            call()
+            times.append(1e3 * (perf_counter() - begun))
+            reset()
+        figures.append(Figure(name, what, median(times[1:]), min(times[1:]), rounds))  # the first one warms up
+
+    sequence = model.sequence()
+    empty = sequence.snapshot()
+    timed(
+        "prefill",
+        f"{prompt} tokens into an empty context",
+        partial(_encode, sequence, ids),
+        partial(sequence.restore, empty),
+    )
+    sequence.append(ids)
+    canvas = sequence.open_canvas({"entropy_bound": np.array([model.generation.entropy_bound], np.float32)})
+    noise = Noise(1, length, vocab)
+    uniform, tokens = noise.step(0, 0)
+    feeds: dict[str, Array] = {
+        "canvas": noise.canvas(0),
+        "uniform": uniform,
+        "random_tokens": tokens,
+        "temperature": np.array([0.6], np.float32),
+    }
+    with _stopwatch(model.session) as graphs:
+        timed("step", f"one denoising step of {length} tokens", lambda: canvas.step(feeds))
+    step_ms = figures[-1].median_ms
+    for name, times in graphs.items():
+        figures.append(Figure(name, "of that step", median(times[1:]), min(times[1:]), rounds))
+    full = sequence.snapshot()
+    for count in (1, 64):
+        what = f"{count} more token{'s' * (count > 1)} behind {prompt}"
+        more = ids[:1].repeat(count)
+        timed(f"append {count}", what, partial(_encode, sequence, more), partial(sequence.restore, full))
+    held = memory(model, sequence.cache)  # before the bandwidth's buffers
+    update("bandwidth", 0, 0)
+    return Measured(figures, _bound(model, prompt, step_ms), held)
+
+
+def _encode(sequence: Any, ids: Any) -> None:
+    """Until it is done: a session may return as soon as all is enqueued."""
+    sequence.append(ids)
+    sequence.cache.read(0, 0, 1)
+
+
+def _bound(model: Model, context: int, step_ms: float) -> Bound:
+    traffic = model.session.traffic(context)
+    bandwidth = model.session.bandwidth()
+    least = None if bandwidth is None else 1e3 * traffic.total / bandwidth
+    return Bound(
+        traffic.experts,
+        traffic.dense,
+        traffic.embedding,
+        traffic.cache,
+        traffic.total,
+        bandwidth,
+        least,
+        None if least is None else step_ms / least,
+    )
+
+
+def memory(model: Model, cache: CacheBuffers) -> Memory:
+    """What is held now."""
+    return Memory(_host_peak(), cache.nbytes, model.session.device_memory())
+
+
+def _host_peak() -> int | None:
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def catalogue(folder: Any) -> SkillCatalogue:
+    """The model's own skills, or a single one. Raises :class:`SkillsError`."""
+    from dgemma_ros.cli.plan import SKILLS
+    from dgemma_ros.planning import SkillCatalogue
+
+    own = folder / SKILLS
+    return SkillCatalogue.load(own) if own.is_file() else SkillCatalogue.of({"skills": [SKILL]})
+
+
+def plan_for(model: Model, warm: bool) -> Plan:
+    """The plan of one task with no deadline, by a planner of its own. Raises :class:`DgemmaError`."""
+    from dgemma_ros.cli.plan import PATIENCE
+    from dgemma_ros.planning import Settings, Task
+    from dgemma_ros.planning.once import plan_once
+
+    settings = Settings(context_tokens=model.config.text.max_positions, budget=PATIENCE)
+    return plan_once(model, catalogue(model.folder), settings, Task("bench", TASK, None), warm=warm)
+
+
+def warm_plans(model: Model, cold_ms: float, opening_ms: float, update: terminal.Update) -> FirstPlan:
+    """The times to a plan, those of the first one given."""
+    plans = []
+    for number in range(PLANS):
+        update("warm plan", number, PLANS)
+        plans.append(plan_for(model, warm=number == 0))
+    usual = sorted(plans, key=lambda plan: plan.latency.total)[PLANS // 2]
+    return FirstPlan(cold_ms, opening_ms, 1e3 * usual.latency.total, usual.denoising_steps, usual.status.value)
+
+
+@contextmanager
+def _stopwatch(session: Any) -> Iterator[dict[str, list[float]]]:
+    """Milliseconds of each run of each graph, where the session runs them one by one."""
+    times: dict[str, list[float]] = {}
+    graphs = getattr(session, "graphs", None)
+    if graphs is None:  # a backend that runs a step as one
+        yield times
+        return
+    run = graphs.run
+
+    def timed(name: str, binding: Any) -> None:
+        begun = perf_counter()
+        run(name, binding)
+        times.setdefault(name, []).append(1e3 * (perf_counter() - begun))
+
+    graphs.run = timed
+    try:
+        yield times
+    finally:
+        del graphs.run
