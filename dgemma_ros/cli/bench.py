@@ -73,8 +73,8 @@ def _show(about: dict[str, Any], measured: Measured, plans: FirstPlan | None, mi
         terminal.emit(f"time to the first plan: not measured ({missing})")
     else:
         terminal.emit(
-            f"time to the first plan: {plans.cold_ms:.0f} ms from nothing loaded ({plans.opening_ms:.0f} ms of it until "
-            f"the model is open), {plans.warm_ms:.0f} ms warm ({plans.status}, {plans.denoising_steps} steps)"
+            f"time to the first plan: {plans.cold_ms:.0f} ms from nothing loaded ({plans.opening_ms:.0f} ms of it "
+            f"until the model is open), {plans.warm_ms:.0f} ms warm ({plans.status}, {plans.denoising_steps} steps)"
         )
     terminal.emit(_memory_line(measured.memory))
 

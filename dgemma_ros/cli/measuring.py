@@ -59,7 +59,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class FirstPlan:
-    """Milliseconds until a task has its plan. ``cold``: from nothing loaded; ``warm``: from a planner that ran before."""
+    """Milliseconds until a task has its plan. ``cold``: from nothing loaded; ``warm``: once everything ran before."""
 
     cold_ms: float
     opening_ms: float

@@ -304,7 +304,7 @@ def test_a_position_that_nothing_may_be_drawn_at_is_refused(opened: Models) -> N
     with pytest.raises(ContextError, match="set 0 holds no token"):
         sequence.open_canvas({"allowed": allowed[2:]})
     for wrong in (row + 1, row - 1):
-        with pytest.raises(ContextError, match="allowed_row: names sets .* but there are 3"):
+        with pytest.raises(ContextError, match=r"allowed_row: names sets .* but there are 3"):
             sequence.open_canvas({"allowed": allowed, "allowed_row": wrong})
     result = sequence.open_canvas({"allowed": allowed, "allowed_row": row % 2}).step({})  # a set that nobody uses
     assert set(result.argmax.tolist()) <= {3, 7}
