@@ -71,7 +71,7 @@ class Asker:
     def __init__(self, model: Model, skills: SkillCatalogue) -> None:
         self.settings = Settings(frame_rate=1000.0, publish_margin=0.002)
         self._more = threading.Condition()
-        self._plan: Plan | None = None
+        self._plans: list[Plan] = []
         self._drafts: list[str] = []
         self._told: list[EventKind] = []
         self.planner = Planner(model, skills, self.settings, self._on_draft, self._on_plan, self._on_event)
@@ -83,7 +83,7 @@ class Asker:
 
     def _on_plan(self, plan: Plan) -> None:
         with self._more:
-            self._plan = plan
+            self._plans.append(plan)
             self._more.notify_all()
 
     def _on_event(self, event: Event) -> None:
@@ -107,13 +107,18 @@ class Asker:
 
     def put(self, text: str, budget: float = LONG, template: str = "", remember: bool = False) -> Plan:
         """The plan for a task about what was shown."""
-        self._plan = None
-        self._drafts.clear()
-        self.planner.submit(Task("q", text, budget, 0, remember, template, time.monotonic()))
+        with self.gathered(1) as plans:
+            self._drafts.clear()
+            self.planner.submit(Task("q", text, budget, 0, remember, template, time.monotonic()))
+        return plans[0]
+
+    @contextmanager
+    def gathered(self, count: int) -> Iterator[list[Plan]]:
+        """The next plans, so many, once the context has ended."""
+        plans = self._plans = []
+        yield plans
         with self._more:
-            assert self._more.wait_for(lambda: self._plan is not None, 2 * LONG)
-        assert self._plan is not None
-        return self._plan
+            assert self._more.wait_for(lambda: len(plans) >= count, 2 * LONG)
 
     def ask(self, question: Question, budget: float = LONG, template: str = "") -> Plan:
         """The plan; its time begins when the pictures have been read."""

@@ -1,4 +1,7 @@
-"""What the nodes add to the bare planner: a picture's way to it, a task's way in, a plan's way out. Over real DDS."""
+"""What the nodes add to the bare planner: a picture's way to it, a task's way in, a plan's way out. Over real DDS.
+
+All while a camera node sends pictures of that size, which the planner node takes and converts.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RATE = 30
 SIZES = {"VGA": (640, 480), "HD": (1280, 720)}
 PATIENCE = 120.0
+WARM = 5
+"""Tasks that are not counted: the first ones meet cold caches."""
 
 
 def run(quick: bool = False) -> Table:
@@ -39,14 +44,19 @@ def run(quick: bool = False) -> Table:
         use_large_images()
         rclpy.init(args=[])
         try:
-            rows = [_pictures(name, size, Path(folder), 5 if quick else 30) for name, size in SIZES.items()]
-            rows += _plans(Path(folder), 20 if quick else 200)
+            rows = []
+            for name, size in SIZES.items():
+                film = _film(Path(folder) / name, size)
+                rows.append(_pictures(name, film, 5 if quick else 30))
+                rows += _plans(name, film, 20 if quick else 300)
         finally:
             rclpy.try_shutdown()
     notes = [
-        "picture: from its stamp in the camera node, at 30 Hz, to the planner's add_frame (message, DDS, conversion)",
-        "task and plan: from publishing the task to receiving its plan, less what the planner itself took",
+        "picture: from its stamp in the camera node to the planner's add_frame (message, DDS, conversion)",
+        "task, taken up: from publishing it to the planner's beginning with it",
+        "task, loop: from publishing it to the first denoising step, less the prefill of its own words",
         "plan: from the last denoising step (its draft is out) to receiving the plan: parsing, checking, DDS",
+        "both ways: from publishing the task to receiving its plan, less what the planner itself took",
         f"load of the machine while this ran: {os.getloadavg()[0]:.1f}, with {os.cpu_count()} cores",
     ]
     return Table(title, columns, rows, notes)
@@ -75,10 +85,24 @@ class _Spun:
         self.node.destroy_node()
 
 
-def _start(what: str, folder: Path, **parameters: object) -> subprocess.Popen[bytes]:
+def _start(module: str, output: Path, **parameters: object) -> subprocess.Popen[bytes]:
     given = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
-    command = [sys.executable, "-m", f"dgemma_ros.nodes.{what}", "--ros-args", *given]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", module, "--ros-args", *given]
+    with output.open("w") as file:
+        return subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.DEVNULL)
+
+
+def _film(folder: Path, size: tuple[int, int]) -> Path:
+    """A folder with a second of pictures."""
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    for number in range(RATE):
+        cv2.imwrite(str(folder / f"{number:03d}.bmp"), np.roll(noise, number, 1))
+    return folder
+
+
+def _camera(film: Path) -> subprocess.Popen[bytes]:
+    return _start("dgemma_ros.nodes.camera", film / "camera.txt", source=film, rate=RATE)
 
 
 def _until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -90,16 +114,13 @@ def _until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -
     return value
 
 
-def _pictures(name: str, size: tuple[int, int], folder: Path, seconds: int) -> tuple[object, ...]:
+def _pictures(name: str, film: Path, seconds: int) -> tuple[object, ...]:
     """From the camera node to what the planner node hands to its planner."""
     from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
     from dgemma_ros.nodes.camera_input import CameraInput
     from dgemma_ros.planning.types import Frame
 
-    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    for number in range(RATE):
-        cv2.imwrite(str(folder / f"{number:03d}.bmp"), np.roll(noise, number, 1))
     heard: list[tuple[int, int]] = []
 
     def hear(frame: Frame) -> None:
@@ -107,7 +128,7 @@ def _pictures(name: str, size: tuple[int, int], folder: Path, seconds: int) -> t
 
     spun = _Spun("pictures")
     CameraInput(spun.node, "", "raw", hear, MutuallyExclusiveCallbackGroup())
-    camera = _start("camera", folder, source=folder, rate=RATE)
+    camera = _camera(film)
     try:
         _until(lambda: len(heard) > RATE, "pictures")
         del heard[:]
@@ -118,10 +139,10 @@ def _pictures(name: str, size: tuple[int, int], folder: Path, seconds: int) -> t
         camera.wait(10)
         spun.close()
     lost = max(0, seconds * RATE - len(seen))
-    return _row(f"picture, {name} at {RATE} Hz", [(at - stamp) / 1e6 for stamp, at in seen], lost)
+    return _row(f"{name} at {RATE} Hz: picture", [(at - stamp) / 1e6 for stamp, at in seen], lost)
 
 
-def _plans(folder: Path, count: int) -> list[tuple[object, ...]]:
+def _plans(name: str, film: Path, count: int) -> list[tuple[object, ...]]:
     """Tasks and plans of the planner node with the nano checkpoint."""
     from dgemma_msgs.msg import Plan, PlanDraft, Task
 
@@ -135,25 +156,46 @@ def _plans(folder: Path, count: int) -> list[tuple[object, ...]]:
 
     spun.node.create_subscription(PlanDraft, "plan_draft", hear_draft, 100)
     publisher = spun.node.create_publisher(Task, "task_request", 10)
+    times = film / "times.txt"
     model = ROOT / "engines" / "nano"
-    planner = _start("planner", folder, model=model, threads=1, budget=10.0, frame_rate=0, repair="false")
-    added, out = [], []
+    planner = _start(
+        "benchmarks.timed_planner", times, model=model, threads=1, budget=10.0, frame_rate=0, repair="false"
+    )
+    camera = _camera(film)
+    sent: dict[str, float] = {}
+    both, out = [], []
     try:
         _until(publisher.get_subscription_count, "the planner")
         _until(lambda: spun.node.count_publishers("plan"), "its plans")
-        for number in range(count + 5):
+        _until(lambda: spun.node.count_publishers("image_raw"), "the camera")
+        for number in range(count + WARM):
             task_id = str(number)
-            sent = time.monotonic()
+            sent[task_id] = time.monotonic()
             publisher.publish(Task(task_id=task_id, text="where is the red block?", remember=False))
             received, plan = _until(lambda own=task_id: plans.get(own), "a plan")
-            if number < 5 or not plan.denoising_steps:
+            if number < WARM or not plan.denoising_steps:
                 continue
-            added.append(1e3 * (received - sent) - plan.latency.sec * 1e3 - plan.latency.nanosec / 1e6)
+            both.append(1e3 * (received - sent[task_id] - _seconds(plan.latency)))
             offset = time.time_ns() - time.monotonic_ns()
             if task_id in drafts:
                 out.append((received * 1e9 + offset - drafts[task_id]) / 1e6)
     finally:
-        planner.terminate()
-        planner.wait(10)
+        for process in (planner, camera):
+            process.terminate()
+            process.wait(10)
         spun.close()
-    return [_row("task and plan", added), _row("plan", out)]
+    taken, loop = [], []
+    for line in times.read_text().splitlines():
+        word, task_id, at = line.split()
+        if int(task_id) >= WARM and plans[task_id][1].canvases == 1:
+            since = 1e3 * (float(at) - sent[task_id])
+            if word == "taken":
+                taken.append(since)
+            else:
+                loop.append(since - 1e3 * _seconds(plans[task_id][1].latency_prefill))
+    rows = {"task, taken up": taken, "task, loop": loop, "plan": out, "both ways": both}
+    return [_row(f"{name} at {RATE} Hz: {what}", values) for what, values in rows.items()]
+
+
+def _seconds(duration: Any) -> float:
+    return float(duration.sec) + float(duration.nanosec) / 1e9

@@ -1,7 +1,7 @@
 """One task's canvases, denoised as far as its time allows, and what they say so far.
 
 All that a plan is made of is in an :class:`Outcome`. There is one after each step, so that whoever has to publish (the
-worker when it is done, or the timer when the worker hangs in a step) finds the best answer there is.
+worker when it is done, or the watch when the worker hangs in a step) finds the best answer there is.
 """
 
 from __future__ import annotations

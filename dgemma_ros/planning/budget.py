@@ -121,7 +121,7 @@ class Budget:
         """Denoising steps that there is time for, 0 … ``most``.
 
         One is tried where it is as likely as not to be done in time: without it there is nothing at all to publish,
-        and the timer keeps the deadline whatever happens.
+        and the watch keeps the deadline whatever happens.
         """
         left, each = self.spendable, self.times.estimate(tokens)
         if left <= 0.0:

@@ -38,7 +38,7 @@ class Job:
     """Set from outside: the worker stops before its next step."""
     claimed: bool = False
     outcome: Outcome = field(default_factory=Outcome)
-    """The best answer so far. Replaced as a whole by the worker, read by the timer."""
+    """The best answer so far. Replaced as a whole by the worker, read by the watch."""
     frame: Frame | None = None
     """The newest frame that the model had read when the task began."""
     began: float = 0.0

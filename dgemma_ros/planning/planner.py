@@ -279,6 +279,7 @@ class Planner:
             frames_dropped={reason: count for reason, count in dropped.items() if count},
             repairs=record.repairs,
             watchdog=record.watchdog,
+            real_time=self._publisher.real_time,
             context=self._context.info,
             model=self.model.folder.name,
             backend=self.model.session.backend,

@@ -59,7 +59,7 @@ class Publisher:
         on_event: Callable[[Event], None] | None,
     ) -> None:
         self.record = Record()
-        self.urgent = False
+        self.real_time = False
         """Whether the thread has a real-time priority."""
         self._lock = lock
         self._alarm = threading.Condition(lock)
@@ -180,7 +180,7 @@ class Publisher:
         with contextlib.suppress(OSError, AttributeError):  # not allowed, or not Linux
             # Threads that a listener may start from here are ordinary ones.
             os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-            self.urgent = True
+            self.real_time = True
         while True:
             with self._lock:
                 while not (overdue := self._overdue()):

@@ -308,7 +308,9 @@ class Statistics:
     """By reason: ``rate``, ``replaced``, ``invalid``, ``stopped``, ``refused``."""
     repairs: int
     watchdog: int
-    """Plans that the timer had to publish because a step hung."""
+    """Plans that the watch had to publish because a step hung."""
+    real_time: bool
+    """Whether the watch over the deadlines has a real-time priority."""
     context: ContextInfo
     model: str
     backend: str

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgemma_ros.planning.budget import RECENT, SMALLEST, Budget, StepTimes, bucket
+from dgemma_ros.planning.budget import FRESH, RECENT, SMALLEST, Budget, StepTimes, bucket
 
 
 def times(**by_tokens: float) -> StepTimes:
@@ -63,3 +63,16 @@ def test_drift_is_noticed_once_each_way() -> None:
     for _ in range(RECENT):
         made.record(100, 0.01)
     assert made.drifted() is False
+
+
+def test_what_was_measured_long_ago_rules_nothing_out() -> None:
+    now = 100.0
+    made = StepTimes(clock=lambda: now)
+    assert made.shortest == 0.0
+    for seconds in (0.5, 0.2, 0.9):
+        made.record(100, seconds)
+    assert made.shortest == 0.2 and made.typical(100) == pytest.approx(0.5)
+    assert Budget(8.3, 0.0, made, clock=lambda: 8.0).steps(100, 48) == 0
+    now += FRESH
+    assert made.shortest == 0.0 and made.typical(100) == 0.0 and made.estimate(100) > 0.5
+    assert Budget(8.3, 0.0, made, clock=lambda: 8.0).steps(100, 48) == 1  # tried, to find out

@@ -13,7 +13,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dgemma_ros.model import Model
+from benchmarks.cancelling import trial
+from benchmarks.plan_quality import NANO, questions
+from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import ErrorCode, EventKind, Plan, Settings, SkillCatalogue, Status
 from tests.planning.conftest import Desk, frame
 from tests.planning.scripted import Says, call, scripted
@@ -104,7 +106,7 @@ def test_every_task_gets_one_honest_plan(model: Model, skills: SkillCatalogue, p
     assert statistics.deadline_hits + statistics.deadline_misses == len(asked)
 
 
-def test_500_cancelled_tasks_leave_the_cache_as_it_was(model: Model, skills: SkillCatalogue) -> None:
+def test_cancelled_tasks_leave_the_cache_as_it_was(model: Model, skills: SkillCatalogue) -> None:
     chance = random.Random(7)
     settings = Settings(frame_rate=1000.0, preemption="latest", repair=False)
     desk, twin = Desk(model, skills, settings), Desk(model, skills, settings)
@@ -122,14 +124,14 @@ def test_500_cancelled_tasks_leave_the_cache_as_it_was(model: Model, skills: Ski
     desk.seen.during = during
     grown: list[int] = []
     tracemalloc.start()
-    for number in range(500):
+    for number in range(100):
         stop_at = len(desk.seen.drafts) + chance.randrange(1, 12)
         words = "pick up the red cube " * chance.randrange(1, 12)
         if number % 3 == 2:
             desk.submit(words)  # preempted by the next
         desk.ask(words, template_text=chance.choice(["", "stop(); ____"]), budget=60.0)
         desk.seen.drafts.clear()
-        if number in (100, 499):
+        if number in (30, 99):
             desk.seen.plans[:-1] = []
             desk.seen.events.clear()
             gc.collect()
@@ -149,6 +151,15 @@ def test_500_cancelled_tasks_leave_the_cache_as_it_was(model: Model, skills: Ski
     assert last[0].mean_entropy == pytest.approx(last[1].mean_entropy, abs=1e-3)
     for one in (desk, twin):
         one.planner.close()
+
+
+def test_tasks_cut_at_random_moments_leave_no_trace() -> None:
+    """The same 500 times: ``python -m benchmarks cancelling``."""
+    nano = open_model(NANO, threads=1)
+    found = trial(nano, SkillCatalogue.load(NANO / "skills.yaml"), questions(1, kinds=("fetch",))[0], tasks=40)
+    assert sum(found.ended.values()) >= 40 and len(found.ended) > 1
+    assert found.same == found.asked and found.difference == 0.0 and found.rows[0] == found.rows[1]
+    assert found.grown < 200_000
 
 
 def test_a_flood_is_answered(model: Model, skills: SkillCatalogue, desks: Callable[..., Desk]) -> None:
