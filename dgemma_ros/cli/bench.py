@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dgemma_ros.cli import terminal
+from dgemma_ros.cli.measuring import TASK, measure, plan_for, warm_plans
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, open_model
 
 if TYPE_CHECKING:
@@ -22,17 +23,16 @@ def bench(
     rounds: Annotated[
         int, typer.Option("--rounds", min=1, metavar="N", help="Times that each thing is measured.")
     ] = 20,
+    task: Annotated[str, typer.Option("--task", metavar="TEXT", help="What the first plan is asked for.")] = TASK,
     device: DeviceChoice = Device.CPU,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Measure this machine: a step next to the bound of its bytes, prefill, appending, the first plan, memory."""
-    from dgemma_ros.cli.measuring import measure
-
     begun = perf_counter()
     with terminal.progress() as update:
         opened = open_model(model, device, threads, update)
-        plans, missing = _first_plan(opened, begun, update)
+        plans, missing = _first_plan(opened, task, begun, update)
         measured = measure(opened, prompt, rounds, update)
         about = {
             "model": str(model),
@@ -49,17 +49,16 @@ def bench(
         _show(about, measured, plans, missing)
 
 
-def _first_plan(model: Model, begun: float, update: terminal.Update) -> tuple[FirstPlan | None, str]:
+def _first_plan(model: Model, task: str, begun: float, update: terminal.Update) -> tuple[FirstPlan | None, str]:
     """The time to the first plan, or why there is none: a model may have no tokenizer, or too small a context."""
-    from dgemma_ros.cli.measuring import plan_for, warm_plans
     from dgemma_ros.errors import BackendError, DgemmaError
 
     opening = 1e3 * (perf_counter() - begun)
     update("first plan", 0, 0)
     try:
-        plan_for(model, warm=False)
+        plan_for(model, task, warm=False)
         cold = 1e3 * (perf_counter() - begun)
-        return warm_plans(model, cold, opening, update), ""
+        return warm_plans(model, task, cold, opening, update), ""
     except BackendError:
         raise
     except DgemmaError as error:

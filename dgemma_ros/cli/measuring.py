@@ -188,22 +188,22 @@ def catalogue(folder: Any) -> SkillCatalogue:
     return SkillCatalogue.load(own) if own.is_file() else SkillCatalogue.of({"skills": [SKILL]})
 
 
-def plan_for(model: Model, warm: bool) -> Plan:
+def plan_for(model: Model, task: str, warm: bool) -> Plan:
     """The plan of one task with no deadline, by a planner of its own. Raises :class:`DgemmaError`."""
     from dgemma_ros.cli.plan import PATIENCE
     from dgemma_ros.planning import Settings, Task
     from dgemma_ros.planning.once import plan_once
 
     settings = Settings(context_tokens=model.config.text.max_positions, budget=PATIENCE)
-    return plan_once(model, catalogue(model.folder), settings, Task("bench", TASK, None), warm=warm)
+    return plan_once(model, catalogue(model.folder), settings, Task("bench", task, None), warm=warm)
 
 
-def warm_plans(model: Model, cold_ms: float, opening_ms: float, update: terminal.Update) -> FirstPlan:
-    """The times to a plan, those of the first one given."""
+def warm_plans(model: Model, task: str, cold_ms: float, opening_ms: float, update: terminal.Update) -> FirstPlan:
+    """The times to a plan; those of the cold one are given."""
     plans = []
     for number in range(PLANS):
         update("warm plan", number, PLANS)
-        plans.append(plan_for(model, warm=number == 0))
+        plans.append(plan_for(model, task, warm=number == 0))
     usual = sorted(plans, key=lambda plan: plan.latency.total)[PLANS // 2]
     return FirstPlan(cold_ms, opening_ms, 1e3 * usual.latency.total, usual.denoising_steps, usual.status.value)
 
