@@ -5,7 +5,7 @@ moments: while they wait, while their words are read, in the middle of a step, i
 other one is left alone. Now and then, and in the end, both are asked the same, and must give the same plan; in the end
 their caches are compared, row by row.
 
-    python -m benchmarks.cancelling [--model DIR] [--tasks N] [--json FILE]
+    python -m benchmarks.cancelling [--model DIR] [--tasks N] [--json FILE] [--into FILE]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.plan_quality import NANO, Asker, Question, questions, right
-from benchmarks.table import Table
+from benchmarks.table import Table, fill, markdown
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Plan, SkillCatalogue, Status, Task
 
@@ -143,11 +143,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=NANO, metavar="DIR")
     parser.add_argument("--tasks", type=int, default=500, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="put the table in its place in this page")
     given = parser.parse_args()
     table = measure(given.model, given.tasks)
     show(Console(width=140), table)
     if given.json:
         given.json.write_text(json.dumps(asdict(table), indent=1) + "\n")
+    if given.into:
+        fill(given.into, "cancelling", markdown(table.columns, table.rows, [f"{note}." for note in table.notes]))
 
 
 if __name__ == "__main__":

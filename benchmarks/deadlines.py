@@ -7,7 +7,7 @@ model), the *watch* (a task that waited, or hung in a step) or the *worker*; to 
 For comparison, a process that does nothing but sleep says how late this machine wakes anybody.
 
     python -m benchmarks.deadlines [--model DIR] [--tasks N] [--load PROCESSES] [--ordinary] [--seed N]
-        [--json FILE] [--markdown FILE]
+        [--json FILE] [--into FILE]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.table import Table, markdown
+from benchmarks.table import Table, fill, markdown
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Frame, Plan, Planner, Preemption, Settings, SkillCatalogue, Task
 
@@ -254,15 +254,16 @@ def main() -> None:
     parser.add_argument("--ordinary", action="store_true", help="no real-time priority, as where it is not allowed")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--markdown", type=Path, metavar="FILE")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="put the table in its place in this page")
     given = parser.parse_args()
     table = measure(given.tasks, given.load, given.model, given.seed, given.ordinary)
     show(Console(width=180), table)
     if given.json:
         content: dict[str, Any] = asdict(table)
         given.json.write_text(json.dumps(content, indent=1) + "\n")
-    if given.markdown:
-        given.markdown.write_text(markdown(table))
+    if given.into:
+        shown = markdown(table.columns, table.rows, [f"{note[0].upper()}{note[1:]}." for note in table.notes])
+        fill(given.into, "deadlines, ordinary priority" if given.ordinary else "deadlines", shown)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ else the machine does falls on all alike:
 - pins, where the task's words (and the plan that they change) already say which skills are to be called: the template
   says that and no more, so that pinned and free know the same.
 
-    python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE] [--markdown FILE]
+    python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE] [--into FILE]
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.curve import Line, picture
-from benchmarks.table import Table, markdown
+from benchmarks.table import Table, fill, markdown
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Event, EventKind, Frame, Plan, PlanDraft, Planner, Settings, SkillCatalogue, Task
 from dgemma_ros.planning.plan_check import plan_text
@@ -303,6 +303,51 @@ def measure(folder: Path, count: int) -> tuple[Table, list[tuple[str, list[Line]
     return table, [("denoising steps a canvas may take", by_steps), ("budget in milliseconds", by_time)]
 
 
+def pivoted(table: Table) -> str:
+    """The figures for a page: limits from left to right."""
+    found = {(str(line[0]), str(line[1])): line[3:] for line in table.rows}
+    right, invalid, none, steps, stands, _ = range(6)
+
+    def lines(unit: str, limits: Sequence[float], wanted: Sequence[tuple[str, str, int]]) -> str:
+        rows = []
+        for label, what, figure in wanted:
+            cells = [found.get((what, f"{limit:g} {unit}")) for limit in limits]
+            rows.append([label, *("" if cell is None else cell[figure] for cell in cells)])
+        return markdown(["", *(f"{limit:g} {unit}" for limit in limits)], rows)
+
+    by_steps = lines(
+        "steps",
+        STEPS,
+        [
+            ("right, all kinds", FREE, right),
+            ("right, kinds that are told", f"told, {FREE}", right),
+            ("right, the same pinned", f"told, {PINNED}", right),
+            ("right, all kinds, no early stop", ALL_STEPS, right),
+            ("steps used, all kinds", FREE, steps),
+            ("steps used, no early stop", ALL_STEPS, steps),
+            ("steps used, kinds that are told", f"told, {FREE}", steps),
+            ("steps used, the same pinned", f"told, {PINNED}", steps),
+            ("plan stands after step, kinds that are told", f"told, {FREE}", stands),
+            ("plan stands after step, the same pinned", f"told, {PINNED}", stands),
+            ("not valid, with repair", FREE, invalid),
+            ("not valid, without", PLAIN, invalid),
+        ],
+    )
+    by_time = lines(
+        "ms",
+        MILLISECONDS,
+        [
+            ("right, with repair", FREE, right),
+            ("right, without", PLAIN, right),
+            ("not valid, with repair", FREE, invalid),
+            ("not valid, without", PLAIN, invalid),
+            ("of these, not one step made, with repair", FREE, none),
+            ("of these, not one step made, without", PLAIN, none),
+        ],
+    )
+    return f"{by_steps}\n{by_time}" + "".join(f"\n{note[0].upper()}{note[1:]}.\n" for note in table.notes)
+
+
 def main() -> None:
     """Prints the table, and draws it."""
     from rich.console import Console
@@ -314,7 +359,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=12 * len(KINDS), metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE")
-    parser.add_argument("--markdown", type=Path, metavar="FILE")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="put the figures in their place in this page")
     given = parser.parse_args()
     table, panels = measure(given.model, given.questions)
     show(Console(width=140), table)
@@ -322,8 +367,8 @@ def main() -> None:
         given.json.write_text(json.dumps(asdict(table), indent=1) + "\n")
     if given.svg:
         given.svg.write_text(picture(panels, "right plans"))
-    if given.markdown:
-        given.markdown.write_text(markdown(table))
+    if given.into:
+        fill(given.into, "plan quality", pivoted(table))
 
 
 if __name__ == "__main__":
