@@ -15,15 +15,20 @@ endif
 
 # What .venv is made from names its stamps, so that after a change of it a stamp is missing and all is installed anew.
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2> /dev/null)
-SOURCES := $(shell cat setup.py setup.cfg constraints.txt | cksum | tr ' ' -)
+SOURCES := $(shell cat setup.py setup.cfg constraints.txt $(OVER) | cksum | tr ' ' -)
 MADE := $(VENV)/made-with-python-$(PYTHON_VERSION)
 READY := $(VENV)/ready-$(PYTHON_VERSION)-$(SOURCES)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# OVER, where given, is a file of constraints that take the place of their lines in constraints.txt.
+CONSTRAINTS := $(if $(OVER),$(VENV)/)constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 # ROS comes as wheels, which there are for this kind of machine only; elsewhere the nodes are tested with an installed ROS.
 WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 
-.PHONY: help demo test ros oracle lint bench clean
+# What of the tests needs no ROS and is not about developing either.
+CORE := tests/checkpoint tests/graphs tests/runtime tests/planning tests/cli tests/launch $(wildcard tests/test_*.py)
+
+.PHONY: help demo test core ros oracle lint bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +38,10 @@ demo: ros ## a camera, the planner and a task, up to a checked plan; SHOW=1 leav
 
 test: $(READY)/test $(if $(WHEELS),ros) ## the tests; needs no GPU, no ROS installation and no torch
 	$(BIN)/python -m pytest $(or $(TESTS),tests --ignore=tests/oracle) $(ARGS)
+
+core: ## the tests that need no ROS, with the versions that Ubuntu 24.04 packages: numpy 1.26, OpenCV 4.6
+	$(MAKE) --no-print-directory test PYTHON=$(PYTHON) VENV=.venv-ubuntu OVER=constraints-ubuntu.txt WHEELS= \
+	    TESTS="$(or $(TESTS),$(CORE))"
 
 ros: $(READY)/ros ## ROS 2 Jazzy and the interfaces, into .venv
 	$(BIN)/python msg/build.py
@@ -56,7 +65,7 @@ bench: $(READY)/oracle $(if $(WHEELS),ros) ## speeds, next to transformers on th
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## removes .venv and whatever else was made here
-	rm -rf $(VENV) build install log *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-ubuntu build install log *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(MADE):
@@ -72,6 +81,7 @@ $(MADE):
 $(READY)/%: | $(MADE)
 	@echo "Installing what 'make $*' needs; this can take some minutes" >&2
 	@# The package is built with what is pinned too, not with whatever is newest on the day.
+	$(if $(OVER),awk -F== 'NR == FNR {own[$$1]; print; next} !($$1 in own)' $(OVER) constraints.txt > $(CONSTRAINTS))
 	$(INSTALL) setuptools wheel
 	$(INSTALL) --no-build-isolation --editable '.[$*]'
 	find $(VENV) -maxdepth 1 -name 'ready-*' ! -path $(READY) -exec rm -rf {} +

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from dgemma_ros.graphs.export import export
 from dgemma_ros.model import Model, open_model
@@ -14,6 +15,10 @@ from tests.tiny import TINIES, Tiny, make
 
 Folders = Callable[[str | Tiny], Path]
 Models = Callable[[str | Tiny], Model]
+
+# How long one example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
