@@ -103,9 +103,12 @@ class Device(Protocol):
         """Frees streams, pinned memory and whatever is still allocated; idempotent."""
 
 
-def copy_bandwidth(device: Device, stream: int) -> float:
-    """Bytes a second, read and written, of copies within the device's memory. Raises :class:`DeviceMemoryError`."""
-    row, rows, copies = 1 << 20, 256, 20
+def copy_bandwidth(device: Device, stream: int, rows: int = 256, copies: int = 20) -> float:
+    """Bytes a second, read and written, of copies within the device's memory. Raises :class:`DeviceMemoryError`.
+
+    ``rows``: of 1 MiB; what is copied must exceed the device's caches.
+    """
+    row = 1 << 20
     addresses: list[int] = []
     times = []
     try:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from dgemma_ros.model import open_model
 from dgemma_ros.replay import replay
 from dgemma_ros.trt import compiler, session
 from dgemma_ros.trt.builder import build
+from dgemma_ros.trt.device import copy_bandwidth
 from tests.conftest import Folders
 from tests.tiny import TINIES
 from tests.trt.conftest import TARGET, Built
@@ -81,6 +83,7 @@ def test_the_command_builds(
     capsys: pytest.CaptureFixture[str],
     devices: list[SimulatedDevice],
 ) -> None:
+    monkeypatch.setattr(session, "copy_bandwidth", partial(copy_bandwidth, rows=2, copies=2))
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(
         "\n".join(f"{name}: {json.dumps(value)}" for name, value in vars(TARGET).items() if name != "name")
@@ -94,6 +97,8 @@ def test_the_command_builds(
     assert run(["bench", "--model", str(out), "--prompt", "20", "--rounds", "2", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["backend"].startswith("TensorRT")
+    assert figures["bound"]["times_slower"] > 0
+    assert figures["memory"]["device"] > figures["memory"]["cache"] > 0
     assert run(["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err
 

@@ -228,15 +228,18 @@ def check_session(built: Path, work: Path) -> None:
         assert result.next_canvas.shape == (length,)
     sequence.restore(start)
     sequence.rows(0)
+    assert model.session.device_memory() == 0
     if model.config.vision is not None:
         cell = model.config.vision.pooling
         grid = np.indices((cell, 2 * cell)).reshape(2, -1)[::-1].T
         soft = model.soft_tokens(np.zeros((len(grid), model.config.vision.patch_dim), np.float32), grid)
         assert soft.shape == (2, model.config.text.hidden_size)
-    for name in ("cudaGraphLaunch", "cudaStreamBeginCapture", "cudaMemcpy2DAsync", "cudaStreamSynchronize"):
+    used = ("GraphLaunch", "StreamBeginCapture", "Memcpy2DAsync", "StreamSynchronize", "EventRecord", "StreamWaitEvent")
+    for name in (f"cuda{name}" for name in used):
         assert cuda.bindings.runtime.calls[name], name
     assert CALLS["IExecutionContext.execute_async_v3"] >= 8
     model.session.close()
+    assert cuda.bindings.runtime.calls["cudaEventDestroy"] == cuda.bindings.runtime.calls["cudaEventCreateWithFlags"]
     assert not cuda.bindings.runtime.memory
     cuda.bindings.runtime.fail = "cudaMalloc"
     try:
