@@ -9,8 +9,14 @@ from xml.etree import ElementTree
 import yaml
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROS = {"action_msgs", "builtin_interfaces", "diagnostic_msgs", "dgemma_msgs", "lifecycle_msgs", "rcl_interfaces"}
 ROS |= {"rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs"}
+
+# What rosdep resolves on Ubuntu 24.04 for Jazzy: rosdep/python.yaml and jazzy/distribution.yaml of ros/rosdistro.
+APT = {"python3-jinja2", "python3-jsonschema", "python3-numpy", "python3-opencv", "python3-pytest", "python3-rich"}
+APT |= {"python3-yaml", "ament_cmake", "ros2launch", "rosidl_default_generators", "rosidl_default_runtime"}
+PYPI = {"python3-opencv": "opencv-python-headless", "python3-yaml": "PyYAML"}
 
 
 def package(file: Path) -> ElementTree.Element:
@@ -33,6 +39,23 @@ def test_what_is_imported_is_depended_on() -> None:
     run = depends(root, "exec_depend", "depend")
     assert imported(ROOT / "dgemma_ros") <= run
     assert imported(ROOT / "tests") <= run | depends(root, "test_depend")
+
+
+def test_rosdep_knows_every_key() -> None:
+    kinds = ("depend", "buildtool_depend", "build_depend", "exec_depend", "test_depend")
+    for file in (ROOT / "package.xml", ROOT / "msg" / "package.xml"):
+        assert depends(package(file), *kinds) <= APT | ROS
+
+
+def test_requirements_come_from_apt_or_by_the_readmes_pip_line() -> None:
+    required = re.search(r"RUNTIME = \[(.*?)\]", (ROOT / "setup.py").read_text(), re.DOTALL)
+    line = re.search(r"^pip install -c src/dgemma_ros/constraints-ubuntu\.txt (.*)$", README, re.MULTILINE)
+    assert required and line
+    by_apt = {
+        PYPI.get(key, key.removeprefix("python3-")) for key in depends(package(ROOT / "package.xml"), "exec_depend")
+    }
+    by_pip = {re.split("[<>=]", name.strip('"'))[0] for name in line[1].split()}
+    assert set(re.findall(r'"([\w-]+)>=', required[1])) <= by_apt | by_pip
 
 
 def test_both_packages_are_of_one_version_with_a_true_address() -> None:
