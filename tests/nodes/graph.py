@@ -16,6 +16,7 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.action import ActionClient
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -94,8 +95,13 @@ class Graph:
         self.processes: list[Process] = []
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+        while True:
+            try:
+                return self._executor.spin()
+            except ExternalShutdownException:
+                return
+            except InvalidHandle:
+                continue  # a test destroyed what was just being waited for
 
     def close(self) -> None:
         for process in self.processes:

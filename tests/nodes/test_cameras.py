@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from array import array
 from pathlib import Path
@@ -16,6 +17,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dgemma_ros.nodes.conversions import ENCODINGS
+from dgemma_ros.nodes.process import PROFILE, use_large_images
 from tests.nodes.graph import SENSOR, Graph, Process, until
 from tests.nodes.test_calibration import WRITTEN
 
@@ -81,6 +83,26 @@ def test_folder_goes_round_compressed(graph: Graph, tmp_path: Path) -> None:
     until(lambda: shades() == {5, 20} and len(images) > 4, "both pictures, again and again")
     assert float(figures(graph, "camera")["wanted rate"]) == 30
     assert camera.end(signal.SIGTERM)[0] == 0
+
+
+def test_pictures_that_come_late_are_dropped_and_counted(graph: Graph, clip: Path) -> None:
+    camera = graph.start("camera", "hurried", source=clip, rate=1000, width=2000)
+
+    def late() -> bool:
+        told = figures(graph, "camera")
+        return float(told.get("dropped, late", 0)) > 0 and float(told["published"]) > 0
+
+    until(late, "drops in the diagnostics")
+    assert camera.end()[0] == 0
+
+
+def test_profile_for_large_images_gives_way_to_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE", raising=False)
+    use_large_images()
+    assert Path(os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"]) == PROFILE and PROFILE.is_file()
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/mine.xml")
+    use_large_images()
+    assert os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] == "/mine.xml"
 
 
 def test_calibration_goes_out_with_the_pictures(graph: Graph, clip: Path, tmp_path: Path) -> None:

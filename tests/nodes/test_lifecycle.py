@@ -47,6 +47,7 @@ def test_round_trips_keep_memory_flat(graph: Graph, managed: Process) -> None:
         assert graph.change(DEACTIVATE, NODE)
         assert graph.change(CLEANUP, NODE)
         sizes.append(managed.memory())
+    assert "loading" in managed.output and "warming up" in managed.output and "configured in" in managed.output
     grown = sizes[-1] - sizes[2]  # the first ones fill the allocator's pools
     assert grown < 12, f"{grown:.1f} MiB over ten round trips: {sizes}"
 
@@ -110,6 +111,8 @@ def test_backend_that_fails_leads_to_the_error_state_and_back(graph: Graph, mode
     assert graph.change(CONFIGURE, node) and graph.change(ACTIVATE, node)
     graph.say(Task(task_id="well", text="tidy up"), "ill/task_request")
     assert plans.one(lambda p: p.task_id == "well").status in (Plan.STEP_LIMIT, Plan.CONVERGED)
+    assert graph.change(Transition.TRANSITION_ACTIVE_SHUTDOWN, node)
+    assert graph.state(node) == "finalized" and not graph.node.get_subscriptions_info_by_topic("/ill/task")
     assert process.end()[0] == 0
 
 

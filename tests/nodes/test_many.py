@@ -7,6 +7,8 @@ from array import array
 from collections import Counter
 from pathlib import Path
 
+import cv2
+import numpy as np
 from builtin_interfaces.msg import Time
 from dgemma_msgs.msg import Plan, Task
 from dgemma_msgs.srv import ContextInfo
@@ -79,7 +81,7 @@ def test_floods_are_survived(graph: Graph, model: Path) -> None:
     process.end()
 
 
-def test_broken_compressed_images_are_survived(graph: Graph, model: Path) -> None:
+def test_compressed_images_are_seen_and_broken_ones_survived(graph: Graph, model: Path) -> None:
     process = graph.start("planner", "junk", model=model, threads=1, image_transport="compressed")
     graph.until_active(process)
 
@@ -90,6 +92,14 @@ def test_broken_compressed_images_are_survived(graph: Graph, model: Path) -> Non
         return "that are no image" in process.output
 
     until(all_heard, "the planner to complain")
+    whole = CompressedImage(format="jpeg", data=array("B", cv2.imencode(".jpg", np.zeros((48, 64, 3)))[1].tobytes()))
+    whole.header.stamp.sec = 55
+
+    def seen() -> bool:
+        graph.say(whole, "junk/image_raw/compressed", SENSOR)
+        return int(graph.ask(ContextInfo, "/junk/planner/context_info").newest_stamp.sec) == 55
+
+    until(seen, "a whole picture in the context")
     plans = graph.hear(Plan, "junk/plan", LATCHED)
     graph.say(Task(task_id="after", text="tidy up"), "junk/task_request")
     assert plans.one(lambda p: p.task_id == "after")

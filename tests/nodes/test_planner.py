@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from array import array
 from typing import Any
 
@@ -15,9 +15,12 @@ from dgemma_msgs.srv import ContextInfo, ResetContext, SetSkillEnabled
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 
+from dgemma_ros.nodes import topics
+from dgemma_ros.nodes.ros_time import nanoseconds
 from tests.nodes.graph import DEEP, LAST, LATCHED, SENSOR, Graph, Heard, Process, until
 
 LONG = Duration(sec=30)
@@ -144,13 +147,14 @@ def test_cancel_ends_a_goal_within_a_step(graph: Graph, planner: Process, slow: 
     goal = Goal(graph, Task(text="tidy up", budget=LONG))
     goal.feedback.one(what="a draft")
     step = goal.feedback[-1].feedback.draft.step
-    began = time.monotonic()
     assert len(goal.cancel().goals_canceling) == 1
+    answered = graph.node.get_clock().now().nanoseconds
     result = goal.result()
     assert result.status == GoalStatus.STATUS_CANCELED
     assert result.result.plan.status == Plan.CANCELLED
-    assert time.monotonic() - began < 5.0
     assert result.result.plan.denoising_steps >= step
+    # The step that was in work when the cancel was accepted may still have ended; no other was begun.
+    assert sum(nanoseconds(heard.feedback.draft.header.stamp) > answered for heard in goal.feedback) <= 1
 
 
 def test_everything_answers_while_a_plan_is_made(graph: Graph, planner: Process, slow: None) -> None:
@@ -164,6 +168,41 @@ def test_everything_answers_while_a_plan_is_made(graph: Graph, planner: Process,
     assert figures["planner"] == "planning"
     goal.cancel()
     goal.result()
+
+
+def test_diagnostics_say_once_a_second_how_it_goes(graph: Graph, plans: Heard) -> None:
+    graph.say(Task(task_id="counted", text="tidy up"), "task_request")
+    plans.one(lambda p: p.task_id == "counted", "its plan")
+    heard = graph.hear(DiagnosticArray, "/diagnostics", DEEP)
+    mine = until(
+        lambda: len(told := [m for m in list(heard) if m.status[0].name == "planner: planner"]) > 3 and told, "four"
+    )
+    figures = {value.key: value.value for value in mine[-1].status[0].values}
+    assert figures["state"] == "active" and float(figures["steps a plan p50"]) > 0 and figures["model"]
+    percentiles = {f"{name} {which}" for name in ("latency ms", "step ms") for which in ("p50", "p99", "max")}
+    counts = {"deadline hits", "deadline misses", "context tokens", "context limit", "frames taken", "backend"}
+    assert percentiles | counts | {"/image_raw received"} <= set(figures)
+    stamps = [nanoseconds(m.header.stamp) / 1e9 for m in mine]
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(stamps))
+    assert gaps[len(gaps) // 2] == pytest.approx(1.0, abs=0.4)  # one may be late on a busy machine
+
+
+def test_endpoints_are_what_the_reference_says(graph: Graph, planner: Process) -> None:
+    for name in topics.PLANNER:
+        if name.kind not in (topics.Kind.IN, topics.Kind.OUT) or name is topics.IMAGE_COMPRESSED:
+            continue
+        topic = f"/{name.name.lstrip('/')}"
+
+        def endpoints(topic: str = topic, kind: topics.Kind = name.kind) -> list[Any]:
+            ask = graph.node.get_subscriptions_info_by_topic
+            ask = ask if kind is topics.Kind.IN else graph.node.get_publishers_info_by_topic
+            return [info for info in ask(topic) if (info.node_namespace, info.node_name) == ("/", "planner")]
+
+        (endpoint,) = until(endpoints, f"the planner's end of {topic}")
+        profile = endpoint.qos_profile
+        assert endpoint.topic_type == name.type
+        assert (profile.reliability is ReliabilityPolicy.BEST_EFFORT) == ("best effort" in name.qos), topic
+        assert (profile.durability is DurabilityPolicy.TRANSIENT_LOCAL) == ("transient local" in name.qos), topic
 
 
 def test_newer_task_preempts(graph: Graph, plans: Heard, slow: None) -> None:

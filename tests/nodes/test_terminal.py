@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import yaml
 from rich.console import Console
 
 from dgemma_ros.cli.listening import Listener
 from dgemma_ros.cli.watch import Rates, picture
-from tests.nodes.graph import ROOT, Graph, Process
+from tests.nodes.graph import ROOT, Graph, Process, until
 
 
 @pytest.fixture(scope="module")
@@ -75,4 +78,38 @@ def test_demo_plans_rightly(ros: None) -> None:
     command = [sys.executable, "-m", "dgemma_ros.cli.demo"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "plans are right" in done.stdout
+    assert re.search(r"(\d+) of \1 plans are right", done.stdout)
+    for shown in ("$ python -m dgemma_ros.nodes.camera", "$ ros2 topic pub", "step  1 of", "ms from task to plan"):
+        assert shown in done.stdout
+
+
+def first_question(folder: Path, right: bool) -> Path:
+    """The demo's clip with the first of its tasks alone, and with its plan or one that is not meant."""
+    clip = ROOT / "launch" / "demo" / "tabletop.mp4"
+    question = yaml.safe_load(clip.with_suffix(".yaml").read_text())["tasks"][0]
+    question |= {} if right else {"plan": [{"skill": "dance"}]}
+    (folder / "clip.yaml").write_text(yaml.safe_dump({"tasks": [question]}))
+    (folder / "clip.mp4").symlink_to(clip)
+    return folder / "clip.mp4"
+
+
+def test_demo_says_what_is_wrong(ros: None, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dgemma_ros.cli.demo", "--clip", str(first_question(tmp_path, False))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "This is wrong. Right would be: dance" in done.stdout and "0 of 1 plans are right" in done.stdout
+
+
+def test_demo_leaves_the_nodes_running_and_says_what_to_try(graph: Graph, tmp_path: Path) -> None:
+    """`make demo SHOW=1`, up to Ctrl-C."""
+    command = [sys.executable, "-m", "dgemma_ros.cli.demo", "--show", "--clip"]
+    with (tmp_path / "said").open("w") as said:
+        demo = subprocess.Popen([*command, str(first_question(tmp_path, True))], cwd=ROOT, stdout=said)
+    try:
+        until(lambda: "ros2 topic echo /plan_text" in (tmp_path / "said").read_text(), "what to try", 120)
+        assert graph.state("/planner") == "active"
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0
+    finally:
+        demo.kill()
+    assert "1 of 1 plans are right" in (tmp_path / "said").read_text()
