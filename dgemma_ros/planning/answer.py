@@ -18,7 +18,7 @@ from dgemma_ros.planning.budget import Budget
 from dgemma_ros.planning.calls import Answer, CallFormat
 from dgemma_ros.planning.pins import PinnedCanvas
 from dgemma_ros.planning.types import Settings
-from dgemma_ros.runtime.canvas_loop import Draft, Ended, denoise
+from dgemma_ros.runtime.canvas_loop import Draft, Ended, Pins, denoise
 from dgemma_ros.runtime.contract import Bools, Floats, Ints
 from dgemma_ros.runtime.generate import until_eos
 from dgemma_ros.runtime.noise import Noise
@@ -74,6 +74,18 @@ class Request:
     stop: Callable[[], bool]
     on_step: Callable[[Outcome, Draft], None]
     pinned: PinnedCanvas | None = None
+
+
+class _Holder:
+    """The pins of one canvas, which become more as its slots are settled."""
+
+    def __init__(self, pinned: PinnedCanvas) -> None:
+        self._pinned, self._pins = pinned, pinned.pins
+
+    def __call__(self, draft: Draft) -> Pins | None:
+        more = self._pinned.settle(draft.argmax, draft.accepted, self._pins)
+        self._pins = more or self._pins
+        return more
 
 
 class Thinker:
@@ -182,6 +194,7 @@ class Thinker:
             None if pinned is None else pinned.allowed_row,
             on_draft,
             keep_going,
+            None if pinned is None else _Holder(pinned),
         )
         return replace(outcome, ended=result.ended)
 

@@ -2,7 +2,8 @@
 
 A slot's length must be known before it is filled. It is that of the longest value that the catalogue allows there, or
 of its longest example; more than four underscores say how many tokens. Each position may take only tokens that some
-allowed value has there; a shorter value is filled up with padding, which is squeezed out again.
+allowed value has there; a shorter value is filled up with padding, which is squeezed out again. Each position is drawn by
+itself, so once the settled ones leave one value only, the whole slot is pinned to it, lest a mixture of two comes of it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,21 @@ class PinnedCanvas:
     allowed_row: Ints
     slots: tuple[tuple[int, int], ...]
     """Token indices [start, stop) of the slots: padding in them is squeezed out."""
+    values: tuple[Ints, ...] = ()
+    """Of each slot, [n, stop - start], the values that may stand there, filled up with padding; n 0 where any may."""
+
+    def settle(self, argmax: Ints, accepted: Bools, pins: Pins) -> Pins | None:
+        """``pins``, and the slots of which the accepted tokens, [C], leave one value; None where these are no more."""
+        mask, ids = pins.mask.copy(), pins.ids.copy()
+        for (start, stop), values in zip(self.slots, self.values, strict=False):
+            sure = accepted[start:stop] & ~mask[start:stop]
+            if stop - start < 2 or not sure.any():
+                continue
+            agree = (values[:, sure] == argmax[start:stop][sure]).sum(1)
+            best = np.flatnonzero(agree == agree.max(initial=1))
+            if len(best) == 1:
+                mask[start:stop], ids[start:stop] = True, values[best[0]]
+        return None if (mask == pins.mask).all() else Pins(mask, ids)
 
     def squeeze(self, canvas: Ints, pad: int) -> tuple[Ints, Ints]:
         """The canvas without the padding inside its slots, and each kept token's place in the canvas."""
@@ -67,6 +83,7 @@ class Pinner:
         ids: list[int] = []
         free: list[int] = []  # of each position its allowed row, -1 where it is fixed
         slots: list[tuple[int, int]] = []
+        known: list[Ints] = []
 
         def fixed(text: str, trusted: bool = True) -> None:
             tokens = self._tokenizer.encode(text, trusted=trusted) if text else []
@@ -89,6 +106,7 @@ class Pinner:
                     fixed(value.before, trusted=False)
                     sets = self._sets(skill, argument, value)
                     slots.append((len(ids), len(ids) + len(sets)))
+                    known.append(self._filled(self._values(argument, value), len(sets)))
                     for row in sets:
                         free.append(len(rows))
                         rows.append(row)
@@ -112,7 +130,7 @@ class Pinner:
         free += [0 if template.open_end else -1] * rest
         row = np.array(free, np.int64)
         pins = Pins(row < 0, np.array(ids, np.int64))
-        return PinnedCanvas(pins, *_compact(rows, np.maximum(row, 0)), tuple(slots))
+        return PinnedCanvas(pins, *_compact(rows, np.maximum(row, 0)), tuple(slots), tuple(known))
 
     def choices(self, argument: Argument, drawn: Sequence[int]) -> list[Bools]:
         """What may be drawn at each position of ``drawn``, a wrong value of the argument, padding included.
@@ -160,10 +178,15 @@ class Pinner:
 
     def _positions(self, values: Sequence[Sequence[int]], length: int) -> list[Bools]:
         sets = [np.zeros_like(self._anything) for _ in range(length)]
-        for value in values:
-            for position, row in enumerate(sets):
-                row[value[position] if position < len(value) else self._pad] = True
+        for value in self._filled(values, length):
+            for row, token in zip(sets, value, strict=True):
+                row[token] = True
         return sets
+
+    def _filled(self, values: Sequence[Sequence[int]], length: int) -> Ints:
+        """Those that fit, [n, length]."""
+        rows = [[*value, *[self._pad] * (length - len(value))] for value in values if len(value) <= length]
+        return np.array(rows, np.int64).reshape(len(rows), length)
 
     def _free(self, argument: Argument) -> Bools:
         row: Bools = self._plain.copy()

@@ -61,7 +61,8 @@ class Repairer:
             free &= ~pinned.pins.mask
         if not free.any():
             return None
-        return PinnedCanvas(Pins(~free, outcome.canvas.copy()), np.stack(rows), row, slots)
+        values = () if pinned is None else pinned.values
+        return PinnedCanvas(Pins(~free, outcome.canvas.copy()), np.stack(rows), row, slots, values)
 
     @staticmethod
     def _places(outcome: Outcome, problem: Problem, length: int) -> range | None:

@@ -62,12 +62,14 @@ def denoise(
     allowed_row: Ints | None = None,
     on_draft: Callable[[Draft], None] | None = None,
     keep_going: Callable[[int], bool] | None = None,
+    hold: Callable[[Draft], Pins | None] | None = None,
 ) -> CanvasResult:
     """Denoises one canvas behind the sequence's last token; the sequence is left as it was.
 
     ``canvas``: its number in this generation, which keys the noise. ``allowed`` bool [G, V] are sets of tokens that may
     be drawn, ``allowed_row`` int64 [C] the set of each position (default, the first). ``keep_going(step)`` is asked
-    before every step, so a cancel takes effect within one. The result is the argmax canvas, not the drawn one.
+    before every step, so a cancel takes effect within one. ``hold(draft)`` is asked after every step whether other pins
+    hold from then on; where they do, the canvas is not done yet. The result is the argmax canvas, not the drawn one.
     """
     feeds: dict[str, Array] = {"entropy_bound": np.array([sampling.entropy_bound], np.float32)}
     if pins is not None:
@@ -82,18 +84,24 @@ def denoise(
         tokens = np.where(pins.mask, pins.ids, tokens)
     stop = StoppingRule(sampling.stability, sampling.confidence)
     draft: Draft | None = None
+    changed: dict[str, Array] = {}
     for step in range(sampling.steps):
         if keep_going is not None and not keep_going(step):
             return CanvasResult(draft, Ended.STOPPED, step)
         uniform, random_tokens = noise.step(canvas, step)
         temperature = np.array([sampling.temperature(step)], np.float32)
-        result = device.step(
-            {"canvas": tokens, "uniform": uniform, "random_tokens": random_tokens, "temperature": temperature}
-        )
+        own: dict[str, Array] = {"canvas": tokens, "uniform": uniform, "random_tokens": random_tokens}
+        own["temperature"] = temperature
+        result = device.step(own | changed)
+        changed = {}
         tokens = result.next_canvas
         draft = Draft(step, sampling.steps, result.argmax, result.entropy, result.accepted, result.mean_entropy)
         if on_draft is not None:
             on_draft(draft)
-        if stop(result.argmax, result.mean_entropy):
+        converged = stop(result.argmax, result.mean_entropy)
+        if hold is not None and (held := hold(draft)) is not None:
+            changed = {"pin": held.mask, "pin_ids": held.ids}
+            tokens = np.where(held.mask, held.ids, tokens)
+        elif converged:
             return CanvasResult(draft, Ended.CONVERGED, step + 1)
     return CanvasResult(draft, Ended.STEP_LIMIT, sampling.steps)

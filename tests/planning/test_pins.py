@@ -15,7 +15,7 @@ from dgemma_ros.planning.calls import CallFormat
 from dgemma_ros.planning.pins import PinnedCanvas, Pinner
 from dgemma_ros.planning.plan_check import check, plan_text
 from dgemma_ros.planning.template import Slot, TemplateError, read_template
-from dgemma_ros.runtime.canvas_loop import denoise
+from dgemma_ros.runtime.canvas_loop import Pins, denoise
 from dgemma_ros.runtime.generate import until_eos
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
@@ -106,6 +106,43 @@ def test_a_slot_takes_the_choices_and_padding_only(model: Model, pinner: Pinner,
         allowed = np.flatnonzero(canvas.allowed[canvas.allowed_row[position]]).tolist()
         wanted = {v[position - start] if position - start < len(v) else tokenizer.id("<pad>") for v in values}
         assert set(allowed) == wanted
+
+
+def test_a_slot_is_pinned_once_its_settled_tokens_leave_one_value(
+    model: Model, pinner: Pinner, skills: SkillCatalogue
+) -> None:
+    tokenizer = model.chat.tokenizer
+    canvas = pinner.pin(read_template('place(object="a", target=____); turn(by=____)'), skills)
+    (start, stop), turn = canvas.slots
+    blue, left = (tokenizer.encode(text) for text in ("blue plate", "left"))
+    left = left + [tokenizer.id("<pad>")] * (stop - start - len(left))
+    mixed, none = canvas.pins.ids.copy(), np.zeros(LENGTH, np.bool_)
+    mixed[start:stop] = [blue[0], *left[1:]]
+    assert canvas.settle(mixed, none, canvas.pins) is None
+    sure = none.copy()
+    sure[start] = True
+    held = canvas.settle(mixed, sure, canvas.pins)
+    assert held is not None and held.ids[start:stop].tolist() == blue and held.mask[start:stop].all()
+    assert not held.mask[slice(*turn)].any() and (held.mask >= canvas.pins.mask).all()
+    assert canvas.settle(mixed, sure, held) is None  # nothing new
+
+
+def test_denoising_goes_on_with_what_is_held(model: Model) -> None:
+    count = model.config.canvas_length
+    sequence = model.sequence()
+    sequence.append(np.array(model.chat.tokenizer.encode("<bos>", trusted=True)))
+    drawn: list[Any] = []
+    held = Pins(np.arange(count) < 5, np.full(count, 7, np.int64))
+
+    def hold(draft: Any) -> Pins | None:
+        return held if draft.step == 1 else None
+
+    noise = Noise(0, count, model.config.text.vocab_size)
+    denoise(sequence, Sampling.of(model.generation, 4), noise, 0, None, model.allowed, None, drawn.append, hold=hold)
+    assert len(drawn) == 4
+    for draft in drawn:
+        fixed = draft.step > 1
+        assert bool((draft.argmax[:5] == 7).all() and (draft.entropy[:5] == 0).all()) == fixed
 
 
 def test_padding_inside_a_slot_is_squeezed_out(model: Model, pinner: Pinner, skills: SkillCatalogue) -> None:
