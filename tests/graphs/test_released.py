@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -73,6 +74,14 @@ def test_bytes_read_in_a_step() -> None:
     assert traffic.dense / 1e9 == pytest.approx(3.35, abs=0.05)
     assert traffic.embedding / 1e9 == pytest.approx(2.95, abs=0.01)
     assert traffic.total / 1e9 == pytest.approx(19.2, abs=0.1)
+
+
+def test_a_short_canvas_reads_no_more_experts_than_it_can_be_routed_to() -> None:
+    config = read_config(Section.of_file(CONFIG))
+    whole = step_traffic(config)
+    for length, share in ((256, 1), (16, 1), (4, 4 * 8 / 128), (1, 8 / 128)):
+        traffic = step_traffic(replace(config, canvas_length=length))
+        assert traffic.experts == share * whole.experts and traffic.dense == whole.dense
 
 
 def test_bytes_of_the_cache() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dgemma_ros import verify
+from dgemma_ros.checkpoint.traffic import step_traffic
 from dgemma_ros.cli.app import run
 from dgemma_ros.errors import BackendError
 from dgemma_ros.model import open_model
@@ -121,6 +122,7 @@ def test_packed_experts(checkpoint: Folders, tmp_path: Path, devices: list[Simul
     source = checkpoint(TINIES["images"].with_(nvfp4=True))
     out = build(source, tmp_path / "out", replace(TARGET, experts="nvfp4"), SimulatedCompiler)
     ours, theirs = open_model(out), open_model(source, threads=1)
+    assert ours.session.traffic(9) == step_traffic(ours.config, 9, "float32", "nvfp4", cache="float32")
     for case in verify.made_cases(theirs.config):
         expected, found = (replay(model, case, with_logits=True) for model in (theirs, ours))
         assert np.allclose(found["logits"], expected["logits"], atol=1e-4)

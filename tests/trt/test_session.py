@@ -24,7 +24,7 @@ from tests.tiny import TINIES
 from tests.trt.conftest import Opened
 from tests.trt.simulated import SimulatedDevice
 
-ENCODING = 1  # the simulated device's number of the stream of low priority
+ENCODING, DENOISING = 1, 2  # the simulated device's numbers of the streams of low and high priority
 NAMES = [name for name, tiny in TINIES.items() if tiny.dtype == "float32" and not tiny.nvfp4][:4]
 
 
@@ -163,6 +163,23 @@ def test_encoding_and_denoising_of_two_sequences_do_not_wait_for_each_other(open
     first.append(np.arange(4))
     first.open_canvas({}).step(feeds)
     assert not device.queues[ENCODING]
+    model.session.close()
+
+
+def test_writing_a_cache_waits_for_the_steps_over_it(open_built: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an event, not because the host has waited for their results already."""
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    sequence = model.sequence()
+    sequence.append(np.arange(20))
+    canvas = sequence.open_canvas({})
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "wait", lambda stream: None)
+        canvas.step({"temperature": np.ones(1, np.float32)})
+    assert device.queues[DENOISING]
+    sequence.append(np.arange(4))
+    device.wait(ENCODING)
+    assert not device.queues[DENOISING]
     model.session.close()
 
 
