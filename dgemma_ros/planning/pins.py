@@ -2,8 +2,8 @@
 
 A slot's length must be known before it is filled. It is that of the longest value that the catalogue allows there, or
 of its longest example; more than four underscores say how many tokens. Each position may take only tokens that some
-allowed value has there; a shorter value is filled up with padding, which is squeezed out again. Each position is drawn by
-itself, so once the settled ones leave one value only, the whole slot is pinned to it, lest a mixture of two comes of it.
+allowed value has there; a shorter value is filled up with padding, which is squeezed out again. Each position is drawn
+by itself, so once the settled ones leave one value only, the whole slot is pinned to it, and no mixture comes of two.
 """
 
 from __future__ import annotations
