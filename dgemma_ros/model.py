@@ -236,7 +236,7 @@ def prune_cache(unused: float = KEPT) -> list[Path]:
         with suppress(CheckpointError, OSError):
             if folder.is_symlink() or time.time() - file.stat().st_mtime < unused:
                 continue
-            checkpoint = manifest.load(folder).checkpoint
+            checkpoint = manifest.origin(folder)
             if checkpoint.is_dir() and folder.name.startswith(_key(checkpoint)):
                 continue
             file.unlink()  # first: without it what is left is no export

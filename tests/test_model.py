@@ -132,6 +132,9 @@ def test_the_cache_is_pruned_of_what_nothing_can_open(checkpoint: Folders, tmp_p
     shutil.rmtree(tmp_path / "gone")
     shutil.rmtree(tmp_path / "young")
     make(tmp_path / "changed", TINIES["plain"].with_(seed=1))
+    text = (changed / "manifest.json").read_text()
+    (changed / "manifest.json").write_text(text.replace('"format": 2', '"format": 1'))  # of an earlier version
+    age(changed)
     foreign = own_cache / "mine"
     foreign.mkdir()
     (foreign / "manifest.json").write_text("{}")

@@ -145,6 +145,14 @@ def load(folder: Path, checkpoint: Path | None = None) -> Manifest:
     return Manifest(bases["checkpoint"], tensors, root.section("settings").values, files)
 
 
+def origin(folder: Path) -> Path:
+    """The checkpoint that an export of this or an earlier format was made from. Raises :class:`CheckpointError`."""
+    root = Section.of_file(Path(folder) / MANIFEST_FILE)
+    root.integer("format", 0)
+    root.section("tensors")
+    return Path(root.string("checkpoint"))
+
+
 def _read_record(section: Section, name: str, bases: Mapping[str, Path]) -> TensorRecord:
     base = section.string("root")
     if base not in bases:
