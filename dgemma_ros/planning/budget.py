@@ -22,7 +22,8 @@ DRIFT = 1.5
 """Steps that take so many times as long (or as short) as they did when warming up are worth a word."""
 RECENT = 16
 FRESH = 2.0
-"""Seconds after which nobody knows any more how long a step takes: then one is tried to find out."""
+"""Seconds (or four steps, where they take longer) after which nobody knows any more how long a step takes: then one is
+tried to find out."""
 
 Clock = Callable[[], float]
 
@@ -80,7 +81,7 @@ class StepTimes:
     def shortest(self) -> float:
         """The quickest of the last steps, of the context size that was last met; 0 where nothing is known of late."""
         when, shortest = self._last
-        return shortest if self._clock() - when < FRESH else 0.0
+        return shortest if self._clock() - when < max(FRESH, 4 * shortest) else 0.0
 
     def _percentile(self, tokens: int, percentile: float) -> float:
         known = [size for size, times in self._times.items() if times]
