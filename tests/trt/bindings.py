@@ -1,7 +1,7 @@
 """The real Python bindings of TensorRT and CUDA in folders of their own, with stubs for TensorRT's libraries.
 
-Two major versions cannot share an environment, hence the folders. ``python -m tests.trt.bindings`` makes them, which
-`make test` does when it sets itself up; the wheels are small (2 × 1.3 MB, and cuda-bindings' 7 MB).
+Two major versions cannot share an environment, hence the folders. The first test that needs them makes them, and so
+does ``python -m tests.trt.bindings``; the wheels are small (2 × 1.3 MB, and cuda-bindings' 7 MB).
 """
 
 from __future__ import annotations
