@@ -1,9 +1,10 @@
 """What TensorRT's ONNX parser takes, as far as our graphs use it, and a check of a graph against it.
 
 Source: ``docs/operators.md`` of github.com/onnx/onnx-tensorrt in its edition for TensorRT 10.15 ("supports operators in
-the inclusive range of opset 9 to opset 24"), the newest that could be read where this was written; 10.16 is what is
-built with. The parser's own answer, on the device, is what counts: this one comes before an hour of building, and on
-machines without TensorRT.
+the inclusive range of opset 9 to opset 24"), and ``CHANGELOG.md`` of github.com/NVIDIA/TensorRT, by which 10.16 adds to
+the parser DistCollective and a flag for DLA, and nothing else: so this is the set of 10.16, as far as ours goes. The
+parser's own answer, on the device, is what counts: this one comes before an hour of building, and on machines without
+TensorRT.
 """
 
 from __future__ import annotations
