@@ -313,7 +313,7 @@ def test_a_step_is_tried_where_none_was_timed_of_late(model: Model, desk_of: Cal
     times = desk.planner._times
     times._clock = lambda: time.monotonic() - 10.0
     for _ in range(100):
-        times.record(400, 5.0)
+        times.record(400, 2.2)
     times._clock = time.monotonic
     assert desk.ask(budget=2.0).denoising_steps > 0
 
