@@ -137,7 +137,7 @@ def measure(tasks: int, load: int, folder: Path | None = None, seed: int = 0, or
         notes=[
             f"{name}, {model.session.backend}; {load} busy processes beside it, load average {os.getloadavg()[0]:.1f} "
             f"on {os.cpu_count()} cores; camera {RATE:g} Hz, {statistics.frames_taken} frames encoded; {took:.0f} s",
-            f"publish_margin {1e3 * settings.publish_margin:g} ms; step p50 {1e3 * statistics.step_time.p50:.1f} ms, "
+            f"margin {1e3 * settings.publish_margin:g} ms; step p50 {1e3 * statistics.step_time.p50:.1f} ms, "
             f"p99 {1e3 * statistics.step_time.p99:.1f} ms; {statistics.watchdog} plans of running tasks by the watch",
             f"the watch has {'a real-time' if statistics.real_time else 'an ordinary'} priority; a process that only "
             f"sleeps was woken late by {slept[0]:.1f} ms (p50), {slept[1]:.1f} (p99), {slept[2]:.1f} (max)",
