@@ -28,7 +28,7 @@ WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 # What of the tests needs no ROS and is not about developing either.
 CORE := tests/checkpoint tests/graphs tests/runtime tests/planning tests/cli tests/launch $(wildcard tests/test_*.py)
 
-.PHONY: help demo test core ros oracle lint bench clean
+.PHONY: help demo test core ros colcon oracle lint bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,11 @@ core: ## the tests that need no ROS, with the versions that Ubuntu 24.04 package
 
 ros: $(READY)/ros ## ROS 2 Jazzy and the interfaces, into .venv
 	$(BIN)/python msg/build.py
+
+colcon: $(READY)/test ros ## both packages built by colcon in a workspace, with the ROS in .venv
+	$(INSTALL) --target build/colcon --upgrade colcon-common-extensions
+	touch build/COLCON_IGNORE
+	PYTHONPATH=$(CURDIR)/build/colcon $(BIN)/python -m pytest tests/launch/test_colcon.py $(ARGS)
 
 oracle: $(READY)/oracle ## compares with transformers, live; GOLDEN=1 makes the checked-in golden values anew
 ifdef GOLDEN

@@ -74,6 +74,7 @@ setup(
         ("share/dgemma_ros/demo", files("launch/demo/*")),
         ("share/dgemma_ros/config", ["dgemma_ros/nodes/fastdds.xml", *files("launch/config/*")]),
         ("share/dgemma_ros/engines/nano", files("engines/nano/*.*")),
+        ("share/dgemma_ros/engines/nano/golden", files("engines/nano/golden/*")),
         ("share/dgemma_ros/engines/targets", files("engines/targets/*.yaml")),
     ],
     zip_safe=False,
