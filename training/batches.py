@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
-from training import prompt, render, tasks
+from training import cards, prompt, relations, render, tasks
 from training.checkpoint_sizes import BUDGET, CANVAS, PATCH, POOLING
 from training.scenes import COLOURS, PLACES, SHAPES, Scene, sample_scene
 
@@ -28,12 +28,12 @@ WEIGHTS = {
     "put": 1.2,
     "stack": 1.0,
     "extreme": 1.4,
-    "clear": 1.4,
-    "sort": 1.6,
-    "count": 1.4,
+    "clear": 1.8,
+    "sort": 3.4,
+    "count": 1.9,
     "where": 1.2,
     "moved": 1.6,
-    "put_back": 1.8,
+    "put_back": 2.2,
     "gone": 1.4,
 }
 
@@ -51,10 +51,22 @@ class Group:
 
 
 @dataclass
+class Cards:
+    """One row a scene: `ids`, `valid`, `card` (the card's number), `place` (in its card, from 0) and `answer` (whether
+    the token is to be told), all [scenes, length]."""
+
+    ids: np.ndarray
+    valid: np.ndarray
+    card: np.ndarray
+    place: np.ndarray
+    answer: np.ndarray
+
+
+@dataclass
 class Batch:
     """`patches` [images, P, 768] uint8 and `positions` [P, 2]; `ids`, `valid`, `image` (picture's number or -1)
     [scenes, length]; `truth` [images, soft tokens, words]: which words are true of each cell, `offsets` [images, soft
-    tokens, 3]: x, y and whether."""
+    tokens, 3]: x, y and whether, `marks` [images, soft tokens, relations.MARKS]."""
 
     patches: np.ndarray
     positions: np.ndarray
@@ -63,7 +75,9 @@ class Batch:
     image: np.ndarray
     truth: np.ndarray
     offsets: np.ndarray
+    marks: np.ndarray
     groups: list[Group] = field(default_factory=list)
+    cards: Cards | None = None
 
 
 _NAMES = [f"{colour}▁{shape}" for colour in COLOURS for shape in SHAPES]
@@ -99,12 +113,13 @@ def patch_positions(width: int = 160, height: int = 128) -> np.ndarray:
     return np.stack([x, y], -1).reshape(-1, 2)
 
 
-def _ground(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """For every frame and cell: the words true of the object centred there, and where it is."""
+def _ground(scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For every frame and cell: the words true of the object centred there, where it is, and its `relations.MARKS`."""
     columns, rows = 160 // (PATCH * POOLING), 128 // (PATCH * POOLING)
     look = render.Look.draw(scene.seed)
     truth = np.zeros((len(scene.moments), rows * columns, len(WORDS)), np.float32)
     offsets = np.zeros((len(scene.moments), rows * columns, 3), np.float32)
+    cells: dict[tuple[int, str], int] = {}
     for number, moment in enumerate(scene.moments):
         for obj in moment:
             x, y = render.picture_point(obj.x, obj.y, look)
@@ -113,7 +128,9 @@ def _ground(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
             for word in (obj.colour, f"▁{obj.colour}", f"▁{obj.shape}", name, f"▁{name}", place, f"▁{place}"):
                 truth[number, cell, WORDS.index(word)] = 1
             offsets[number, cell] = (x * 2 - 1, y * 2 - 1, 1)
-    return truth, offsets
+            cells[number, obj.name] = cell
+    found = [relations.marks(scene, number, cells, rows * columns) for number in range(len(scene.moments))]
+    return truth, offsets, np.stack(found)
 
 
 def _pad(rows: list[list[int]], pad: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -163,6 +180,24 @@ class Writer:
             ids, valid, np.array([s for s, _ in rows]), answer, [t.kind for _, t in rows], [t for _, t in rows]
         )
 
+    def cards(self, rows: list[list[cards.Card]]) -> Cards:
+        """Each row's cards one after the other, padded on the left."""
+        columns: list[list[list[int]]] = [[], [], [], []]
+        for row in rows:
+            ids, number, place, told = ([], [], [], [])
+            for n, (question, answer) in enumerate(row):
+                asked, answered = self.ids(question), self.ids(answer)
+                length = len(asked) + len(answered)
+                ids += asked + answered
+                number += [n] * length
+                place += range(length)
+                told += [0] * len(asked) + [1] * len(answered)
+            for column, values in zip(columns, (ids, number, place, told), strict=True):
+                column.append(values)
+        ids, valid = _pad(columns[0])
+        number, place, told = (_pad(c)[0] for c in columns[1:])
+        return Cards(ids, valid, number, place, told.astype(bool))
+
     def batch(
         self,
         rng: np.random.Generator,
@@ -195,6 +230,7 @@ class Writer:
             image,
             np.concatenate([g[0] for g in ground]),
             np.concatenate([g[1] for g in ground]),
+            np.concatenate([g[2] for g in ground]),
         )
         for group in ([r for r in rows if not r[1].earlier], [r for r in rows if r[1].earlier]):
             if group:
@@ -207,25 +243,47 @@ def _writer(folder: str) -> Writer:
     return Writer(Tokenizer.from_file(str(Path(folder) / "tokenizer.json")))
 
 
-def training_batch(job: tuple[str, int, int, int, int]) -> Batch:
-    """(folder, seed, step, scenes, tasks a scene) → the batch of that step."""
-    folder, seed, step, count, each = job
-    rng = np.random.default_rng((seed, step))
-    scenes = [sample_scene(rng, int(rng.choice([1, 2, 3], p=[0.3, 0.4, 0.3]))) for _ in range(count)]
+@dataclass(frozen=True)
+class Job:
+    """What one process computes in one step: `scenes` scenes with `tasks` tasks each, beside the edits, and `cards`.
+    `focus`: the power of the kinds' weights; the higher, the more of the hard ones."""
+
+    folder: str
+    seed: int
+    step: int
+    rank: int
+    scenes: int
+    tasks: int
+    cards: int
+    focus: int = 1
+
+
+def _kinds(rng: np.random.Generator, scene: Scene, count: int, focus: int) -> list[str]:
+    kinds = [k for k in SHORT if k not in tasks.HISTORY or len(scene.moments) > 1]
+    odds = np.array([WEIGHTS[k] ** focus for k in kinds])
+    return [str(k) for k in rng.choice(kinds, count, p=odds / odds.sum())]
+
+
+def training_batch(job: Job) -> Batch:
+    """The batch of a step; a function of the job alone."""
+    rng = np.random.default_rng((job.seed, job.step, job.rank))
+    scenes = [sample_scene(rng, int(rng.choice([1, 2, 3], p=[0.3, 0.4, 0.3]))) for _ in range(job.scenes)]
     rows: list[tuple[int, tasks.Task]] = []
     for number, scene in enumerate(scenes):
-        kinds = [k for k in SHORT if k not in tasks.HISTORY or len(scene.moments) > 1]
-        odds = np.array([WEIGHTS[k] for k in kinds])
-        wanted = list(rng.choice(kinds, each, p=odds / odds.sum()))
-        if each and number % 2:  # edits are long and easy: one for every other scene
+        wanted = _kinds(rng, scene, job.tasks, job.focus)
+        if job.tasks and number % 2:  # edits are long and easy: one for every other scene
             wanted.append(str(rng.choice(tasks.EDIT)))
         for kind in wanted:
-            task = tasks.sample_task(rng, scene, str(kind))
+            task = tasks.sample_task(rng, scene, kind)
             if task is not None:
                 rows.append((number, task))
     talk = 0.5 if rng.random() < 0.15 else 0.0
     size = [(640, 480), (320, 240), (256, 192)][int(rng.choice(3, p=[0.05, 0.15, 0.8]))]
-    return _writer(folder).batch(rng, scenes, rows, talk, size)
+    writer = _writer(job.folder)
+    batch = writer.batch(rng, scenes, rows, talk, size)
+    if job.cards:
+        batch.cards = writer.cards([cards.sample(rng, s, _kinds(rng, s, job.cards, job.focus)) for s in scenes])
+    return batch
 
 
 def test_batch(folder: str, seed: int, kind: str, count: int, blank: bool = False) -> Batch:

@@ -1,4 +1,4 @@
 """The few sizes that also the torch-free modules need."""
 
-CANVAS = 40
+CANVAS = 36
 PATCH, POOLING, BUDGET = 16, 2, 24  # pixels a patch's side, patches a soft token's side, soft tokens a picture at most

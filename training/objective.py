@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import DiffusionGemmaForBlockDiffusion, DynamicCache
 
-from training.batches import COLOUR_WORDS, SHAPE_WORDS, Batch, Group
+from training.batches import COLOUR_WORDS, SHAPE_WORDS, Batch, Cards, Group
 from training.checkpoint_sizes import CANVAS
+from training.relations import MARKS
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Context:
     window: int
     sliding: frozenset[int]
     hidden: Tensor | None = None  # of the tokens read last, [rows, n, hidden]
+    middle: Tensor | None = None  # the same in the middle layer
 
     def near(self) -> Tensor:
         """The tokens that a canvas, or the next token, sees in a sliding layer: the last window - 1."""
@@ -54,6 +57,7 @@ class Context:
             gap=self.gap[index],
             start=start,
             hidden=None,
+            middle=None,
         )
 
 
@@ -84,11 +88,20 @@ class Runner:
         return self.model.model.encoder.get_image_features(pixels, positions, return_dict=True).pooler_output
 
     def encode(
-        self, context: Context, ids: Tensor, valid: Tensor, image: Tensor | None = None, soft: Tensor | None = None
+        self,
+        context: Context,
+        ids: Tensor,
+        valid: Tensor,
+        image: Tensor | None = None,
+        soft: Tensor | None = None,
+        card: Tensor | None = None,
+        place: Tensor | None = None,
     ) -> Context:
-        """Reads ids [rows, n] after what the context holds. `image` numbers each token's picture (-1: text)."""
+        """Reads ids [rows, n] after what the context holds. `image` numbers each token's picture (-1: text). With
+        `card` and `place`, a token sees of the new ones only those of its card, and stands at its place in it."""
         last = context.valid.sum(1, keepdim=True)
-        rank = torch.where(valid, last + valid.cumsum(1) - 1, torch.full_like(ids, -10_000))
+        rank = last + (valid.cumsum(1) - 1 if place is None else place)
+        rank = torch.where(valid, rank, torch.full_like(ids, -10_000))
         embeds = self.model.model.encoder.get_input_embeddings()(ids)
         block = torch.full_like(ids, -1) if image is None else image
         if soft is not None:
@@ -100,18 +113,24 @@ class Runner:
         itself = torch.zeros_like(same[0])
         itself[:, ranks.shape[1] - ids.shape[1] :] = torch.eye(ids.shape[1], dtype=torch.bool)
         causal = (ranks[:, None] <= rank[:, :, None]) & valids[:, None]
+        if card is not None:
+            causal[:, :, -ids.shape[1] :] &= card[:, :, None] == card[:, None]
         near = causal & (rank[:, :, None] - ranks[:, None] < self.text.sliding_window)
         masks = {
             "full_attention": causal | same | itself,
             "sliding_attention": (near | same | itself)[:, :, context.start :],
         }
+        found: list[Tensor] = []
+        layers = self.model.model.encoder.language_model.layers
+        hook = layers[len(layers) // 2].register_forward_hook(lambda _module, _given, made: found.append(made))
         read = self.model.model.encoder(
             inputs_embeds=embeds,
             attention_mask={k: _additive(m[:, None]) for k, m in masks.items()},
             position_ids=rank.clamp(min=0) + context.gap[:, None],
             past_key_values=context.cache,
         )
-        return replace(context, rank=ranks, valid=valids, hidden=read.last_hidden_state)
+        hook.remove()
+        return replace(context, rank=ranks, valid=valids, hidden=read.last_hidden_state, middle=found[0])
 
     def denoise(
         self, context: Context, canvas: Tensor, previous: Tensor | None = None, rows: Tensor | None = None
@@ -136,8 +155,11 @@ class Runner:
             decoder_position_ids=positions,
         ).logits
 
-    def read(self, batch: Batch, soft: Tensor, gap: Tensor | None = None) -> list[tuple[Group, Context]]:
-        """Prefix once, scenes once, then each group's tasks: the contexts on which the canvases are denoised."""
+    def read(
+        self, batch: Batch, soft: Tensor, gap: Tensor | None = None
+    ) -> tuple[Context, list[tuple[Group, Context]]]:
+        """Prefix once, scenes once, then each group's tasks: the scenes' context and those on which the canvases are
+        denoised."""
         prefix = self.encode(self.empty(), self.prefix, torch.ones_like(self.prefix, dtype=torch.bool))
         scenes = prefix.take(torch.zeros(len(batch.ids), dtype=torch.long))
         if gap is not None:
@@ -145,7 +167,7 @@ class Runner:
         scenes = self.encode(
             scenes, torch.from_numpy(batch.ids), torch.from_numpy(batch.valid), torch.from_numpy(batch.image), soft
         )
-        return [
+        return scenes, [
             (
                 group,
                 self.encode(
@@ -187,6 +209,30 @@ class Grounding(nn.Module):
         return words + place, right
 
 
+class Relations(nn.Module):
+    """Help for the encoder, thrown away after training: a linear map of its middle layer tells `relations.MARKS` of
+    each soft token's cell."""
+
+    def __init__(self, hidden: int):
+        super().__init__()
+        self.told = nn.Linear(hidden, len(MARKS))
+        nn.init.zeros_(self.told.weight)
+        nn.init.constant_(self.told.bias, -3.0)
+
+    def forward(self, batch: Batch, scenes: Context) -> tuple[Tensor, Tensor]:
+        """(loss: the sum over the marks, as a mean over the cells that have any; share of those with all marks told
+        rightly)."""
+        assert scenes.middle is not None
+        soft = scenes.middle[torch.from_numpy(batch.image) >= 0]
+        truth = torch.from_numpy(batch.marks).flatten(0, 1)
+        there = truth.any(1)
+        scores, wanted = self.told(soft[there]), truth[there]
+        loss = functional.binary_cross_entropy_with_logits(scores, wanted, 1 + 2 * wanted, reduction="sum") / len(
+            wanted
+        )
+        return loss, ((scores > 0) == (wanted > 0)).all(1).float().mean()
+
+
 def noisy(answer: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor:
     """A canvas at a random noise level: 30 % of the rows fully random, the others in a random part of their places."""
     level = torch.rand(len(answer), 1, generator=generator)
@@ -195,13 +241,26 @@ def noisy(answer: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor
     return torch.where(hit, torch.randint(vocabulary, answer.shape, generator=generator), answer)
 
 
-def next_word_loss(runner: Runner, group: Group, context: Context) -> Tensor:
-    """The encoder's own loss, the next word of the tasks: meant to teach it to look at neighbours."""
+def next_word_loss(runner: Runner, ids: np.ndarray, counted: np.ndarray, context: Context) -> Tensor:
+    """The encoder's own loss: mean cross-entropy of the words `counted` [rows, n], each told from those before it."""
     assert context.hidden is not None
+    told = torch.from_numpy(counted)[:, 1:]
     cap = runner.model.final_logit_softcapping
-    logits = torch.tanh(runner.model.lm_head(context.hidden[:, :-1]).float() / cap) * cap
-    wanted, counted = torch.from_numpy(group.ids)[:, 1:], torch.from_numpy(group.valid)[:, :-1]
-    return functional.cross_entropy(logits[counted], wanted[counted])
+    logits = torch.tanh(runner.model.lm_head(context.hidden[:, :-1][told]).float() / cap) * cap
+    return functional.cross_entropy(logits, torch.from_numpy(ids)[:, 1:][told])
+
+
+def text_loss(runner: Runner, group: Group, context: Context) -> Tensor:
+    """The words of the tasks themselves: meant to teach the encoder to look at neighbours."""
+    counted = group.valid.copy()
+    counted[:, 1:] &= group.valid[:, :-1]
+    return next_word_loss(runner, group.ids, counted, context)
+
+
+def card_loss(runner: Runner, cards: Cards, scenes: Context) -> Tensor:
+    """The answers of the scenes' cards. Adds the cards to `scenes`' caches, so nothing may be read after it there."""
+    ids, valid, card, place = (torch.from_numpy(a) for a in (cards.ids, cards.valid, cards.card, cards.place))
+    return next_word_loss(runner, cards.ids, cards.answer, runner.encode(scenes, ids, valid, card=card, place=place))
 
 
 def group_loss(

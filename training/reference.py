@@ -50,7 +50,7 @@ class Reference:
         generator = torch.Generator().manual_seed(seed)
         return [
             self._denoise(context, len(group.answer), steps or self.defaults["max_denoising_steps"], generator)
-            for group, context in self.runner.read(batch, self.runner.soft_tokens(batch))
+            for group, context in self.runner.read(batch, self.runner.soft_tokens(batch))[1]
         ]
 
     def _denoise(self, context: objective.Context, rows: int, steps: int, generator: torch.Generator) -> Outcome:

@@ -24,7 +24,7 @@ _TABLE_Y = (0.13, 0.60)
 TRAY_CENTRES = {"left tray": (0.26, 0.84), "right tray": (0.74, 0.84)}
 TRAY_SIZE = (0.36, 0.22)
 _TRAY_SLOTS = (-0.085, 0.085)
-_GAP = 0.18  # least distance of two objects on the table, in table widths
+_GAP = 0.22  # least distance of two objects on the table, in table widths: rarely two in a cell of the picture
 ASPECT = 0.75  # a table unit of y is this much shorter than one of x
 
 

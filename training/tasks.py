@@ -73,7 +73,7 @@ def _some(rng: np.random.Generator, objects: list[Object], count: int) -> list[O
     return [objects[int(i)] for i in rng.permutation(len(objects))[:count]]
 
 
-def _missing(rng: np.random.Generator, scene: Scene) -> str:
+def missing(rng: np.random.Generator, scene: Scene) -> str:
     """A name that is not in the picture, often one that differs in one word only, or that was there before."""
     here = {o.name for o in scene.now}
     while True:
@@ -91,9 +91,9 @@ def _missing(rng: np.random.Generator, scene: Scene) -> str:
             return str(name)
 
 
-def _name(rng: np.random.Generator, scene: Scene, missing: float) -> tuple[str, Object | None]:
-    if rng.random() < missing:
-        return _missing(rng, scene), None
+def _name(rng: np.random.Generator, scene: Scene, absent: float) -> tuple[str, Object | None]:
+    if rng.random() < absent:
+        return missing(rng, scene), None
     obj = _choose(rng, scene.now)
     return obj.name, obj
 
@@ -164,9 +164,9 @@ def _stack(rng: np.random.Generator, scene: Scene) -> Task:
     top, base = (o.name for o in _some(rng, list(scene.now), 2))
     lost = rng.random()
     if lost < 0.25:
-        top = _missing(rng, scene)
+        top = missing(rng, scene)
     elif lost < 0.5:
-        base = _missing(rng, scene)
+        base = missing(rng, scene)
     text = _choose(rng, ["stack the {} on the {}", "put the {} on top of the {}", "set the {} on the {}"]).format(
         top, base
     )
@@ -174,7 +174,7 @@ def _stack(rng: np.random.Generator, scene: Scene) -> Task:
     return Task("stack", text, (call,))
 
 
-_EXTREMES: dict[str, Callable[[Object], float]] = {
+EXTREMES: dict[str, Callable[[Object], float]] = {
     "leftmost": lambda o: o.x,
     "rightmost": lambda o: -o.x,
     "nearest": lambda o: -o.y * 0.75,
@@ -184,9 +184,9 @@ _EXTREMES: dict[str, Callable[[Object], float]] = {
 
 def _extreme(rng: np.random.Generator, scene: Scene) -> Task | None:
     objects = [o for o in scene.now if o.on_table]
-    word = _choose(rng, list(_EXTREMES))
-    ranked = sorted(objects, key=_EXTREMES[word])
-    if len(ranked) < 2 or _EXTREMES[word](ranked[1]) - _EXTREMES[word](ranked[0]) < 0.05:
+    word = _choose(rng, list(EXTREMES))
+    ranked = sorted(objects, key=EXTREMES[word])
+    if len(ranked) < 2 or EXTREMES[word](ranked[1]) - EXTREMES[word](ranked[0]) < 0.08:
         return None
     thing, where = _choose(rng, ["object", "thing"]), _choose(rng, TRAYS)
     if rng.random() < 0.4:
@@ -196,6 +196,11 @@ def _extreme(rng: np.random.Generator, scene: Scene) -> Task | None:
         word, thing, _to(where)
     )
     return Task("extreme", text, (place(ranked[0].name, where),))
+
+
+def from_the_left(objects: list[Object]) -> list[Object]:
+    """What is taught where any order is right: a canvas is denoised all at once, and one order is learned sooner."""
+    return sorted(objects, key=lambda o: o.x)
 
 
 def _clear(rng: np.random.Generator, scene: Scene) -> Task | None:
@@ -212,12 +217,12 @@ def _clear(rng: np.random.Generator, scene: Scene) -> Task | None:
             "clear the table {} in any order",
         ],
     ).format(_to(where))
-    calls = tuple(place(o.name, where) for o in _some(rng, objects, len(objects)))
-    return Task("clear", text, calls or (DONE,), ordered=False)
+    order = _some(rng, objects, len(objects)) if "any order" in text else from_the_left(objects)
+    return Task("clear", text, tuple(place(o.name, where) for o in order) or (DONE,), ordered=False)
 
 
 def _sort(rng: np.random.Generator, scene: Scene) -> Task | None:
-    """Two colours or two shapes, each to its tray; what is in a tray already stays."""
+    """Two colours or two shapes, each to its tray, from left to right; what is in a tray already stays."""
     objects = [o for o in scene.now if o.on_table]
     if not objects:
         return None
@@ -230,7 +235,7 @@ def _sort(rng: np.random.Generator, scene: Scene) -> Task | None:
     trays = _choose(rng, (TRAYS, TRAYS[::-1]))
     calls = [
         place(o.name, trays[0 if getattr(o, key) == first else 1])
-        for o in objects
+        for o in from_the_left(objects)
         if getattr(o, key) in (first, second)
     ]
     if len(calls) > LONGEST_PLAN:
@@ -238,7 +243,7 @@ def _sort(rng: np.random.Generator, scene: Scene) -> Task | None:
     text = _choose(rng, ["sort them, {} {}, {} {}", "put the {} {} and the {} {}"]).format(
         words[0], _to(trays[0]), words[1], _to(trays[1])
     )
-    return Task("sort", text, tuple(calls[int(i)] for i in rng.permutation(len(calls))), ordered=False)
+    return Task("sort", text, tuple(calls), ordered=False)
 
 
 def _count(rng: np.random.Generator, scene: Scene) -> Task:
@@ -302,7 +307,7 @@ def _edit_object(rng: np.random.Generator, scene: Scene) -> Task:
     text, plan = _earlier(rng, scene)
     names = [a["object"] for _, a in plan]
     old = int(rng.integers(len(names)))
-    new = _choose(rng, [o.name for o in scene.now if o.name not in names] or [_missing(rng, scene)])
+    new = _choose(rng, [o.name for o in scene.now if o.name not in names] or [missing(rng, scene)])
     words = _choose(
         rng, ["not the {0}, the {1}", "take the {1} instead of the {0}", "no, I meant the {1}, not the {0}"]
     )

@@ -2,7 +2,7 @@
 
 The pieces are those of the released tokenizer: spaces become "▁", a BPE model with byte fallback, special tokens that
 match as strings. Instead of learned merges the vocabulary lists every piece that the prompts and plans are made of
-(`ignore_merges`), so a plan is short: a canvas of 40 tokens holds three calls of two arguments each. Ids differ from
+(`ignore_merges`), so a plan is short: a canvas of 36 tokens holds three calls of two arguments each. Ids differ from
 the released ones on purpose.
 """
 
@@ -43,10 +43,14 @@ SPECIAL = (
     "<audio|>",
     "<|video|>",
 )
-# In this order: `{object:` and `}},required:[` of calls and declarations; names of things and places ("red block");
+# In this order: `call:pick{object:`, a call's skill and first argument, so that choosing a skill is one decision;
+# `{object:` and `}},required:[` of calls and declarations; names of things and places ("red block");
 # words with their space; numbers up to 99; the rest. A name that is one token can be copied by one look.
 _NAMES = f"(?:{'|'.join(COLOURS)})▁(?:{'|'.join(SHAPES)})(?![A-Za-z])|(?:left|right)▁(?:tray|side)(?![A-Za-z])"
-_PIECES = rf"[\]}}\[{{,]*[a-z_]+:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+|[1-9][0-9]|[0-9]|\n|▁|[\]}}\[{{,]+|[^\n]"
+_PIECES = (
+    rf"call:[a-z_]+\{{(?:[a-z_]+:)?|[\]}}\[{{,]*[a-z_]+:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+|[1-9][0-9]|[0-9]|\n|▁"
+    r"|[\]}\[{,]+|[^\n]"
+)
 
 
 def pieces(texts: Iterable[str]) -> list[str]:
@@ -85,17 +89,18 @@ def build(texts: Iterable[str]) -> Tokenizer:
 
 def corpus(samples: int = 4000, seed: int = 7) -> list[str]:
     """Task texts and plans of every kind, enough of them that each word of the domain occurs."""
-    from training import prompt, tasks
+    from training import cards, prompt, tasks
 
     rng = np.random.default_rng(seed)
     texts = [prompt.system_text(), "user\nmodel\nsystem\nthought\n00:00 "]
     for i in range(samples):
         scene, task = tasks.fresh(rng, tasks.KINDS[i % len(tasks.KINDS)])
-        texts += [f"\n{task.text}", prompt.plan_text(task.plan), *(o.name for o in scene.now)]
+        texts += [f"\n{task.text}", prompt.plan_text(task.plan), cards.answer(task.plan), *(o.name for o in scene.now)]
         if task.earlier:
             texts.append(f"\n{task.earlier[0]}")
     names = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
     texts += [form for word in (*COLOURS, *SHAPES, *names, *PLACES) for form in (word, f" {word}")]
+    texts += [cards.BEFORE, cards.NOTHING]
     texts += [f"{number} " for number in range(100)]
     return texts
 

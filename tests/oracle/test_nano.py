@@ -10,7 +10,7 @@ from dgemma_ros import verify
 from dgemma_ros.model import open_model
 from tests.compare import compare
 from tests.oracle import reference
-from training import batches, evaluate, objective, prompt, tasks
+from training import batches, cards, evaluate, objective, prompt, tasks
 from training.reference import Reference
 
 pytestmark = pytest.mark.skipif(
@@ -37,7 +37,7 @@ def test_a_padded_row_of_a_training_batch_computes_what_generate_computes(judge:
     writer = batches.Writer(judge.tokenizer)
     batch = writer.batch(rng, [s for s, _ in drawn], list(enumerate(t for _, t in drawn)), talk=0.7)
     with torch.no_grad():
-        for group, context in judge.runner.read(batch, judge.runner.soft_tokens(batch)):
+        for group, context in judge.runner.read(batch, judge.runner.soft_tokens(batch))[1]:
             canvas = torch.randint(
                 judge.runner.text.vocab_size, group.answer.shape, generator=torch.Generator().manual_seed(0)
             )
@@ -48,6 +48,34 @@ def test_a_padded_row_of_a_training_batch_computes_what_generate_computes(judge:
                     (first, second), _alone(judge, batch, group, row, canvas[row].numpy()), strict=True
                 ):
                     assert np.abs(ours[row].numpy() - theirs).max() < 1e-3
+
+
+def test_a_card_computes_what_it_computes_alone(judge: Reference) -> None:
+    """Cards share a row and see nothing of one another."""
+    rng = np.random.default_rng(4)
+    scenes = [tasks.fresh(rng, "moved")[0] for _ in range(2)]
+    drawn = [cards.sample(rng, scene, ["where", "sort"][: 1 + i]) for i, scene in enumerate(scenes)]
+    writer = batches.Writer(judge.tokenizer)
+    batch = writer.batch(rng, scenes, [])
+    batch.cards = writer.cards(drawn)
+    arrays = {name: torch.from_numpy(values) for name, values in vars(batch.cards).items()}
+    with torch.no_grad():
+        context, _ = judge.runner.read(batch, judge.runner.soft_tokens(batch))
+        alone = []
+        for row in range(2):
+            for number in (0, len(drawn[row]) - 1):
+                mine = arrays["valid"][row] & (arrays["card"][row] == number)
+                ids = arrays["ids"][row][mine][None]
+                read = judge.runner.encode(
+                    context.take(torch.tensor([row])), ids, torch.ones_like(ids, dtype=torch.bool)
+                )
+                alone.append((row, mine, read.hidden))
+        together = judge.runner.encode(
+            context, arrays["ids"], arrays["valid"], card=arrays["card"], place=arrays["place"]
+        ).hidden
+    assert together is not None
+    for row, mine, hidden in alone:
+        assert hidden is not None and torch.allclose(together[row][mine], hidden[0], atol=1e-3)
 
 
 def _alone(judge: Reference, batch: batches.Batch, group: objective.Group, row: int, canvas: np.ndarray) -> np.ndarray:
