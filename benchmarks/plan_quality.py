@@ -8,7 +8,9 @@ else the machine does falls on all alike:
 - the early stop: the same with as many steps as are allowed;
 - repair, against none at the same budget;
 - pins, where the task's words (and the plan that they change) already say which skills are to be called: the template
-  says that and no more, so that pinned and free know the same.
+  says that and no more, so that pinned and free know the same;
+- pins, where a plan takes several steps ("clear the table", "sort them"): the template says how many calls there are
+  and where to, as somebody would who has counted, and leaves open what goes there.
 
     python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE] [--into FILE]
 """
@@ -152,11 +154,23 @@ def right(question: Question, plan: Plan) -> bool:
     return plan.valid and question.task.right([(step.skill, dict(step.arguments)) for step in plan.steps])
 
 
+def outline_of(task: tasks.Task) -> str:
+    """How many calls, and where to; which objects is left open."""
+    calls = []
+    for skill, arguments in task.plan:
+        values = {name: "____" if name == "object" else f'"{value}"' for name, value in arguments.items()}
+        calls.append(f"{skill}({', '.join(f'{name}={value}' for name, value in values.items())})")
+    return "; ".join(calls)
+
+
 def template_of(task: tasks.Task) -> str:
     """What the words say of the plan, and no more; empty where they do not say which skills are to be called.
 
-    The skills with every argument free; of a plan that is changed, all that is not.
+    The skills with every argument free; of a plan that is changed, all that is not. Where any order is right, the
+    outline, which says more than the words.
     """
+    if task.kind in tasks.UNORDERED:
+        return outline_of(task)
     if task.kind not in TOLD:
         return ""
     known: Sequence[tasks.Call] = task.earlier[1] if task.earlier else [(skill, {}) for skill, _ in task.plan]
@@ -215,21 +229,21 @@ class Answer:
     stands_after: int
 
 
-def answers(folder: Path, count: int) -> tuple[dict[Way, list[Answer]], str]:
+def answers(folder: Path, asked: Sequence[Question], ways: Sequence[Way]) -> tuple[dict[Way, list[Answer]], str]:
     """All questions asked in all ways, and what ran them."""
     model = open_model(folder, threads=1)
     skills = SkillCatalogue.load(folder / "skills.yaml")
     # Never sure enough: the mean entropy is not below zero. Each planner has a cache of its own.
     patient = replace(model, generation=replace(model.generation, confidence=0.0))
     askers = {True: Asker(model, skills), False: Asker(patient, skills)}
-    given: dict[Way, list[Answer]] = {way: [] for way in WAYS}
+    given: dict[Way, list[Answer]] = {way: [] for way in ways}
     chance = np.random.default_rng(SEED)
-    for question in questions(count):
+    for question in asked:
         for asker in askers.values():
             asker.show(question)
         template = template_of(question.task)
-        for number in chance.permutation(len(WAYS)):
-            way = WAYS[number]
+        for number in chance.permutation(len(ways)):
+            way = ways[number]
             if way.pinned and not template:
                 continue
             asker = askers[way.early_stop]
@@ -272,23 +286,23 @@ def run(quick: bool = False) -> Table:
 def measure(folder: Path, count: int) -> tuple[Table, list[tuple[str, list[Line]]]]:
     """All of it as one table, and the panels of the picture."""
     began = time.monotonic()
-    given, backend = answers(folder, count)
-    told = {
-        way: [answer for answer in given[way] if answer.question.task.kind in TOLD]
-        for way in WAYS
-        if way.what in (FREE, PINNED) and way.unit == "steps"
-    }
+    given, backend = answers(folder, questions(count), WAYS)
+    pins = [way for way in WAYS if way.what in (FREE, PINNED) and way.unit == "steps"]
+    told = {way: [answer for answer in given[way] if answer.question.task.kind in TOLD] for way in pins}
+    several, _ = answers(folder, questions(count // 2, SEED + 1, tasks.UNORDERED), pins)
     table = Table(
         "Plans of the nano checkpoint",
         COLUMNS,
         notes=[
             f"{count} fresh scenes, {len(KINDS)} kinds of task in turn; {backend}; {time.monotonic() - began:.0f} s",
             "told: of the kinds whose words say which skills are to be called, which is all that is pinned",
+            f"any order: {count // 2} more scenes to clear or sort, with how many calls and where to pinned",
             "stands after: the step from which on the plan is what it is in the end, repairs not counted",
         ],
     )
     table.rows += [row(way.what, way.label, given[way]) for way in WAYS if not way.pinned]
     table.rows += [row(f"told, {way.what}", way.label, answers) for way, answers in told.items()]
+    table.rows += [row(f"any order, {way.what}", way.label, answers) for way, answers in several.items()]
 
     def line(name: str, what: str, unit: str, of: dict[Way, list[Answer]]) -> Line:
         chosen = [way for way in of if way.what == what and way.unit == unit]
@@ -298,6 +312,8 @@ def measure(folder: Path, count: int) -> tuple[Table, list[tuple[str, list[Line]
         line("free, all kinds", FREE, "steps", given),
         line("free, kinds that are told", FREE, "steps", told),
         line("pinned, the same kinds", PINNED, "steps", told),
+        line("free, any order", FREE, "steps", several),
+        line("pinned, any order", PINNED, "steps", several),
     ]
     by_time = [line("with repair", FREE, "ms", given), line("without", PLAIN, "ms", given)]
     return table, [("denoising steps a canvas may take", by_steps), ("budget in milliseconds", by_time)]
@@ -329,6 +345,12 @@ def pivoted(table: Table) -> str:
             ("steps used, the same pinned", f"told, {PINNED}", steps),
             ("plan stands after step, kinds that are told", f"told, {FREE}", stands),
             ("plan stands after step, the same pinned", f"told, {PINNED}", stands),
+            ("right, any order", f"any order, {FREE}", right),
+            ("right, the same pinned", f"any order, {PINNED}", right),
+            ("steps used, any order", f"any order, {FREE}", steps),
+            ("steps used, the same pinned", f"any order, {PINNED}", steps),
+            ("plan stands after step, any order", f"any order, {FREE}", stands),
+            ("plan stands after step, the same pinned", f"any order, {PINNED}", stands),
             ("not valid, with repair", FREE, invalid),
             ("not valid, without", PLAIN, invalid),
         ],
