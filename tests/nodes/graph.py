@@ -144,8 +144,10 @@ class Graph:
         client = self.node.create_client(type_, service)
         assert client.wait_for_service(patience), f"no service {service}"
         future = client.call_async(request or type_.Request())
-        until(future.done, f"an answer of {service}", patience)
-        self.node.destroy_client(client)
+        try:
+            until(future.done, f"an answer of {service}", patience)
+        finally:
+            self.node.destroy_client(client)
         return future.result()
 
     def change(self, transition: int, node: str = "/planner") -> bool:
@@ -155,7 +157,15 @@ class Graph:
         return bool(self.ask(ChangeState, f"{node}/change_state", request).success)
 
     def state(self, node: str = "/planner") -> str:
-        return str(self.ask(GetState, f"{node}/get_state").current_state.label)
+        """Asked again where no answer comes: a service seen a moment ago may not know yet where its answers go to."""
+
+        def told() -> str | None:
+            try:
+                return str(self.ask(GetState, f"{node}/get_state", patience=10.0).current_state.label)
+            except AssertionError:
+                return None
+
+        return str(until(told, f"the state of {node}"))
 
     def until_active(self, process: Process, node: str = "/planner") -> None:
         until(lambda: process.popen.poll() is None or None, f"{process.log}: {process.output}", 1.0)

@@ -172,8 +172,9 @@ def test_the_bound_in_bytes_holds(nano: Model) -> None:
         assert used_bytes(nano, context.sequence.length + nano.config.canvas_length) <= room
         assert context.info.bytes == used_bytes(nano, context.info.tokens)
     assert context.info.dropped["frame"] + context.info.frames == 12
-    context.update(Settings(max_frames=100, context_bytes=used_bytes(nano, system + 2 * nano.config.canvas_length)))
-    assert context.info.frames == 1 and context.limit == system + 2 * nano.config.canvas_length
+    one = system + context.info.segments[-1].tokens + 10 + nano.config.canvas_length  # ten: the turn around the frame
+    context.update(Settings(max_frames=100, context_bytes=used_bytes(nano, one)))
+    assert context.info.frames == 1 and context.limit == one
     with pytest.raises(ContextError, match="raise context_bytes"):
         Context(nano, skills, Settings(context_bytes=1000))
 
