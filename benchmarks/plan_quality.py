@@ -12,13 +12,19 @@ else the machine does falls on all alike:
 - pins, where a plan takes several steps ("clear the table", "sort them"): the template says how many calls there are
   and where to, as somebody would who has counted, and leaves open what goes there.
 
+``--blur`` adds noise to the weights: nano itself writes no plan that is not valid, so that repair would have nothing to
+do. Then only repair is measured.
+
     python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE] [--into FILE]
+    python -m benchmarks.plan_quality --blur 0.3 [--into FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from benchmarks.curve import Line, picture
 from benchmarks.table import Table, fill, markdown
@@ -255,6 +262,20 @@ def answers(folder: Path, asked: Sequence[Question], ways: Sequence[Way]) -> tup
     return given, model.session.backend
 
 
+def blurred(folder: Path, share: float, to: Path) -> Path:
+    """A copy of the checkpoint in `folder`, one file of weights; noise of `share` of its deviation on each matrix."""
+    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("golden"))
+    weights = load_file(to / "model.safetensors")
+    chance = np.random.default_rng(SEED)
+    for name in sorted(weights):
+        exact = weights[name].astype(np.float32)
+        if exact.ndim > 1:
+            noise = chance.standard_normal(exact.shape, np.float32) * exact.std() * share
+            weights[name] = (exact + noise).astype(weights[name].dtype)
+    save_file(weights, to / "model.safetensors", metadata={"format": "pt"})
+    return to
+
+
 COLUMNS = ("what", "limit", "questions", "right", "not valid", "no step made", "steps", "stands after", "ms, median")
 
 
@@ -319,8 +340,19 @@ def measure(folder: Path, count: int) -> tuple[Table, list[tuple[str, list[Line]
     return table, [("denoising steps a canvas may take", by_steps), ("budget in milliseconds", by_time)]
 
 
+def measure_repair(folder: Path, count: int, share: float) -> Table:
+    """With and without repair, at the same budgets, by a model made worse."""
+    ways = [way for way in WAYS if way.what in (FREE, PLAIN) and way.early_stop]
+    with tempfile.TemporaryDirectory() as place:
+        given, backend = answers(blurred(folder, share, Path(place) / "blurred"), questions(count), ways)
+    table = Table("Plans of the nano checkpoint, its weights blurred", COLUMNS)
+    table.rows = [row(way.what, way.label, given[way]) for way in ways]
+    table.notes = [f"{count} fresh scenes; noise of {share:g} of each matrix's standard deviation; {backend}"]
+    return table
+
+
 def pivoted(table: Table) -> str:
-    """The figures for a page: limits from left to right."""
+    """The figures for a page: limits from left to right. Rows of which the table has nothing are left out."""
     found = {(str(line[0]), str(line[1])): line[3:] for line in table.rows}
     right, invalid, none, steps, stands, _ = range(6)
 
@@ -328,7 +360,8 @@ def pivoted(table: Table) -> str:
         rows = []
         for label, what, figure in wanted:
             cells = [found.get((what, f"{limit:g} {unit}")) for limit in limits]
-            rows.append([label, *("" if cell is None else cell[figure] for cell in cells)])
+            if any(cells):
+                rows.append([label, *("" if cell is None else cell[figure] for cell in cells)])
         return markdown(["", *(f"{limit:g} {unit}" for limit in limits)], rows)
 
     by_steps = lines(
@@ -351,6 +384,8 @@ def pivoted(table: Table) -> str:
             ("steps used, the same pinned", f"any order, {PINNED}", steps),
             ("plan stands after step, any order", f"any order, {FREE}", stands),
             ("plan stands after step, the same pinned", f"any order, {PINNED}", stands),
+            ("right, not repaired", PLAIN, right),
+            ("steps used, not repaired", PLAIN, steps),
             ("not valid, with repair", FREE, invalid),
             ("not valid, without", PLAIN, invalid),
         ],
@@ -381,16 +416,20 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=12 * len(KINDS), metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE")
+    parser.add_argument("--blur", type=float, default=0.0, metavar="SHARE", help="noise on the weights")
     parser.add_argument("--into", type=Path, metavar="FILE", help="put the figures in their place in this page")
     given = parser.parse_args()
-    table, panels = measure(given.model, given.questions)
+    if given.blur:
+        table, panels, name = measure_repair(given.model, given.questions, given.blur), [], "plan quality, blurred"
+    else:
+        (table, panels), name = measure(given.model, given.questions), "plan quality"
     show(Console(width=140), table)
     if given.json:
         given.json.write_text(json.dumps(asdict(table), indent=1) + "\n")
-    if given.svg:
+    if given.svg and panels:
         given.svg.write_text(picture(panels, "right plans"))
     if given.into:
-        fill(given.into, "plan quality", pivoted(table))
+        fill(given.into, name, pivoted(table))
 
 
 if __name__ == "__main__":
