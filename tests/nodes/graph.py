@@ -93,6 +93,7 @@ class Graph:
         self._publishers: dict[str, Any] = {}
         self._actions: dict[str, ActionClient] = {}
         self.processes: list[Process] = []
+        self._clients: dict[str, Any] = {}
 
     def _spin(self) -> None:
         while True:
@@ -141,14 +142,22 @@ class Graph:
         publisher.publish(message)
 
     def ask(self, type_: Any, service: str, request: Any = None, patience: float = PATIENCE) -> Any:
-        client = self.node.create_client(type_, service)
-        assert client.wait_for_service(patience), f"no service {service}"
-        future = client.call_async(request or type_.Request())
-        try:
-            until(future.done, f"an answer of {service}", patience)
-        finally:
-            self.node.destroy_client(client)
-        return future.result()
+        """The answer. Where none comes it is asked again, but for transitions: a server that does not know a client's
+        way back yet drops the answer. For that, too, clients are kept."""
+        client = self._clients.get(service)
+        if client is None:
+            client = self._clients[service] = self.node.create_client(type_, service)
+        end = time.monotonic() + patience
+        while True:
+            assert client.wait_for_service(patience), f"no service {service}"
+            future = client.call_async(request or type_.Request())
+            try:
+                until(future.done, f"an answer of {service}", patience if type_ is ChangeState else 10.0)
+                return future.result()
+            except AssertionError:
+                client.remove_pending_request(future)
+                if time.monotonic() > end:
+                    raise
 
     def change(self, transition: int, node: str = "/planner") -> bool:
         """One lifecycle transition; whether it succeeded."""
@@ -157,15 +166,7 @@ class Graph:
         return bool(self.ask(ChangeState, f"{node}/change_state", request).success)
 
     def state(self, node: str = "/planner") -> str:
-        """Asked again where no answer comes: a service seen a moment ago may not know yet where its answers go to."""
-
-        def told() -> str | None:
-            try:
-                return str(self.ask(GetState, f"{node}/get_state", patience=10.0).current_state.label)
-            except AssertionError:
-                return None
-
-        return str(until(told, f"the state of {node}"))
+        return str(self.ask(GetState, f"{node}/get_state").current_state.label)
 
     def until_active(self, process: Process, node: str = "/planner") -> None:
         until(lambda: process.popen.poll() is None or None, f"{process.log}: {process.output}", 1.0)
