@@ -12,8 +12,8 @@ else the machine does falls on all alike:
 - pins, where a plan takes several steps ("clear the table", "sort them"): the template says how many calls there are
   and where to, as somebody would who has counted, and leaves open what goes there.
 
-``--blur`` adds noise to the weights: nano itself writes no plan that is not valid, so that repair would have nothing to
-do. Then only repair is measured.
+``--blur`` adds noise to the weights: nano writes most plans in one step, and none that is not valid, so that pins and
+repair have little to do.
 
     python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE] [--into FILE]
     python -m benchmarks.plan_quality --blur 0.3 [--into FILE]
@@ -340,19 +340,8 @@ def measure(folder: Path, count: int) -> tuple[Table, list[tuple[str, list[Line]
     return table, [("denoising steps a canvas may take", by_steps), ("budget in milliseconds", by_time)]
 
 
-def measure_repair(folder: Path, count: int, share: float) -> Table:
-    """With and without repair, at the same budgets, by a model made worse."""
-    ways = [way for way in WAYS if way.what in (FREE, PLAIN) and way.early_stop]
-    with tempfile.TemporaryDirectory() as place:
-        given, backend = answers(blurred(folder, share, Path(place) / "blurred"), questions(count), ways)
-    table = Table("Plans of the nano checkpoint, its weights blurred", COLUMNS)
-    table.rows = [row(way.what, way.label, given[way]) for way in ways]
-    table.notes = [f"{count} fresh scenes; noise of {share:g} of each matrix's standard deviation; {backend}"]
-    return table
-
-
 def pivoted(table: Table) -> str:
-    """The figures for a page: limits from left to right. Rows of which the table has nothing are left out."""
+    """The figures for a page: limits from left to right."""
     found = {(str(line[0]), str(line[1])): line[3:] for line in table.rows}
     right, invalid, none, steps, stands, _ = range(6)
 
@@ -360,8 +349,7 @@ def pivoted(table: Table) -> str:
         rows = []
         for label, what, figure in wanted:
             cells = [found.get((what, f"{limit:g} {unit}")) for limit in limits]
-            if any(cells):
-                rows.append([label, *("" if cell is None else cell[figure] for cell in cells)])
+            rows.append([label, *("" if cell is None else cell[figure] for cell in cells)])
         return markdown(["", *(f"{limit:g} {unit}" for limit in limits)], rows)
 
     by_steps = lines(
@@ -419,17 +407,16 @@ def main() -> None:
     parser.add_argument("--blur", type=float, default=0.0, metavar="SHARE", help="noise on the weights")
     parser.add_argument("--into", type=Path, metavar="FILE", help="put the figures in their place in this page")
     given = parser.parse_args()
-    if given.blur:
-        table, panels, name = measure_repair(given.model, given.questions, given.blur), [], "plan quality, blurred"
-    else:
-        (table, panels), name = measure(given.model, given.questions), "plan quality"
+    with tempfile.TemporaryDirectory() as place:
+        model = blurred(given.model, given.blur, Path(place) / "blurred") if given.blur else given.model
+        table, panels = measure(model, given.questions)
     show(Console(width=140), table)
     if given.json:
         given.json.write_text(json.dumps(asdict(table), indent=1) + "\n")
-    if given.svg and panels:
+    if given.svg:
         given.svg.write_text(picture(panels, "right plans"))
     if given.into:
-        fill(given.into, name, pivoted(table))
+        fill(given.into, "plan quality, blurred" if given.blur else "plan quality", pivoted(table))
 
 
 if __name__ == "__main__":
