@@ -45,16 +45,21 @@ def colcon(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("where", "told"), [("src/dgemma_ros", ()), (".", PARENT)], ids=["root", "parent"])
+BOTH = pytest.mark.parametrize(("where", "told"), [("src/dgemma_ros", ()), (".", PARENT)], ids=["root", "parent"])
+
+
+@BOTH
 def test_packages_are_found_in_order(workspace: Path, where: str, told: Sequence[str]) -> None:
     listed = colcon(workspace / where, "list", "--topological-order", *told).split("\n")
     packages = [tuple(line.split("\t")[::2]) for line in listed if line]
     assert packages == [("dgemma_msgs", "(ros.ament_cmake)"), ("dgemma_ros", "(ros.ament_python)")]
 
 
-def test_workspace_is_built_and_runs(workspace: Path) -> None:
-    colcon(workspace, "build", *PARENT)
-    installed = workspace / "install" / "dgemma_ros"
+@BOTH
+def test_workspace_is_built_and_runs(workspace: Path, where: str, told: Sequence[str]) -> None:
+    folder = workspace / where
+    colcon(folder, "build", *told)
+    installed = folder / "install" / "dgemma_ros"
     for name in ("planner", "camera", "dgemma"):
         assert os.access(installed / "lib" / "dgemma_ros" / name, os.X_OK)
     for name in ("launch/planner.launch.xml", "config/fastdds.xml", "demo/tabletop.mp4", "engines/nano/golden"):
@@ -63,9 +68,9 @@ def test_workspace_is_built_and_runs(workspace: Path) -> None:
     planner = installed / "lib" / "dgemma_ros" / "planner"
     script = f"source install/setup.bash && cd / && python -c '{code}' && {planner} --ros-args -p budget:=-1.0"
     done = subprocess.run(
-        ["bash", "-c", script], cwd=workspace, env=environment(), capture_output=True, text=True, check=False
+        ["bash", "-c", script], cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
     messages, runtime = done.stdout.split()
-    assert Path(messages).is_relative_to(workspace / "install" / "dgemma_msgs"), done.stderr
+    assert Path(messages).is_relative_to(folder / "install" / "dgemma_msgs"), done.stderr
     assert Path(runtime).is_relative_to(installed)
     assert done.returncode == 2 and "parameter budget" in done.stderr
