@@ -45,13 +45,13 @@ class Muon(torch.optim.Optimizer):
                 weight.add_(update, alpha=-group["lr"] * 0.2 * max(weight.shape[-2:]) ** 0.5)
 
 
-def optimisers(model: nn.Module, extra: nn.Module, lr: float, kind: str = "muon") -> list[torch.optim.Optimizer]:
-    """`kind` "muon" splits the parameters as above, "adamw" gives all to AdamW."""
+def optimisers(model: nn.Module, extra: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
+    """Splits the parameters as above; those of `extra` go to AdamW."""
     matrices, rest = [], list(extra.parameters())
     for name, weight in model.named_parameters():
         small = (
             weight.dim() < 2 or min(weight.shape[-2:]) < 16 or "embed_tokens" in name or "position_embedding" in name
         )
-        (rest if small or kind != "muon" else matrices).append(weight)
-    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01 if kind == "muon" else 0.05)
-    return [Muon(matrices, lr), adamw] if matrices else [adamw]
+        (rest if small else matrices).append(weight)
+    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    return [Muon(matrices, lr), adamw]

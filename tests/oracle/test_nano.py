@@ -13,10 +13,6 @@ from tests.oracle import reference
 from training import batches, cards, evaluate, objective, prompt, tasks
 from training.reference import Reference
 
-pytestmark = pytest.mark.skipif(
-    not (prompt.NANO / "model.safetensors").exists(), reason="the nano checkpoint is not there"
-)
-
 
 @pytest.fixture(scope="module")
 def judge() -> Reference:
