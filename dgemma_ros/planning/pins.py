@@ -42,7 +42,7 @@ class PinnedCanvas:
     """Of each slot, [n, stop - start], the values that may stand there, filled up with padding; n 0 where any may."""
 
     def settle(self, argmax: Ints, accepted: Bools, pins: Pins) -> Pins | None:
-        """``pins``, and the slots of which the accepted tokens, [C], leave one value; None where these are no more."""
+        """``pins``, and the slots whose accepted tokens, [C], agree best with one value; None where these are no more."""
         mask, ids = pins.mask.copy(), pins.ids.copy()
         for (start, stop), values in zip(self.slots, self.values, strict=False):
             sure = accepted[start:stop] & ~mask[start:stop]
