@@ -26,7 +26,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 
 # What of the tests needs no ROS and is not about developing either.
-CORE := tests/checkpoint tests/graphs tests/runtime tests/planning tests/cli tests/launch $(wildcard tests/test_*.py)
+CORE := $(addprefix tests/,checkpoint images graphs runtime skills context generation planning verification cli launch) \
+    $(wildcard tests/test_*.py)
 
 .PHONY: help demo test core ros colcon oracle lint bench clean
 
@@ -34,7 +35,7 @@ help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ros ## a camera, the planner and a task, up to a checked plan; SHOW=1 leaves them running
-	$(BIN)/python -m dgemma_ros.cli.demo $(if $(SHOW),--show) $(ARGS)
+	$(BIN)/python -m dgemma_ros.nodes.demo $(if $(SHOW),--show) $(ARGS)
 
 test: $(READY)/test $(if $(WHEELS),ros) ## the tests; needs no GPU, no ROS installation and no torch
 	$(BIN)/python -m pytest $(or $(TESTS),tests --ignore=tests/oracle) $(ARGS)

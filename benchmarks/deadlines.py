@@ -235,7 +235,7 @@ def _model(folder: Path | None) -> tuple[Model, SkillCatalogue, str]:
     skills = SkillCatalogue.load(own if own.exists() else NANO / "skills.yaml")
     if (folder / "model.safetensors").exists():
         return open_model(folder, threads=1), skills, folder.name
-    from tests.planning.conftest import write_model
+    from tests.desk import write_model
 
     made = write_model(Path(tempfile.mkdtemp(prefix="dgemma-deadlines-")) / "random")
     return open_model(made, threads=1), skills, "a tiny random model"

@@ -40,8 +40,8 @@ from benchmarks.curve import Line, picture
 from benchmarks.table import Table, fill, markdown
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Event, EventKind, Frame, Plan, PlanDraft, Planner, Settings, SkillCatalogue, Task
-from dgemma_ros.planning.plan_check import plan_text
 from dgemma_ros.planning.types import PlanStep
+from dgemma_ros.skills.validation import plan_text
 from training import render, tasks
 
 NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"

@@ -7,6 +7,8 @@ to an error code of its messages. Anything else that escapes is a defect of ours
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 
 class DgemmaError(Exception):
     """Base of all expected errors. ``str(error)`` is one line, fit to be shown to a user."""
@@ -46,3 +48,38 @@ class BackendError(DgemmaError):
 
 class DeviceMemoryError(BackendError):
     """The GPU has no memory left, or none that the target's recipe allows. What was there before is unharmed."""
+
+
+class ErrorCode(IntEnum):
+    """Why a plan is not valid, or was not made."""
+
+    NONE = 0
+    UNKNOWN_SKILL = 1
+    """The model called a skill that the catalogue has not, or that is switched off."""
+    BAD_ARGUMENT = 2
+    """An argument is missing, unknown, of the wrong type, out of range or not among the choices."""
+    TOO_MANY_STEPS = 3
+    TRUNCATED = 4
+    """The answer was cut in a call; the whole calls before it are kept."""
+    NO_CALLS = 5
+    """The answer holds no call at all."""
+    MALFORMED = 6
+    """The answer holds a call that is not written as calls are."""
+    STALE_CAMERA = 7
+    """The newest frame is older than ``max_observation_age``."""
+    NO_FRAME = 8
+    """``max_observation_age`` asks for a frame and there is none."""
+    QUEUE_FULL = 9
+    BUSY = 10
+    """Another task runs and ``preemption`` is ``reject``."""
+    INHIBITED = 11
+    BAD_TASK = 12
+    """The task itself cannot be used: no words, too long, a bad budget, a bad template."""
+    CONTEXT_FULL = 13
+    """The task does not fit behind what must stay in the context."""
+    LATE = 14
+    """The deadline came before there was anything to show."""
+    STOPPED = 15
+    """The planner was stopped, or the task was cancelled, before there was a plan."""
+    BACKEND = 16
+    INTERNAL = 17

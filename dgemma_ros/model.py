@@ -16,16 +16,16 @@ from typing import Final
 import numpy as np
 
 from dgemma_ros import graphs
-from dgemma_ros.checkpoint import manifest
 from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_config, load_generation_config, media_ids
 from dgemma_ros.checkpoint.fields import shown
-from dgemma_ros.checkpoint.images import ImagePreparation
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError, CheckpointError, ContextError, ExportError
+from dgemma_ros.graphs import manifest
 from dgemma_ros.graphs.export import DTYPES, GRAPHS_FORMAT, export, first_layers
+from dgemma_ros.images.preparation import ImagePreparation
 from dgemma_ros.runtime import rotary
 from dgemma_ros.runtime.contract import Array, Bools, Floats, Ints, Session
 from dgemma_ros.runtime.ort_session import OrtSession

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dgemma_ros.compare import TOLERANCES, Report
-from dgemma_ros.compare import compare as compare_replays
+from dgemma_ros.verification.compare import TOLERANCES, Report
+from dgemma_ros.verification.compare import compare as compare_replays
 
 __all__ = ["Report", "compare"]
 

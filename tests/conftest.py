@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from dgemma_ros.graphs.export import export
 from dgemma_ros.model import Model, open_model
+from dgemma_ros.planning import Settings, SkillCatalogue
+from tests.desk import SKILLS, Desk, write_model
 from tests.tiny import TINIES, Tiny, make
 
 Folders = Callable[[str | Tiny], Path]
@@ -70,3 +73,35 @@ def opened(checkpoint: Folders) -> Models:
         return made[folder]
 
     return model
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """With a vision tower, vocabulary of about 700, canvases of 64."""
+    folder = tmp_path_factory.mktemp("planning")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return open_model(write_model(folder / "tiny"), threads=1)
+
+
+@pytest.fixture(scope="session")
+def skills() -> SkillCatalogue:
+    return SkillCatalogue.of(SKILLS)
+
+
+@pytest.fixture
+def desks(model: Model, skills: SkillCatalogue) -> Iterator[Callable[..., Desk]]:
+    """Makes started planners, and closes them."""
+    made: list[Desk] = []
+
+    def make(start: bool = True, **settings: Any) -> Desk:
+        chosen = {"frame_rate": 1000.0, **settings}
+        desk = Desk(model, skills, Settings(**chosen))
+        made.append(desk)
+        if start:
+            desk.planner.start()
+        return desk
+
+    yield make
+    for desk in made:
+        desk.planner.close()

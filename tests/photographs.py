@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dgemma_ros.checkpoint.images import Pixels, read_image
+from dgemma_ros.images.preparation import Pixels, read_image
 
 NAMES = ("astronaut", "chelsea", "coffee", "motorcycle_left", "ihc")
 SIZES = {"VGA": (480, 640), "HD": (1080, 1920), "tall": (640, 360), "thin": (24, 500), "small": (37, 61)}

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
-from dgemma_ros.checkpoint import manifest
 from dgemma_ros.errors import BackendError, CheckpointError, ContextError, DgemmaError, ExportError
+from dgemma_ros.graphs import manifest
 from dgemma_ros.graphs.export import DTYPES, export, first_layers
 from dgemma_ros.model import Excerpt, Model, cache_folder, described, open_model
 from tests.conftest import Folders, Models
@@ -292,5 +292,5 @@ def test_onnx_runtime_reports_nothing(tmp_path: Path) -> None:
 
 
 def test_no_torch_and_no_transformers() -> None:
-    modules = child("import sys, dgemma_ros.model, dgemma_ros.verify; print(*sys.modules)")
+    modules = child("import sys, dgemma_ros.model, dgemma_ros.verification.verify; print(*sys.modules)")
     assert {"torch", "transformers", "rclpy", "tensorrt"}.isdisjoint(modules.split())

@@ -40,6 +40,6 @@ def test_the_make_targets_are_there() -> None:
 
 
 def test_the_tolerance_is_the_one_that_is_stated() -> None:
-    from dgemma_ros.compare import TOLERANCES
+    from dgemma_ros.verification.compare import TOLERANCES
 
     assert "float32 must agree within 1e-4" in README and TOLERANCES["float32"].absolute == 1e-4

@@ -18,8 +18,8 @@ import yaml
 
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning.once import plan_once
-from dgemma_ros.planning.skills import SkillCatalogue
 from dgemma_ros.planning.types import Settings, Task
+from dgemma_ros.skills.catalogue import SkillCatalogue
 from training.render import Look, draw_moment
 from training.scenes import Scene, sample_scene
 from training.tasks import sample_task

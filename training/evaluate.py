@@ -26,8 +26,8 @@ if __package__ in (None, ""):
 
 import numpy as np
 
+from dgemma_ros.generation.generate import generate
 from dgemma_ros.model import Model, open_model
-from dgemma_ros.runtime.generate import generate
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
 from training import prompt, render, tasks

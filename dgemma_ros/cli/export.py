@@ -28,8 +28,8 @@ def export(
     ] = Dtype.FLOAT32,
 ) -> None:
     """Write a checkpoint's ONNX graphs; its weights stay where they are."""
-    from dgemma_ros.checkpoint.manifest import MANIFEST_FILE
     from dgemma_ros.graphs import export as graphs
+    from dgemma_ros.graphs.manifest import MANIFEST_FILE
 
     done: list[str] = []
     with terminal.progress() as update:

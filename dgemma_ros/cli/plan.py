@@ -50,7 +50,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Make one plan, without ROS. Ends with status 1 where the plan is not valid."""
-    from dgemma_ros.checkpoint.images import read_image
+    from dgemma_ros.images.preparation import read_image
     from dgemma_ros.planning import Settings, SkillCatalogue, Task
     from dgemma_ros.planning.once import plan_once
 

@@ -21,7 +21,7 @@ def replay(
     threads: Threads = 0,
 ) -> None:
     """Run the model on given inputs and given noise, step by step."""
-    from dgemma_ros import replay as core
+    from dgemma_ros.verification import replay as core
 
     target = core.check_out(out, case)
     with terminal.progress() as update:

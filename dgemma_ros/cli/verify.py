@@ -11,7 +11,7 @@ from dgemma_ros.cli import terminal
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads
 
 if TYPE_CHECKING:
-    from dgemma_ros.verify import Result, Verification
+    from dgemma_ros.verification.verify import Result, Verification
 
 
 def verify(model: ModelFolder, device: DeviceChoice = Device.CPU, threads: Threads = 0, as_json: Json = False) -> None:
@@ -20,7 +20,7 @@ def verify(model: ModelFolder, device: DeviceChoice = Device.CPU, threads: Threa
     Replays the cases in MODEL/golden and compares. A model without cases has its first layers compared with the same
     layers on ONNX Runtime in float32. Exit status 1 where the numbers are wrong.
     """
-    from dgemma_ros import verify as core
+    from dgemma_ros.verification import verify as core
 
     with terminal.progress() as update:
         outcome = core.verify(model, device.value, threads, update)
@@ -54,7 +54,7 @@ def _object(outcome: Verification) -> dict[str, Any]:
 
 
 def _lines(outcome: Verification) -> list[str]:
-    from dgemma_ros.verify import Source
+    from dgemma_ros.verification.verify import Source
 
     lines = [f"{outcome.backend}, {outcome.dtype}"]
     if outcome.source is Source.SELF:

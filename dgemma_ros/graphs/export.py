@@ -11,10 +11,10 @@ from types import MappingProxyType
 import onnx
 from onnx import ModelProto
 
-from dgemma_ros.checkpoint import manifest
 from dgemma_ros.checkpoint.config import ModelConfig, load_config
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import ExportError
+from dgemma_ros.graphs import manifest
 from dgemma_ros.graphs.backbone import backbone
 from dgemma_ros.graphs.builder import BFLOAT16, FLOAT, FLOAT16
 from dgemma_ros.graphs.embed import embed

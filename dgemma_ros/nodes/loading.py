@@ -13,8 +13,8 @@ from dgemma_ros.errors import CheckpointError
 from dgemma_ros.model import open_model
 from dgemma_ros.nodes.parameter_table import settings_of
 from dgemma_ros.planning.planner import Planner
-from dgemma_ros.planning.skills import SkillCatalogue, SkillsError
 from dgemma_ros.planning.types import Event, Plan, PlanDraft
+from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
 
 SKILLS = "skills.yaml"
 

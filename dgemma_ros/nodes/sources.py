@@ -20,7 +20,7 @@ FATAL = 1
 IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # What they have to say is for their makers; what fails is said here, in one line.
 if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.setLogLevel(FATAL)  # type: ignore[attr-defined]  # the stubs have forgotten it
+    cv2.setLogLevel(FATAL)
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 

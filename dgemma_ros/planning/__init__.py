@@ -4,7 +4,6 @@ Nothing here knows ROS. :class:`Planner` is the only door: thread-safe, with one
 """
 
 from dgemma_ros.planning.planner import Planner, PlannerError
-from dgemma_ros.planning.skills import SkillCatalogue, SkillsError
 from dgemma_ros.planning.types import (
     ContextInfo,
     ErrorCode,
@@ -26,6 +25,7 @@ from dgemma_ros.planning.types import (
     Status,
     Task,
 )
+from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
 
 __all__ = [
     "ContextInfo",

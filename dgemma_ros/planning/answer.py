@@ -13,17 +13,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dgemma_ros.errors import ContextError
+from dgemma_ros.generation.canvas_loop import Draft, Ended, Pins, denoise
+from dgemma_ros.generation.generate import until_eos
+from dgemma_ros.generation.pins import PinnedCanvas
 from dgemma_ros.model import Model
 from dgemma_ros.planning.budget import Budget
-from dgemma_ros.planning.calls import Answer, CallFormat
-from dgemma_ros.planning.pins import PinnedCanvas
 from dgemma_ros.planning.types import Settings
-from dgemma_ros.runtime.canvas_loop import Draft, Ended, Pins, denoise
 from dgemma_ros.runtime.contract import Bools, Floats, Ints
-from dgemma_ros.runtime.generate import until_eos
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
 from dgemma_ros.runtime.sequence import Sequence
+from dgemma_ros.skills.calls import Answer, CallFormat
 
 
 def _no_ids() -> Ints:

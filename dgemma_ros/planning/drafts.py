@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dgemma_ros.generation.canvas_loop import Draft
 from dgemma_ros.planning.answer import Outcome
-from dgemma_ros.planning.calls import CallFormat
 from dgemma_ros.planning.types import PlanDraft
-from dgemma_ros.runtime.canvas_loop import Draft
+from dgemma_ros.skills.calls import CallFormat
 
 
 def draft_of(task_id: str, outcome: Outcome, draft: Draft, form: CallFormat, remaining: float) -> PlanDraft:

@@ -10,11 +10,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from dgemma_ros.context.types import MAX_TEXT
 from dgemma_ros.planning.answer import Outcome
 from dgemma_ros.planning.types import ErrorCode, Frame, Preemption, Settings, Status, Task
-
-MAX_TEXT = 200_000
-"""Characters of a task's words; far more than any context holds."""
 
 
 @dataclass(frozen=True)

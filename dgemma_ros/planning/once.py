@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.model import Model
 from dgemma_ros.planning.planner import Planner
-from dgemma_ros.planning.skills import SkillCatalogue
 from dgemma_ros.planning.types import Event, EventKind, Frame, Plan, PlanDraft, Settings, Task
+from dgemma_ros.skills.catalogue import SkillCatalogue
 
 SECONDS_APART = 1.0
 """What the timestamps of pictures say where nobody says when they were taken."""

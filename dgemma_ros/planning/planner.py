@@ -12,18 +12,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from dgemma_ros.context.context import Context
+from dgemma_ros.context.frames import FrameEncoder, FrameGate
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.model import Model
 from dgemma_ros.planning.answer import Outcome, Thinker
 from dgemma_ros.planning.budget import StepTimes
 from dgemma_ros.planning.chores import Chores, PlannerError
-from dgemma_ros.planning.context import Context
-from dgemma_ros.planning.frames import FrameEncoder, FrameGate
 from dgemma_ros.planning.jobs import Ending, Job, Queue, make_job, refusal
-from dgemma_ros.planning.plan_check import Checked, check
 from dgemma_ros.planning.publisher import LATE, Maker, Publisher
 from dgemma_ros.planning.record import percentiles
-from dgemma_ros.planning.skills import SkillCatalogue
 from dgemma_ros.planning.types import (
     ContextInfo,
     ErrorCode,
@@ -39,6 +37,8 @@ from dgemma_ros.planning.types import (
     Task,
 )
 from dgemma_ros.planning.worker import Worker, warm_up
+from dgemma_ros.skills.catalogue import SkillCatalogue
+from dgemma_ros.skills.validation import Checked, check
 
 __all__ = ["Planner", "PlannerError"]
 

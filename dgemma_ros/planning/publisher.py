@@ -22,9 +22,9 @@ from typing import Any
 from dgemma_ros.planning.answer import Outcome
 from dgemma_ros.planning.budget import StepTimes
 from dgemma_ros.planning.jobs import Ending, Job
-from dgemma_ros.planning.plan_check import Checked, plan_text
 from dgemma_ros.planning.record import Record
 from dgemma_ros.planning.types import ErrorCode, Event, EventKind, Latency, LatePolicy, Plan, Settings, Status
+from dgemma_ros.skills.validation import Checked, plan_text
 
 LATE = Ending(Status.DEADLINE, ErrorCode.LATE, "the time was up before there was an answer")
 SLEEPS = 128

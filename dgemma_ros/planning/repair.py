@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dgemma_ros.generation.canvas_loop import Pins
+from dgemma_ros.generation.pins import PinnedCanvas, Pinner
 from dgemma_ros.planning.answer import Outcome
-from dgemma_ros.planning.pins import PinnedCanvas, Pinner
-from dgemma_ros.planning.plan_check import Problem
-from dgemma_ros.planning.skills import SkillCatalogue
 from dgemma_ros.planning.types import ErrorCode
-from dgemma_ros.runtime.canvas_loop import Pins
 from dgemma_ros.runtime.contract import Bools
+from dgemma_ros.skills.catalogue import SkillCatalogue
+from dgemma_ros.skills.validation import Problem
 
 ATTEMPTS = 8
 """Of one plan. A model that is wrong so often will not be right the next time either."""

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum, auto
+from enum import StrEnum, auto
 
-import numpy as np
-from numpy.typing import NDArray
-
+from dgemma_ros.context.types import ContextInfo, Frame, SegmentInfo
+from dgemma_ros.errors import ErrorCode
 from dgemma_ros.planning.settings import LatePolicy, Preemption, Settings, SettingsError, StalePolicy
-
-Scalar = str | int | float | bool
+from dgemma_ros.skills.types import PlanStep, Scalar
 
 __all__ = [
     "ContextInfo",
@@ -65,54 +63,6 @@ class Status(_Name):
     """Begun, and broken off by an error of ours or of the backend."""
 
 
-class ErrorCode(IntEnum):
-    """Why a plan is not valid, or was not made."""
-
-    NONE = 0
-    UNKNOWN_SKILL = 1
-    """The model called a skill that the catalogue has not, or that is switched off."""
-    BAD_ARGUMENT = 2
-    """An argument is missing, unknown, of the wrong type, out of range or not among the choices."""
-    TOO_MANY_STEPS = 3
-    TRUNCATED = 4
-    """The answer was cut in a call; the whole calls before it are kept."""
-    NO_CALLS = 5
-    """The answer holds no call at all."""
-    MALFORMED = 6
-    """The answer holds a call that is not written as calls are."""
-    STALE_CAMERA = 7
-    """The newest frame is older than ``max_observation_age``."""
-    NO_FRAME = 8
-    """``max_observation_age`` asks for a frame and there is none."""
-    QUEUE_FULL = 9
-    BUSY = 10
-    """Another task runs and ``preemption`` is ``reject``."""
-    INHIBITED = 11
-    BAD_TASK = 12
-    """The task itself cannot be used: no words, too long, a bad budget, a bad template."""
-    CONTEXT_FULL = 13
-    """The task does not fit behind what must stay in the context."""
-    LATE = 14
-    """The deadline came before there was anything to show."""
-    STOPPED = 15
-    """The planner was stopped, or the task was cancelled, before there was a plan."""
-    BACKEND = 16
-    INTERNAL = 17
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One picture of a camera. ``rgb`` uint8 [H, W, 3] must not be written to any more."""
-
-    rgb: NDArray[np.uint8]
-    stamp_ns: int
-    """When it was taken, in the sender's time."""
-    camera: str
-    frame_id: str
-    received: float
-    """``time.monotonic()`` when it arrived."""
-
-
 @dataclass(frozen=True)
 class Task:
     """Something to plan for. ``text`` and ``template_text`` are anybody's words, and are treated so."""
@@ -128,15 +78,6 @@ class Task:
     """A plan with free slots, or an earlier plan's text to edit; empty: all is free."""
     received: float = 0.0
     """``time.monotonic()`` when it arrived."""
-
-
-@dataclass(frozen=True)
-class PlanStep:
-    """One call of a skill. ``confidence`` 0 … 1 is that of its least sure token."""
-
-    skill: str
-    arguments: Mapping[str, Scalar]
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -236,39 +177,6 @@ class Event:
     text: str
     at: float
     task_id: str = ""
-
-
-@dataclass(frozen=True)
-class SegmentInfo:
-    """One entry of the context's log, for people."""
-
-    kind: str
-    tokens: int
-    stamp_ns: int | None
-    summary: str
-
-
-@dataclass(frozen=True)
-class ContextInfo:
-    """What the planner remembers."""
-
-    tokens: int
-    limit: int
-    """Of tokens, as the bounds in tokens and in bytes have it."""
-    segments: tuple[SegmentInfo, ...]
-    dropped: Mapping[str, int]
-    """How many segments were forgotten so far, by kind."""
-    rebuilds: int
-    newest_stamp_ns: int | None
-    newest_age: float | None
-    """Seconds since the newest frame arrived."""
-    bytes: int = 0
-    """Of keys and values in the KV cache."""
-
-    @property
-    def frames(self) -> int:
-        """Frames in the context now."""
-        return sum(segment.kind == "frame" for segment in self.segments)
 
 
 @dataclass(frozen=True)

@@ -13,24 +13,24 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dgemma_ros.context.context import Context
+from dgemma_ros.context.frames import FrameEncoder
+from dgemma_ros.context.prompt import answer_ids
+from dgemma_ros.context.segments import Turn
 from dgemma_ros.errors import ContextError, ImageError
+from dgemma_ros.generation.canvas_loop import Draft, Ended
+from dgemma_ros.generation.pins import PinnedCanvas, Pinner
+from dgemma_ros.generation.template import TemplateError, read_template
 from dgemma_ros.planning.answer import Outcome, Request, Thinker
 from dgemma_ros.planning.budget import Budget, StepTimes
-from dgemma_ros.planning.context import Context
 from dgemma_ros.planning.drafts import draft_of
-from dgemma_ros.planning.frames import FrameEncoder
 from dgemma_ros.planning.jobs import Ending, Job
-from dgemma_ros.planning.pins import PinnedCanvas, Pinner
-from dgemma_ros.planning.plan_check import Checked, plan_text
-from dgemma_ros.planning.prompt import answer_ids
 from dgemma_ros.planning.publisher import LATE, Publisher
 from dgemma_ros.planning.repair import ATTEMPTS, Repairer
-from dgemma_ros.planning.segments import Turn
-from dgemma_ros.planning.skills import SkillCatalogue
-from dgemma_ros.planning.template import TemplateError, read_template
 from dgemma_ros.planning.types import ErrorCode, EventKind, Frame, PlanDraft, Settings, StalePolicy, Status
-from dgemma_ros.runtime.canvas_loop import Draft, Ended
 from dgemma_ros.runtime.noise import Noise
+from dgemma_ros.skills.catalogue import SkillCatalogue
+from dgemma_ros.skills.validation import Checked, plan_text
 
 WARM_STEPS = 16
 REPAIR_NOISE = 1 << 20

@@ -15,11 +15,11 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
-from dgemma_ros.checkpoint import manifest
 from dgemma_ros.checkpoint.config import ModelConfig, load_config
 from dgemma_ros.checkpoint.nvfp4 import PackedExperts
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
+from dgemma_ros.graphs import manifest
 from dgemma_ros.graphs.export import export, first_layers
 from dgemma_ros.output import whole_folder
 from dgemma_ros.runtime.contract import Array

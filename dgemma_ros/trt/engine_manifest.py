@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dgemma_ros.checkpoint.fields import Section, shown
-from dgemma_ros.checkpoint.manifest import MANIFEST_FILE
 from dgemma_ros.errors import BackendError, CheckpointError
+from dgemma_ros.graphs.manifest import MANIFEST_FILE
 from dgemma_ros.trt.device import Facts
 
 ENGINE_FILE: Final = "engine.json"

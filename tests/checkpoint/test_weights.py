@@ -13,9 +13,9 @@ import pytest
 
 from dgemma_ros.checkpoint.config import load_config, read_config
 from dgemma_ros.checkpoint.fields import Section
-from dgemma_ros.checkpoint.manifest import describe, load, verify, write
 from dgemma_ros.checkpoint.weights import EMBEDDING, Weights, expected_shapes
 from dgemma_ros.errors import CheckpointError
+from dgemma_ros.graphs.manifest import describe, load, verify, write
 from tests.sparse import make_released
 from tests.tiny import STORED, TINIES, make, weights, write_safetensors
 

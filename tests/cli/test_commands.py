@@ -23,7 +23,7 @@ from tests.cases import GOLDEN, load_golden, make_case
 from tests.cli.conftest import ROOT, Command, environment, real
 from tests.compare import compare
 from tests.conftest import Folders, Models
-from tests.planning.conftest import SKILLS, write_model
+from tests.desk import SKILLS, write_model
 
 # -- export and replay ------------------------------------------------------------------------------------------------
 

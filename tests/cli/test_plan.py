@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Command
-from tests.planning.conftest import SKILLS, write_model
+from tests.desk import SKILLS, write_model
 
 KEYS = {
     "status",

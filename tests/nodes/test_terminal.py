@@ -75,7 +75,7 @@ def test_watch_draws_what_it_has() -> None:
 
 def test_demo_plans_rightly(ros: None) -> None:
     """`make demo`: a camera on a video file, the planner on nano, tasks on a topic, and every plan right."""
-    command = [sys.executable, "-m", "dgemma_ros.cli.demo"]
+    command = [sys.executable, "-m", "dgemma_ros.nodes.demo"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"(\d+) of \1 plans are right", done.stdout)
@@ -94,7 +94,7 @@ def first_question(folder: Path, right: bool) -> Path:
 
 
 def test_demo_says_what_is_wrong(ros: None, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dgemma_ros.cli.demo", "--clip", str(first_question(tmp_path, False))]
+    command = [sys.executable, "-m", "dgemma_ros.nodes.demo", "--clip", str(first_question(tmp_path, False))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "This is wrong. Right would be: dance" in done.stdout and "0 of 1 plans are right" in done.stdout
@@ -102,7 +102,7 @@ def test_demo_says_what_is_wrong(ros: None, tmp_path: Path) -> None:
 
 def test_demo_leaves_the_nodes_running_and_says_what_to_try(graph: Graph, tmp_path: Path) -> None:
     """`make demo SHOW=1`, up to Ctrl-C."""
-    command = [sys.executable, "-m", "dgemma_ros.cli.demo", "--show", "--clip"]
+    command = [sys.executable, "-m", "dgemma_ros.nodes.demo", "--show", "--clip"]
     with (tmp_path / "said").open("w") as said:
         demo = subprocess.Popen([*command, str(first_question(tmp_path, True))], cwd=ROOT, stdout=said)
     try:

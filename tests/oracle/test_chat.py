@@ -16,8 +16,8 @@ from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImagePr
 from transformers.models.gemma4.processing_gemma4 import Gemma4Processor
 
 from dgemma_ros.checkpoint.chat import ChatTemplate
-from dgemma_ros.checkpoint.images import ImagePreparation
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
+from dgemma_ros.images.preparation import ImagePreparation
 from tests.dialogues import DIALOGUES, OPTIONS
 from tests.oracle.golden_prompts import reference_tokenizer
 from tests.photographs import view

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from dgemma_ros.generation.canvas_loop import Ended
+from dgemma_ros.generation.generate import Generation, generate
 from dgemma_ros.model import Model, open_model
-from dgemma_ros.runtime.canvas_loop import Ended
-from dgemma_ros.runtime.generate import Generation, generate
 from dgemma_ros.runtime.noise import Noise as HostNoise
 from dgemma_ros.runtime.sampling import Sampling
 from tests.cases import make_case

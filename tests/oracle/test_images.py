@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
 
-from dgemma_ros.checkpoint.images import ImagePreparation, to_rgb
-from dgemma_ros.checkpoint.resample import resample
 from dgemma_ros.errors import ImageError
+from dgemma_ros.images.preparation import ImagePreparation, to_rgb
+from dgemma_ros.images.resample import resample
 from tests.oracle.golden_images import reference
 from tests.photographs import NAMES, view
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dgemma_ros import verify
 from dgemma_ros.model import open_model
+from dgemma_ros.verification import verify
 from tests.compare import compare
 from tests.oracle import reference
 from training import batches, cards, evaluate, objective, prompt, tasks

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from dgemma_ros.case import Case, check_case
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.model import Model
-from dgemma_ros.replay import replay
+from dgemma_ros.verification.case import Case, check_case
+from dgemma_ros.verification.replay import replay
 from tests.cases import make_case
 from tests.compare import Report, compare
 from tests.conftest import Folders, Models

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dgemma_ros.checkpoint.images import ImagePreparation
+from dgemma_ros.images.preparation import ImagePreparation
 from tests.conftest import Folders, Models
 from tests.oracle import reference
 from tests.photographs import NAMES, view

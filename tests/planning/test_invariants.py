@@ -17,8 +17,8 @@ from benchmarks.cancelling import trial
 from benchmarks.plan_quality import NANO, questions
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import ErrorCode, EventKind, Plan, Settings, SkillCatalogue, Status
-from tests.planning.conftest import Desk, frame
-from tests.planning.scripted import Says, call, scripted
+from tests.desk import Desk, frame
+from tests.scripted import Says, call, scripted
 
 REFUSALS = {ErrorCode.BUSY, ErrorCode.QUEUE_FULL, ErrorCode.INHIBITED, ErrorCode.BAD_TASK, ErrorCode.STOPPED}
 

@@ -11,8 +11,8 @@ import pytest
 from benchmarks.plan_quality import TOLD, Asker, questions, right, template_of
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import EventKind, Frame, Settings, SkillCatalogue, Status
-from dgemma_ros.planning.calls import CallFormat
-from tests.planning.conftest import Desk
+from dgemma_ros.skills.calls import CallFormat
+from tests.desk import Desk
 from training import render
 from training.scenes import Object, Scene
 

@@ -23,8 +23,8 @@ from dgemma_ros.planning import (
     SkillCatalogue,
     Status,
 )
-from tests.planning.conftest import Desk, frame
-from tests.planning.scripted import Asked, Says, Script, call, scripted
+from tests.desk import Desk, frame
+from tests.scripted import Asked, Says, Script, call, scripted
 
 PICK = call("pick{object:'red cube'}")
 TWO = PICK + call("place{object:'red cube',target:'left'}")

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dgemma_ros.generation.pins import PinnedCanvas, Pinner
+from dgemma_ros.generation.template import read_template
 from dgemma_ros.model import Model
 from dgemma_ros.planning import SkillCatalogue
 from dgemma_ros.planning.answer import Outcome
-from dgemma_ros.planning.calls import CallFormat
-from dgemma_ros.planning.pins import PinnedCanvas, Pinner
-from dgemma_ros.planning.plan_check import check
 from dgemma_ros.planning.repair import Repairer
-from dgemma_ros.planning.template import read_template
-from tests.planning.scripted import call
+from dgemma_ros.skills.calls import CallFormat
+from dgemma_ros.skills.validation import check
+from tests.scripted import call
 
 LENGTH = 96
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dgemma_ros.model import Model, cache_folder, open_model
-from dgemma_ros.replay import load_case, replay
+from dgemma_ros.verification.replay import load_case, replay
 from tests.cases import GOLDEN, golden, load_golden
 from tests.compare import Report, compare
 from tests.conftest import Folders, Models

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dgemma_ros.checkpoint import manifest
 from dgemma_ros.checkpoint.config import load_config, load_generation_config
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.weights import Weights
+from dgemma_ros.graphs import manifest
 from dgemma_ros.model import Model
 from dgemma_ros.trt import engine_manifest, targets
 from dgemma_ros.trt.builder import build

@@ -13,10 +13,10 @@ import pytest
 
 from dgemma_ros.checkpoint.config import read_config
 from dgemma_ros.checkpoint.fields import Section
-from dgemma_ros.checkpoint.manifest import MANIFEST_FILE
 from dgemma_ros.errors import BackendError, ExportError
 from dgemma_ros.graphs.builder import BFLOAT16
 from dgemma_ros.graphs.export import graphs
+from dgemma_ros.graphs.manifest import MANIFEST_FILE
 from dgemma_ros.trt import builder, engine_manifest, operators, plugins, profiles, rewrite, targets
 from dgemma_ros.trt.builder import build, check_machine, check_memory
 from dgemma_ros.trt.device import Facts

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgemma_ros import verify
 from dgemma_ros.checkpoint.traffic import step_traffic
 from dgemma_ros.cli.app import run
 from dgemma_ros.errors import BackendError
 from dgemma_ros.model import open_model
-from dgemma_ros.replay import replay
 from dgemma_ros.trt import compiler, session
 from dgemma_ros.trt.builder import build
 from dgemma_ros.trt.device import copy_bandwidth
+from dgemma_ros.verification import verify
+from dgemma_ros.verification.replay import replay
 from tests.conftest import Folders
 from tests.tiny import TINIES
 from tests.trt.conftest import TARGET, Built

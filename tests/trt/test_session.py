@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from dgemma_ros.checkpoint.traffic import step_traffic
-from dgemma_ros.compare import TOLERANCES, compare
 from dgemma_ros.errors import BackendError, ContextError, DeviceMemoryError
+from dgemma_ros.generation.canvas_loop import Pins, denoise
 from dgemma_ros.model import Model
-from dgemma_ros.replay import replay
-from dgemma_ros.runtime.canvas_loop import Pins, denoise
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
 from dgemma_ros.trt import session
 from dgemma_ros.trt.device import copy_bandwidth
-from dgemma_ros.verify import made_cases
+from dgemma_ros.verification.compare import TOLERANCES, compare
+from dgemma_ros.verification.replay import replay
+from dgemma_ros.verification.verify import made_cases
 from tests.conftest import Models
 from tests.tiny import TINIES
 from tests.trt.conftest import Opened

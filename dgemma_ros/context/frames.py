@@ -1,0 +1,149 @@
+"""Frames on their way into the context: which are taken, how they become soft tokens, and what time they say.
+
+Of each camera the newest frame waits and replaces the one before it; the rate says how often one is taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from dgemma_ros.context.types import Frame
+from dgemma_ros.errors import DgemmaError
+from dgemma_ros.model import Model
+from dgemma_ros.runtime.contract import Floats
+
+MAX_SIDE = 16384
+
+
+class FrameGate:
+    """Frames that wait to be encoded. Not thread-safe: the planner calls it under its lock.
+
+    A frame that comes too soon for the rate is kept aside, one for each camera, for a task that needs a fresh one.
+    """
+
+    def __init__(self) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.taken = 0
+        self._due: dict[str, float] = {}
+        self._waiting: dict[str, Frame] = {}
+        self._aside: dict[str, Frame] = {}
+
+    def offer(self, frame: Frame, rate: float) -> bool:
+        """Whether the frame will be encoded, unless a newer one comes first."""
+        if not _usable(frame):
+            self.dropped["invalid"] += 1
+            return False
+        if rate <= 0.0 or frame.received < self._due.get(frame.camera, -np.inf):
+            if rate > 0.0:
+                self._aside[frame.camera] = frame
+            self.dropped["rate"] += 1
+            return False
+        due = self._due.get(frame.camera, frame.received) + 1.0 / rate
+        # Kept to the grid of the rate, so that jitter does not slow it down, but never more than one ahead of now.
+        self._due[frame.camera] = due if due > frame.received else frame.received + 1.0 / rate
+        self._aside.pop(frame.camera, None)
+        if frame.camera in self._waiting:
+            self.dropped["replaced"] += 1
+            self.taken -= 1
+        self._waiting[frame.camera] = frame
+        self.taken += 1
+        return True
+
+    def next(self) -> Frame | None:
+        """The waiting frame that has waited longest."""
+        if not self._waiting:
+            return None
+        camera = min(self._waiting, key=lambda name: self._waiting[name].received)
+        return self._waiting.pop(camera)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a frame to encode."""
+        return bool(self._waiting)
+
+    def before_a_task(self, newest: Frame | None, oldest: float, room: int) -> list[Frame]:
+        """Frames that a task should see and that are not encoded yet, at most ``room``, the newest last.
+
+        Those that wait, and where ``newest``, which is, has come more than ``oldest`` seconds ago (0: no matter), and
+        none waits, one that was kept aside.
+        """
+        found: list[Frame] = []
+        while len(found) < room and (frame := self.next()) is not None:
+            found.append(frame)
+        stale = oldest > 0 and (newest is None or time.monotonic() - newest.received > oldest)
+        if stale and not found and room and (aside := self.freshest(newest.received if newest else 0.0)):
+            found.append(aside)
+        return found
+
+    def freshest(self, newer_than: float) -> Frame | None:
+        """The newest frame kept aside, if it arrived after ``newer_than``; it is taken."""
+        frame = max(self._aside.values(), key=lambda frame: frame.received, default=None)
+        if frame is None or frame.received <= newer_than:
+            return None
+        del self._aside[frame.camera]
+        self.dropped["rate"] -= 1
+        self.taken += 1
+        return frame
+
+    def clear(self) -> None:
+        """Forgets the frames that wait, and when the next are due."""
+        self._waiting.clear()
+        self._aside.clear()
+        self._due.clear()
+
+
+class FrameEncoder:
+    """Pictures to soft tokens [n, H], with the model's vision tower. For the thread that owns the model."""
+
+    def __init__(self, model: Model, image_tokens: int = 0) -> None:
+        self._model = model
+        self._preparation = model.images if model.config.vision is not None else None
+        if self._preparation is not None and image_tokens:
+            self._preparation = replace(self._preparation, soft_tokens=image_tokens)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes pictures at all."""
+        return self._preparation is not None
+
+    def encode(self, frame: Frame) -> Floats:
+        """Raises :class:`ImageError` for a picture that does not fit, :class:`BackendError` where the tower fails."""
+        if self._preparation is None:
+            raise DgemmaError("this model takes no pictures")
+        prepared = self._preparation.prepare(frame.rgb)
+        return self._model.soft_tokens(prepared.patches, prepared.positions)
+
+
+class FrameClock:
+    """The seconds that a frame's ``MM:SS`` says: since the first one, never running backwards.
+
+    A bag that loops and a simulated clock that is reset jump back; the count goes on from where it was.
+    """
+
+    def __init__(self) -> None:
+        self._origin: int | None = None
+        self._last = 0
+
+    def seconds(self, stamp_ns: int) -> float:
+        """Seconds since the first frame."""
+        if self._origin is None or stamp_ns < self._origin + self._last:
+            self._origin = stamp_ns - self._last
+        self._last = stamp_ns - self._origin
+        return self._last / 1e9
+
+
+def clock_text(seconds: float) -> str:
+    """``MM:SS``, as the model saw it in training; minutes go beyond 99."""
+    whole = int(seconds)
+    return f"{whole // 60:02d}:{whole % 60:02d}"
+
+
+def _usable(frame: Frame) -> bool:
+    rgb = frame.rgb
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        return False
+    return all(1 <= side <= MAX_SIDE for side in rgb.shape[:2])

@@ -1,0 +1,1 @@
+"""A picture becomes the patches that a vision tower takes: resampling, normalising, patch order."""

@@ -1,0 +1,138 @@
+"""An answer's calls against the skills: what may be carried out, and what is wrong with the rest.
+
+Nothing reaches a plan but through here, so a plan holds no skill and no argument that the catalogue does not allow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import jsonschema
+
+from dgemma_ros.errors import ErrorCode
+from dgemma_ros.skills.calls import Answer, Call
+from dgemma_ros.skills.catalogue import Skill, SkillCatalogue
+from dgemma_ros.skills.parser import Span
+from dgemma_ros.skills.types import PlanStep, Scalar
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an answer. ``span``: the tokens to change, None where changing tokens does not help."""
+
+    code: ErrorCode
+    text: str
+    span: Span | None
+    skill: str = ""
+    argument: str = ""
+    """Where it is one argument's value that is wrong, whose it is."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The calls that are right by themselves, as steps, and the problems, in the answer's order."""
+
+    steps: tuple[PlanStep, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether the plan may be carried out."""
+        return not self.problems
+
+
+def check(
+    answer: Answer,
+    skills: SkillCatalogue,
+    entropy: Sequence[float],
+    max_steps: int,
+    ended: bool = True,
+) -> Checked:
+    """The answer's calls as steps. ``entropy``: nats, one for each token of the answer.
+
+    ``ended``: it came to an end token; one that did not is cut, even between two calls.
+    """
+    steps: list[PlanStep] = []
+    problems: list[tuple[int, Problem]] = []
+    for call in answer.calls:
+        problem = _problem(call, skills)
+        if problem is not None:
+            problems.append((call.span[0], problem))
+        else:
+            steps.append(_step(call, skills.skills[call.name], entropy))
+    for broken in answer.broken:
+        code = ErrorCode.TRUNCATED if broken.cut else ErrorCode.MALFORMED
+        problems.append((broken.span[0], Problem(code, broken.reason, broken.span)))
+    if not ended and not any(broken.cut for broken in answer.broken):
+        where = "while thinking" if answer.thinking else "before its end"
+        problems.append((len(entropy), Problem(ErrorCode.TRUNCATED, f"the answer was cut {where}", None)))
+    elif not answer.calls and not answer.broken:
+        said = " ".join(answer.text.split())[:80]
+        text = f"the answer calls no skill: {said!r}" if said else "the answer calls no skill"
+        problems.append((0, Problem(ErrorCode.NO_CALLS, text, (0, len(entropy)))))
+    if len(answer.calls) > max_steps:
+        text = f"the plan has {len(answer.calls)} steps; max_plan_steps allows {max_steps}"
+        problems.append((len(entropy), Problem(ErrorCode.TOO_MANY_STEPS, text, None)))
+    ordered = sorted(problems, key=lambda item: item[0])
+    return Checked(tuple(steps[:max_steps]), tuple(problem for _, problem in ordered))
+
+
+def _problem(call: Call, skills: SkillCatalogue) -> Problem | None:
+    skill = skills.skills.get(call.name)
+    if skill is None or call.name in skills.off:
+        why = "is switched off" if skill else "is no skill of this robot"
+        return Problem(ErrorCode.UNKNOWN_SKILL, f"{call.name[:64]!r} {why}", call.inner)
+    error = jsonschema.exceptions.best_match(skill.validator.iter_errors(dict(call.arguments)))
+    if error is None:
+        return _too_large(call, skill)
+    name = str(error.absolute_path[0]) if error.absolute_path else ""
+    text = " ".join(error.message.split())[:160]
+    where = f"{call.name}.{name}" if name else call.name
+    span = call.values.get(name, call.inner) if name else call.inner
+    return Problem(ErrorCode.BAD_ARGUMENT, f"{where}: {text}", span, call.name, name)
+
+
+def _too_large(call: Call, skill: Skill) -> Problem | None:
+    """JSON schema knows no NaN; messages know no integers beyond 64 bits."""
+    for name, value in call.arguments.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and not (math.isfinite(value) and abs(value) < 2**63):
+            text = f"{call.name}.{name}: {str(value)[:40]} is too large"
+            return Problem(ErrorCode.BAD_ARGUMENT, text, call.values.get(name, call.inner), call.name, name)
+    return None
+
+
+def _step(call: Call, skill: Skill, entropy: Sequence[float]) -> PlanStep:
+    arguments: dict[str, Scalar] = {}
+    for argument in skill.arguments:  # in the catalogue's order, and typed as it says
+        if argument.name in call.arguments:
+            value: Any = call.arguments[argument.name]
+            arguments[argument.name] = _typed(value, argument.type)
+    worst = max(entropy[call.span[0] : call.span[1]], default=0.0)
+    return PlanStep(call.name, MappingProxyType(arguments), float(math.exp(-max(0.0, float(worst)))))
+
+
+def _typed(value: Any, kind: str) -> Scalar:
+    """JSON schema takes 3.0 for an integer and 3 for a number."""
+    return int(value) if kind == "integer" else float(value) if kind == "number" else value
+
+
+def plan_text(steps: Sequence[PlanStep]) -> str:
+    """Steps as people read them, and as a template takes them: ``pick(object="red block"); done()``."""
+    return "; ".join(f"{step.skill}({_arguments(step.arguments)})" for step in steps)
+
+
+def _arguments(arguments: Mapping[str, Scalar]) -> str:
+    return ", ".join(f"{key}={_quoted(value)}" for key, value in arguments.items())
+
+
+def _quoted(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return repr(value)
