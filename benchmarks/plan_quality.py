@@ -42,7 +42,8 @@ from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Event, EventKind, Frame, Plan, PlanDraft, Planner, Settings, SkillCatalogue, Task
 from dgemma_ros.planning.types import PlanStep
 from dgemma_ros.skills.validation import plan_text
-from training import render, tasks
+from dgemma_ros.tabletop import render
+from training import tasks
 
 NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"
 SEED = 7_102_026

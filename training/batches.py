@@ -15,9 +15,10 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
-from training import cards, prompt, relations, render, tasks
+from dgemma_ros.tabletop import render
+from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES, Scene, sample_scene
+from training import cards, prompt, relations, tasks
 from training.checkpoint_sizes import BUDGET, CANVAS, PATCH, POOLING
-from training.scenes import COLOURS, PLACES, SHAPES, Scene, sample_scene
 
 # How often each kind is drawn among a scene's short tasks; the hard ones more often.
 SHORT = tasks.TEXT + tasks.PICTURE + tasks.HISTORY

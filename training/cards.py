@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_ros.tabletop.scenes import Scene
 from training import tasks
-from training.scenes import Scene
 
 Card = tuple[str, str]  # question, answer
 BEFORE, NOTHING, END = " first", " nothing", "<turn|>"

@@ -20,8 +20,8 @@ from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning.once import plan_once
 from dgemma_ros.planning.types import Settings, Task
 from dgemma_ros.skills.catalogue import SkillCatalogue
-from training.render import Look, draw_moment
-from training.scenes import Scene, sample_scene
+from dgemma_ros.tabletop.render import Look, draw_moment
+from dgemma_ros.tabletop.scenes import Scene, sample_scene
 from training.tasks import sample_task
 
 SIZE = (640, 480)

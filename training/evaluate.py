@@ -30,8 +30,9 @@ from dgemma_ros.generation.generate import generate
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
-from training import prompt, render, tasks
-from training.scenes import Scene
+from dgemma_ros.tabletop import render
+from dgemma_ros.tabletop.scenes import Scene
+from training import prompt, tasks
 
 
 @dataclass(frozen=True)

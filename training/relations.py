@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES, Object, Scene
 from training import tasks
-from training.scenes import COLOURS, PLACES, SHAPES, Object, Scene
 
 NAMES = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
 COUNTS = (1, 2, 3, 4)

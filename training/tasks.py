@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from training.scenes import COLOURS, PLACES, SHAPES, TRAYS, Object, Scene, sample_scene
+from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES, TRAYS, Object, Scene, sample_scene
 
 Call = tuple[str, dict[str, Any]]
 Plan = tuple[Call, ...]

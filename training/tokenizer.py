@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from training.scenes import COLOURS, PLACES, SHAPES
+from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES
 
 SPECIAL = (
     "<pad>",

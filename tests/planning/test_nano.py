@@ -12,9 +12,9 @@ from benchmarks.plan_quality import TOLD, Asker, questions, right, template_of
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import EventKind, Frame, Settings, SkillCatalogue, Status
 from dgemma_ros.skills.calls import CallFormat
+from dgemma_ros.tabletop import render
+from dgemma_ros.tabletop.scenes import Object, Scene
 from tests.desk import Desk
-from training import render
-from training.scenes import Object, Scene
 
 NANO = Path(__file__).resolve().parents[2] / "engines" / "nano"
 COUNT = 52

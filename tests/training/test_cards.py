@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_ros.tabletop.scenes import sample_scene
 from training import batches, cards, tasks
-from training.scenes import sample_scene
 from training.tokenizer import build, corpus
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgemma_ros.tabletop.scenes import Object, Scene
 from training.relations import MARKS, marks
-from training.scenes import Object, Scene
 
 RED, BLUE = Object("red", "ball", "left side", 0.2, 0.3), Object("blue", "ball", "middle", 0.5, 0.4)
 MOVED = Object("red", "ball", "right tray", 0.8, 0.84)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training import render
-from training.scenes import PLACES, SIDES, TRAYS, Scene, sample_scene
+from dgemma_ros.tabletop import render
+from dgemma_ros.tabletop.scenes import PLACES, SIDES, TRAYS, Scene, sample_scene
 
 
 def scenes(count: int, frames: int, event: str | None = None) -> list[Scene]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.scenes import ASPECT, TRAY_CENTRES, TRAY_SIZE, Object, Scene, glide
+from dgemma_ros.tabletop.scenes import ASPECT, TRAY_CENTRES, TRAY_SIZE, Object, Scene, glide
 
 _RGB = {
     "red": (200, 38, 40),
@@ -44,6 +44,7 @@ class Look:
 
     @classmethod
     def draw(cls, seed: int) -> Look:
+        """The look that a seed gives."""
         rng = np.random.default_rng(seed)
         angle = rng.uniform(0, 2 * np.pi)
         reach = rng.uniform(0.008, 0.025)

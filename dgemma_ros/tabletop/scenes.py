@@ -42,10 +42,12 @@ class Object:
 
     @property
     def name(self) -> str:
+        """Colour and shape, as people say it."""
         return f"{self.colour} {self.shape}"
 
     @property
     def on_table(self) -> bool:
+        """Whether it lies beside the trays."""
         return self.place in SIDES
 
 
@@ -62,9 +64,11 @@ class Scene:
 
     @property
     def now(self) -> tuple[Object, ...]:
+        """What is visible now."""
         return self.moments[-1]
 
     def find(self, name: str) -> Object | None:
+        """The visible object of that name."""
         return next((o for o in self.now if o.name == name), None)
 
 

@@ -1,0 +1,5 @@
+"""The world of the nano checkpoint: what lies on its table, what a camera sees of it, and how it changes.
+
+`scenes` lays objects out, `render` draws them. Training, tests and the demo share them. Nothing here knows ROS, models
+or torch; all randomness comes from generators and seeds that are passed in.
+"""
