@@ -73,7 +73,9 @@ def _outline(obj: Object, grow: float) -> np.ndarray:
     half = np.array(_BLOCK if obj.shape == "block" else _BAR) * obj.size * grow
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
     cos, sin = np.cos(obj.angle), np.sin(obj.angle)
-    return corners @ np.array([[cos, sin], [-sin, cos]]) + (obj.x, obj.y * ASPECT)
+    turned: np.ndarray = corners @ np.array([[cos, sin], [-sin, cos]])
+    turned += np.array((obj.x, obj.y * ASPECT))
+    return turned
 
 
 def _fill(canvas: np.ndarray, obj: Object, colour: tuple[float, ...], dx: float, dy: float, grow: float) -> None:
@@ -151,7 +153,8 @@ def draw_moment(
     pose[:, 2] += (np.array(look.shift) + shake) * width
     canvas = cv2.warpAffine(canvas, pose, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     canvas += rng.standard_normal((height, width, 1), dtype=np.float32) * look.noise
-    return np.clip(canvas, 0, 255).astype(np.uint8)
+    picture: np.ndarray = np.clip(canvas, 0, 255).astype(np.uint8)
+    return picture
 
 
 def picture_point(x: float, y: float, look: Look, size: tuple[int, int] = (320, 240)) -> tuple[float, float]:
