@@ -32,6 +32,7 @@ def task_of(message: msg.Task) -> Task:
         priority=int(message.priority),
         remember=message.remember,
         template_text=message.template_text,
+        parent_plan_id=message.parent_plan_id,
         received=time.monotonic(),
     )
 
@@ -48,6 +49,8 @@ def plan_message(plan: Plan, clock: Clock) -> msg.Plan:
         plan_id=plan.plan_id,
         task_id=plan.task_id,
         task=plan.task,
+        priority=min(max(plan.priority, 0), 255),
+        parent_plan_id=plan.parent_plan_id,
         status=STATUS[plan.status],
         valid=plan.valid,
         stale=plan.stale,

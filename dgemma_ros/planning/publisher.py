@@ -250,6 +250,8 @@ class Publisher:
             context_tokens=job.context_tokens,
             model=self._maker.model,
             seed=settings.seed,
+            priority=task.priority,
+            parent_plan_id=str(task.parent_plan_id),
         )
 
 

@@ -76,6 +76,8 @@ class Task:
     """Whether task and plan stay in the context for later tasks."""
     template_text: str = ""
     """A plan with free slots, or an earlier plan's text to edit; empty: all is free."""
+    parent_plan_id: str = ""
+    """The plan that this one follows, after some of its steps were carried out; empty: a wish of its own."""
     received: float = 0.0
     """``time.monotonic()`` when it arrived."""
 
@@ -132,6 +134,9 @@ class Plan:
     """What the model had read when it answered, the task included."""
     model: str
     seed: int
+    priority: int = 0
+    parent_plan_id: str = ""
+    """Both the task's own."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,10 @@ _FILE: Final = {
     "type": "object",
     "required": ["skills"],
     "additionalProperties": False,
-    "properties": {"skills": {"type": "array", "minItems": 1, "items": _SKILL}},
+    "properties": {
+        "skills": {"type": "array", "minItems": 1, "items": _SKILL},
+        "execution": {"type": "object"},  # how they are carried out: dgemma_ros.execution reads it
+    },
 }
 
 

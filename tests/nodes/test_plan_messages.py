@@ -35,6 +35,7 @@ def a_plan(**changes: object) -> Plan:
         **{"observation_stamp_ns": 5_000_000_007, "text": "push()", "deadline": now + 1.0, "finished": now},
         **{"latency": Latency(0.25, 0.01, 0.02, 0.2), "denoising_steps": 4, "step_budget": 9, "canvases": 1},
         **{"mean_entropy": 0.5, "context_tokens": 300, "model": "nano", "seed": 2**63 - 1},
+        **{"priority": 7, "parent_plan_id": "p0"},
         "steps": (PlanStep("push", {"object": "näh ☃", "far": 3, "speed": 0.5, "soft": True}, 0.9),),
     }
     return Plan(**(fields | changes))  # type: ignore[arg-type]
@@ -52,6 +53,7 @@ def test_plan_says_all(ros: None) -> None:
     before = time.time()
     message = plan_messages.plan_message(plan, Clock())
     message = deserialize_message(serialize_message(message), msg.Plan)
+    assert (message.priority, message.parent_plan_id) == (7, "p0")
     step = message.steps[0]
     assert json.loads(step.arguments_json) == dict(plan.steps[0].arguments)
     assert [(a.name, a.type, a.value) for a in step.arguments] == [
