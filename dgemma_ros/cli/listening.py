@@ -66,8 +66,9 @@ class Listener:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._executor.shutdown(timeout_sec=1.0)
-        self._rclpy.try_shutdown()
         self._thread.join(1.0)
+        self.node.destroy_node()
+        self._rclpy.try_shutdown()
 
     @property
     def heard(self) -> bool:

@@ -57,8 +57,9 @@ def _guarded(
 class PlannerNode(LifecycleNode):  # type: ignore[misc]
     """Configure loads and warms up, activate listens, deactivate stops at a step's end, cleanup frees."""
 
-    def __init__(self) -> None:
+    def __init__(self, finish: process.Finish) -> None:
         Node.__init__(self, "planner")
+        self._finish = finish
         self.slow = MutuallyExclusiveCallbackGroup()
         """Transitions: a model loads for minutes, and all else goes on."""
         LifecycleNodeMixin.__init__(self, callback_group=self.slow)
@@ -99,8 +100,11 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         timer = self.create_timer(0.001, call, callback_group=self.slow, clock=diagnostics.steady())
 
     def _autostart(self) -> None:
-        if self._phase == "unconfigured" and self.trigger_configure() is Done.SUCCESS:
-            self.trigger_activate()
+        """Where nobody leads, nobody would configure it again: what cannot start ends, and its supervisor is told."""
+        if self._phase != "unconfigured":
+            return
+        if self.trigger_configure() is not Done.SUCCESS or self.trigger_activate() is not Done.SUCCESS:
+            self._finish(2)
 
     # Transitions
 
@@ -174,6 +178,12 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             while self._action.busy and time.monotonic() < patience:
                 time.sleep(0.01)  # the executor hands the last results over
             self._release()
+
+    def destroy_node(self) -> None:
+        """Frees what DDS holds. rclpy forgets actions and the state machine, which would keep the shared memory."""
+        self._action.destroy()
+        super().destroy_node()
+        self._state_machine = None
 
     def _fail(self, text: str) -> Done:
         self._error = " ".join(text.split())
@@ -269,7 +279,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
 def main(arguments: list[str] | None = None) -> int:
     """``python -m dgemma_ros.nodes.planner --ros-args -p model:=engines/nano``."""
-    return process.run(lambda finish: PlannerNode(), arguments)
+    return process.run(PlannerNode, arguments)
 
 
 if __name__ == "__main__":

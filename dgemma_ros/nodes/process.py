@@ -20,6 +20,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.nodes import shared_memory
 
 PROFILE = Path(__file__).with_name("fastdds.xml")
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -40,9 +41,17 @@ Finish = Callable[[int], None]
 
 
 def use_large_images() -> None:
-    """Has Fast DDS load the profile for large images, unless the user chose one. Before ``rclpy.init``."""
+    """Has Fast DDS load the profile for large images, unless the user chose one. Before ``rclpy.init``.
+
+    Raises :class:`SharedMemoryError` where that profile's shared memory would not fit.
+    """
+    fast_dds = os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps").startswith("rmw_fastrtps")
+    if fast_dds:
+        shared_memory.clear_abandoned()
     if not any(os.environ.get(name) for name in _PROFILE_VARIABLES):
         os.environ[_PROFILE_VARIABLES[0]] = str(PROFILE)
+        if fast_dds:
+            shared_memory.check()
 
 
 class Part(SingleThreadedExecutor):  # type: ignore[misc]
@@ -79,7 +88,6 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
 
     The main thread only waits for them, and DDS is still up while the node stops: a task in work gets its plan.
     """
-    use_large_images()
     sys.setswitchinterval(0.001)  # callbacks wait for the model's thread no longer than that
     woken, wake = socket.socketpair()
     wake.setblocking(False)
@@ -94,6 +102,7 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
         wake.send(b"\0")
 
     try:
+        use_large_images()
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         node = make(finish)
     except DgemmaError as error:
@@ -114,14 +123,19 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
             logging.getLogger(__name__).exception("a callback broke")
             finish(1)
 
-    for part in parts:
-        threading.Thread(target=serve, args=part, name="executor", daemon=True).start()
+    threads = [threading.Thread(target=serve, args=part, name="executor", daemon=True) for part in parts]
+    for thread in threads:
+        thread.start()
     woken.recv(1)
     status = statuses[0] if statuses else 0
     _exit_later(status)
     try:
         node.stop()
-        main.shutdown(timeout_sec=0.5)
+        for part, _ in parts:
+            part.shutdown(timeout_sec=0.5)
+        for thread in threads:
+            thread.join(0.5)
+        node.destroy_node()  # the last node takes the participant along, and with it its shared memory
         rclpy.try_shutdown()
     except Exception:
         logging.getLogger(__name__).exception("while ending")
@@ -131,7 +145,8 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
 
 
 def _refuse(text: str) -> int:
-    print("error: " + " ".join(text.split()), file=sys.stderr)
+    hint = "; set ROS_LOG_DIR to a folder that can be written" if "log directory" in text else ""
+    print("error: " + " ".join(text.split()) + hint, file=sys.stderr)
     rclpy.try_shutdown()
     return 2
 

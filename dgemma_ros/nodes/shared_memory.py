@@ -1,0 +1,65 @@
+"""Fast DDS's segments in /dev/shm: whether a node has room for its own, and those of processes that were killed.
+
+A segment is a file ``fastrtps_<16 hexadecimal digits>``, allocated in full when it is made. Its process holds a lock on
+the file of the same name with ``_el`` behind it for as long as it lives, so a lock that anybody can take belongs to
+nobody. Knows no ROS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+from dgemma_ros.errors import DgemmaError
+
+FOLDER: Final = Path("/dev/shm")
+NEEDED: Final = 72 << 20
+"""Bytes of one node: the segment of ``fastdds.xml``, its table of buffers, and the ports."""
+_LOCK: Final = re.compile(r"fastrtps_[0-9a-f]{16}_el")
+_NEW: Final = 5.0
+"""Seconds in which a file may have been made and not been locked yet."""
+
+
+class SharedMemoryError(DgemmaError):
+    """There is no shared memory for camera images."""
+
+
+def check(folder: Path = FOLDER, needed: int = NEEDED) -> None:
+    """Raises :class:`SharedMemoryError` where a node's segment would not fit: images would be lost, silently."""
+    fix = "give the container --shm-size=1g or --ipc=host, or name a profile without shared memory in "
+    fix += "FASTRTPS_DEFAULT_PROFILES_FILE"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SharedMemoryError(f"{folder}: not there or not writable, and images travel through it; {fix}")
+    room = os.statvfs(folder)
+    free = room.f_bavail * room.f_frsize
+    if free < needed:
+        raise SharedMemoryError(f"{folder}: {free >> 20} MiB free, and a node needs {needed >> 20} for images; {fix}")
+
+
+def clear_abandoned(folder: Path = FOLDER) -> int:
+    """Removes this user's segments whose process is gone, and returns the bytes that they took. Never raises."""
+    freed = 0
+    with contextlib.suppress(OSError):
+        for lock in list(folder.iterdir()):
+            if _LOCK.fullmatch(lock.name):
+                with contextlib.suppress(OSError):
+                    freed += _clear(lock)
+    return freed
+
+
+def _clear(lock: Path) -> int:
+    segment = lock.with_name(lock.name.removesuffix("_el"))
+    about = lock.stat()
+    if about.st_uid != os.getuid() or time.time() - about.st_mtime < _NEW:
+        return 0
+    with lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where its process lives
+        size = segment.stat().st_size if segment.exists() else 0
+        segment.unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
+    return size

@@ -1,0 +1,104 @@
+"""What nodes leave in /dev/shm: nothing where they end, and what a kill left goes with the next start."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from dgemma_ros.nodes import shared_memory
+from tests.nodes.graph import ROOT, Graph, Process, until
+
+CLIP = ROOT / "launch" / "demo" / "tabletop.mp4"
+ENDS = int(os.environ.get("DGEMMA_TEST_ENDS", "6"))
+"""Starts and ends; a hundred take five minutes."""
+PATTERN = f"fastrtps_{16 * '[0-9a-f]'}_el"
+OLD = (1e9, 1e9)
+
+
+def segments(process: Process) -> set[Path]:
+    """The segments that a running process has made, with the files that it locks for as long as it lives."""
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    inodes = {int(line[5].split(":")[2]) for line in lines if line[1] == "FLOCK" and line[4] == str(process.popen.pid)}
+    locks = {path for path in shared_memory.FOLDER.glob(PATTERN) if path.stat().st_ino in inodes}
+    return locks | {path.with_name(path.name.removesuffix("_el")) for path in locks}
+
+
+def started(graph: Graph, what: str, model: Path) -> tuple[Process, set[Path]]:
+    process = graph.start(
+        what,
+        f"end{len(graph.processes)}",
+        **({"model": model, "threads": 1} if what == "planner" else {"source": CLIP}),
+    )
+    word = "ready: " if what == "planner" else " Hz on "
+    until(lambda: word in process.output or process.popen.poll() is not None, "the node")
+    held = segments(process)
+    assert any(path.stat().st_size > 64 << 20 for path in held), process.output
+    return process, held
+
+
+def test_ends_leave_nothing_but_kills_and_those_go_with_the_next_start(graph: Graph, model: Path) -> None:
+    killed: set[Path] = set()
+    for number in range(ENDS):
+        what = "planner" if number % 10 < 3 else "camera"
+        process, held = started(graph, what, model)
+        assert not {path for path in killed if path.exists()}
+        with_signal = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[number % 3]
+        status, _ = process.end(with_signal)
+        if with_signal is not signal.SIGKILL:
+            assert status == 0 and not {path for path in held if path.exists()}, (what, with_signal, process.output)
+            continue
+        killed = {path for path in held if path.exists()}
+        assert killed
+        for path in killed:
+            os.utime(path, OLD)
+    if ENDS % 3 == 0:  # the last one was killed
+        process, _ = started(graph, "camera", model)
+        assert not {path for path in killed if path.exists()}
+        process.end()
+
+
+def test_only_what_nobody_holds_is_cleared(tmp_path: Path) -> None:
+    names = [f"fastrtps_{digit * 16}" for digit in "abc"]
+    for name in names:
+        (tmp_path / name).write_bytes(bytes(1000))
+        (tmp_path / f"{name}_el").touch()
+    for name in (*names[:2], *("others", "fastrtps_port7400", "fastrtps_port7400_el")):
+        path = tmp_path / (f"{name}_el" if name in names else name)
+        path.touch()
+        os.utime(path, OLD)
+    with (tmp_path / f"{names[0]}_el").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert shared_memory.clear_abandoned(tmp_path) == 1000  # the first is held, the third just being made
+    kept = {
+        "others",
+        "fastrtps_port7400",
+        "fastrtps_port7400_el",
+        names[0],
+        f"{names[0]}_el",
+        names[2],
+        f"{names[2]}_el",
+    }
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_too_little_of_it_is_said_in_one_line(tmp_path: Path) -> None:
+    shared_memory.check(tmp_path, 1)
+    with pytest.raises(shared_memory.SharedMemoryError, match=r"MiB free, and a node needs .*--shm-size"):
+        shared_memory.check(tmp_path, 1 << 60)
+    with pytest.raises(shared_memory.SharedMemoryError, match="not there or not writable"):
+        shared_memory.check(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(("variable", "word"), [("ROS_LOG_DIR", "ROS_LOG_DIR"), ("XDG_CACHE_HOME", "XDG_CACHE_HOME")])
+def test_folders_that_cannot_be_written_end_it_in_one_line(
+    graph: Graph, model: Path, variable: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "/proc/nowhere")
+    process = graph.start("planner", "readonly", model=model, threads=1)
+    until(lambda: process.popen.poll() is not None, "the end")
+    lines = [line for line in process.output.splitlines() if word in line]
+    assert process.popen.returncode == 2 and len(lines) == 1 and "Traceback" not in process.output
