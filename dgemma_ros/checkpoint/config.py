@@ -85,13 +85,13 @@ def _read_text(text: Section) -> TextConfig:
     bidirectional = text.raw("use_bidirectional_attention", None)
     if bidirectional not in (None, "vision"):
         text.fail("use_bidirectional_attention", f'{shown(bidirectional)} is not supported; only "vision" or null is')
-    heads = text.integer("num_attention_heads", 1, 4096)
+    heads = text.integer("num_attention_heads", 1, 4096, 8)
     layers = _read_layers(text, heads)
     experts = text.integer("num_experts", 1, 65_536)
     return TextConfig(
-        vocab_size=text.integer("vocab_size", 2, _MAX_IDS),
-        hidden_size=text.integer("hidden_size", 1, _MAX_SIZE),
-        intermediate_size=text.integer("intermediate_size", 1, _MAX_SIZE),
+        vocab_size=text.integer("vocab_size", 2, _MAX_IDS, 262_144),
+        hidden_size=text.integer("hidden_size", 1, _MAX_SIZE, 2304),
+        intermediate_size=text.integer("intermediate_size", 1, _MAX_SIZE, 9216),
         heads=heads,
         layers=layers,
         # A window of 1 keeps no rows at all, where the reference's cache slices [-0:] and keeps everything.
@@ -102,26 +102,27 @@ def _read_text(text: Section) -> TextConfig:
         experts=experts,
         top_k=text.integer("top_k_experts", 1, experts),
         expert_intermediate_size=text.integer("moe_intermediate_size", 1, _MAX_SIZE),
-        max_positions=text.integer("max_position_embeddings", 1, 1 << 28),
+        max_positions=text.integer("max_position_embeddings", 1, 1 << 28, 131_072),
         rope=_read_ropes(text, layers),
         bidirectional_images=bidirectional == "vision",
     )
 
 
 def _read_layers(text: Section, heads: int) -> tuple[LayerConfig, ...]:
-    count = text.integer("num_hidden_layers", 1, 4096)
+    count = text.integer("num_hidden_layers", 1, 4096, 30)
     sliding, full = _KINDS
-    names = text.items("layer_types", [full if (i + 1) % 6 == 0 else sliding for i in range(count)])
+    default = [full if (i + 1) % 6 == 0 else sliding for i in range(count)]
+    # As transformers does: null is absent, and the last layer is full whatever the file (or the default) says.
+    names = list(text.items("layer_types")) if "layer_types" in text else default
     if len(names) != count:
         text.fail("layer_types", f"has {len(names)} entries for {count} layers (num_hidden_layers)")
     for index, name in enumerate(names):
         if not isinstance(name, str) or name not in _KINDS:
             text.fail(f"layer_types[{index}]", f"{shown(name)} is neither {sliding} nor {full}")
-    if names[-1] != full:
-        text.fail("layer_types", f"the last layer is {shown(names[-1])}, but must be {full}")
+    names[-1] = full
     overrides = _read_overrides(text, names)
-    head_dim = text.integer("head_dim", 2, 65_536)
-    kv_heads = text.integer("num_key_value_heads", 1, 4096)
+    head_dim = text.integer("head_dim", 2, 65_536, 256)
+    kv_heads = text.integer("num_key_value_heads", 1, 4096, 4)
     layers: list[LayerConfig] = []
     for index, name in enumerate(names):
         here = overrides.get(index, Section(text.file, {}, text.name))

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from dgemma_ros.errors import CheckpointError
+from dgemma_ros.files import MIB, read_bytes
 
-MAX_JSON_BYTES: Final = 64 << 20
+MAX_JSON_BYTES: Final = 64 * MIB
 """A tokenizer.json of 262144 words takes 32 MB; anything far beyond is not a file of ours."""
+MAX_JSON_VALUES: Final = 8_000_000
+"""Four times what that tokenizer.json holds. An empty list takes 3 bytes in a file and 64 in memory."""
 
 REQUIRED: Final[Any] = object()
 """Stands for "no default": the field must be there."""
@@ -31,19 +34,29 @@ def load_json(path: Path, missing_hint: str = "is this a checkpoint folder?") ->
 
     Raises :class:`CheckpointError` where the file is missing, unreadable, too large or not JSON.
     """
+    return parse_json(read_bytes(path, MAX_JSON_BYTES, CheckpointError, missing_hint), f"{path}:")
+
+
+def parse_json(content: bytes, where: str, unique: bool = False) -> Any:
+    """The JSON value in ``content``; ``where`` names it in errors; ``unique`` refuses a name that occurs twice.
+
+    Raises :class:`CheckpointError` where it is not JSON, or would take many times its size in memory.
+    """
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
+        raise CheckpointError(f"{where} holds more than {MAX_JSON_VALUES} values")
+    pairs = _without_duplicates if unique else None
     try:
-        size = path.stat().st_size
-        if size > MAX_JSON_BYTES:
-            raise CheckpointError(f"{path}: {size} bytes is too large for a JSON file of a checkpoint")
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=_reject_constant)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; {missing_hint}") from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+        return json.loads(content.decode("utf-8"), parse_constant=_reject_constant, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        detail = " ".join(str(error).split()) or type(error).__name__
-        raise CheckpointError(f"{path}: not valid JSON ({detail}); download it again") from error
+        detail = " ".join(str(error).split())[:100] or type(error).__name__
+        raise CheckpointError(f"{where} not valid JSON ({detail}); download it again") from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return result
 
 
 def shown(value: object) -> str:

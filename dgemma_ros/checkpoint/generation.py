@@ -12,6 +12,7 @@ from dgemma_ros.checkpoint.fields import Section, shown
 
 CONFIG_FILE: Final = "config.json"
 GENERATION_FILE: Final = "generation_config.json"
+DEFAULT_NEW_TOKENS: Final = 256
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ class GenerationConfig:
     confidence: float
     """Nats below which the mean entropy of a canvas counts as sure."""
     max_new_tokens: int
+    max_length: int | None = None
+    """Of prompt and answer together; None for no such limit."""
+
+    def new_tokens(self, prompt: int) -> int:
+        """How many tokens may follow a prompt of that many: as in the reference, rounded up to canvases by the caller.
+
+        ``max_length`` takes the place of ``max_new_tokens`` where that has the reference's default.
+        """
+        if self.max_length is None:
+            return self.max_new_tokens
+        left = max(0, self.max_length - prompt)
+        return left if self.max_new_tokens == DEFAULT_NEW_TOKENS else min(left, self.max_new_tokens)
 
 
 def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfig:
@@ -49,13 +62,14 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
     text = root.section("text_config")
 
     def holder(key: str) -> Section:
-        return next((section for section in (given, root, text) if key in section), text)
+        """The first section that has the key and not as null; an empty one where none has."""
+        return next((section for section in (given, root, text) if key in section), Section(path, {}))
 
     highest = config.text.vocab_size - 1
     sampler = given.section("sampler_config", {})
     if (name := sampler.raw("_cls_name", "EntropyBoundSamplerConfig")) != "EntropyBoundSamplerConfig":
         sampler.fail("_cls_name", f"{shown(name)} is not supported; only EntropyBoundSamplerConfig is")
-    t_min = given.number("t_min", 1e-6, 1e3, 0.4)
+    t_min = given.number("t_min", 0.0, 1e3, 0.4)  # the last step's temperature is above it
     t_max = given.number("t_max", 1e-6, 1e3, 0.8)
     if t_max <= t_min:
         given.fail("t_max", f"{t_max:g} must be above t_min ({t_min:g})")
@@ -69,7 +83,8 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
         entropy_bound=sampler.number("entropy_bound", 1e-12, 1e6, 0.1),
         stability=given.integer("stability_threshold", 0, 1000, 1),
         confidence=given.number("confidence_threshold", 1e-12, 1e6, 0.005),
-        max_new_tokens=given.integer("max_new_tokens", 1, 1 << 28, 256),
+        max_new_tokens=given.integer("max_new_tokens", 1, 1 << 28, DEFAULT_NEW_TOKENS),
+        max_length=given.integer("max_length", 1, 1 << 28) if "max_length" in given else None,
     )
 
 

@@ -17,11 +17,13 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dgemma_ros.checkpoint.fields import MAX_JSON_BYTES, Section
+from dgemma_ros.checkpoint.fields import Section
 from dgemma_ros.checkpoint.tokenizer import TOKENIZER_CONFIG_FILE
 from dgemma_ros.errors import CheckpointError, TokenizerError
+from dgemma_ros.files import MIB, read_text
 
 TEMPLATE_FILE: Final = "chat_template.jinja"
+MAX_TEMPLATE_BYTES: Final = MIB
 
 
 def read_template(folder: Path) -> tuple[Path, str]:
@@ -31,12 +33,7 @@ def read_template(folder: Path) -> tuple[Path, str]:
     """
     file = folder / TEMPLATE_FILE
     if file.exists():
-        try:
-            if file.stat().st_size > MAX_JSON_BYTES:
-                raise TokenizerError(f"{file}: too large for a template")
-            return file, file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenizerError(f"{file}: cannot be read ({one_line(error)})") from error
+        return file, read_text(file, MAX_TEMPLATE_BYTES, TokenizerError)
     config = folder / TOKENIZER_CONFIG_FILE
     if not config.exists():
         raise TokenizerError(f"{file}: no such file; without a chat template no prompt can be written")

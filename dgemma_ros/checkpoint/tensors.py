@@ -7,7 +7,6 @@ ranges themselves: exported graphs refer to weights by file and offset. Nothing 
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 from collections.abc import Iterator, Mapping
@@ -20,8 +19,9 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from dgemma_ros.checkpoint.fields import Section, printable, shown
+from dgemma_ros.checkpoint.fields import Section, parse_json, printable, shown
 from dgemma_ros.errors import CheckpointError
+from dgemma_ros.files import open_regular
 
 SINGLE_FILE: Final = "model.safetensors"
 INDEX_FILE: Final = "model.safetensors.index.json"
@@ -128,18 +128,18 @@ class Tensors:
 
     def _mapped(self, file: Path) -> mmap.mmap:
         if file not in self._maps:  # two threads may both map it; the loser's mapping dies with its arrays
-            try:
-                with file.open("rb") as stream:
+            with open_regular(file, CheckpointError) as stream:
+                try:
                     self._maps[file] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-            except (OSError, ValueError) as error:
-                raise CheckpointError(f"{file}: cannot be mapped ({error})") from error
+                except (OSError, ValueError) as error:
+                    raise CheckpointError(f"{file}: cannot be mapped ({error})") from error
         return self._maps[file]
 
 
 def read_header(file: Path) -> dict[str, TensorEntry]:
     """The checked entries of one safetensors file, by ascending offset."""
-    try:
-        with file.open("rb") as stream:
+    with open_regular(file, CheckpointError) as stream:
+        try:
             size = os.fstat(stream.fileno()).st_size
             length = int.from_bytes(stream.read(8), "little")
             if size < 8 or 8 + length > size:
@@ -147,13 +147,9 @@ def read_header(file: Path) -> dict[str, TensorEntry]:
             if length > MAX_HEADER_BYTES:
                 raise CheckpointError(f"{file}: a header of {length} bytes is beyond the format; not safetensors?")
             text = stream.read(length)
-    except OSError as error:
-        raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
-    try:
-        header = json.loads(text, object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError) as error:
-        detail = " ".join(str(error).split())[:100]
-        raise CheckpointError(f"{file}: the header is not valid JSON ({detail}); download it again") from error
+        except OSError as error:
+            raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
+    header = parse_json(text, f"{file}: the header is", unique=True)
     if not isinstance(header, dict):
         raise CheckpointError(f"{file}: the header is not a JSON object; download it again")
     header.pop("__metadata__", None)
@@ -162,13 +158,6 @@ def read_header(file: Path) -> dict[str, TensorEntry]:
     entries = sorted((_read_entry(root.section(name), name) for name in header), key=lambda e: (e.offset, e.length))
     _check_cover(file, entries, size - start)
     return {entry.name: replace(entry, offset=start + entry.offset) for entry in entries}
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return result
 
 
 def _read_entry(section: Section, name: str) -> TensorEntry:

@@ -7,6 +7,7 @@ or from code that says ``trusted=True``. Text from anywhere else is encoded with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import tokenizers
 
 from dgemma_ros.checkpoint.fields import MAX_JSON_BYTES, Section
 from dgemma_ros.errors import CheckpointError, TokenizerError
+from dgemma_ros.files import read_text
 
 TOKENIZER_FILE: Final = "tokenizer.json"
 TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
@@ -31,6 +33,7 @@ _DEFAULT_NAMES: Final = {
     "eoi_token": "<image|>",
 }
 """What this family calls them, where tokenizer_config.json does not say."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _IMAGE_NAMES: Final = ("boi_token", "image_token", "eoi_token")
 _NAME_TABLES: Final = ("extra_special_tokens", "model_specific_special_tokens")
 _NAMELESS_LISTS: Final = ("extra_special_tokens", "additional_special_tokens")
@@ -72,14 +75,7 @@ class Tokenizer:
     def load(cls, folder: Path) -> Tokenizer:
         """The tokenizer of the checkpoint in ``folder``. Raises :class:`TokenizerError` naming file and field."""
         file = Path(folder) / TOKENIZER_FILE
-        try:
-            if file.stat().st_size > MAX_JSON_BYTES:
-                raise TokenizerError(f"{file}: too large for a tokenizer")
-            text = file.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise TokenizerError(f"{file}: no such file; is this a checkpoint folder?") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenizerError(f"{file}: cannot be read ({_one_line(error)})") from error
+        text = read_text(file, MAX_JSON_BYTES, TokenizerError, "is this a checkpoint folder?")
         trusted, plain = _parse(file, text), _parse(file, text)
         names, nameless = _read_names(Path(folder) / TOKENIZER_CONFIG_FILE)
         # As the reference does: what the configuration names is special, whatever tokenizer.json says of it.
@@ -193,12 +189,11 @@ def _content(entry: object) -> object:
 
 
 def _valid(text: str) -> str:
-    """``text`` without lone surrogates, which JSON can smuggle in and UTF-8 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    return text
+    """``text`` with a mark for each surrogate, which JSON can bring in and UTF-8 cannot hold; as long as before.
+
+    One character each, so that spans into the result are spans into ``text``.
+    """
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _one_line(error: BaseException) -> str:

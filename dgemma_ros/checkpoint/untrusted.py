@@ -10,6 +10,7 @@ refused. What lies between two control tokens is encoded as plain text, with the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,7 @@ import numpy as np
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.errors import TokenizerError
 
+_ESCAPE: Final = re.compile(r"\\u[0-9a-f]{4}")
 _PRIVATE_USE: Final = ((0xE000, 0xF900), (0xF0000, 0xFFFFE))
 
 
@@ -34,10 +36,12 @@ class Marker:
     @classmethod
     def for_strings(cls, tokenizer: Tokenizer, strings: Iterable[str], allowed: frozenset[str]) -> Marker:
         """A marker whose mark occurs in none of ``strings``, not even as a JSON escape."""
-        text = "\0".join(strings).lower()
+        text = "\0".join(strings)
+        used, escapes = set(text), set(_ESCAPE.findall(text.lower()))
         for first, last in _PRIVATE_USE:
             for code in range(first, last):
-                if chr(code) not in text and _escaped(chr(code)) not in text:
+                # Two escapes beyond the basic plane: that their first is there is enough to pass them over.
+                if chr(code) not in used and _escaped(chr(code))[:6] not in escapes:
                     return cls(tokenizer, chr(code), allowed)
         raise TokenizerError("a prompt that holds every private-use character of Unicode cannot be encoded")
 

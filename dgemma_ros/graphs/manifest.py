@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Final
 from dgemma_ros.checkpoint.fields import Section, shown
 from dgemma_ros.checkpoint.tensors import DTYPES, TensorEntry, whole_numbers
 from dgemma_ros.errors import CheckpointError, ExportError
+from dgemma_ros.files import open_regular
 
 MANIFEST_FILE: Final = "manifest.json"
 FORMAT: Final = 2
@@ -71,7 +72,7 @@ def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         if (file := folder / name).is_file():
             try:
-                with file.open("rb") as stream:
+                with open_regular(file, CheckpointError) as stream:
                     found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
             except OSError as error:
                 raise CheckpointError(f"{file}: cannot be read ({error.strerror or error})") from error
@@ -205,7 +206,7 @@ def _fingerprints(entries: Mapping[str, TensorEntry]) -> dict[str, str]:
     result = {}
     for file, names in by_file.items():
         try:
-            with file.open("rb") as stream:
+            with open_regular(file, CheckpointError, "export again") as stream:
                 for name in names:
                     result[name] = fingerprint(stream, entries[name].offset, entries[name].length)
         except OSError as error:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from dgemma_ros.checkpoint.fields import Section, shown
 from dgemma_ros.errors import CheckpointError, ImageError
+from dgemma_ros.files import MIB, read_bytes
+from dgemma_ros.images.orientation import orientation, upright
 from dgemma_ros.images.resample import Pixels, resample
 
 _PROCESSOR_FILE: Final = "processor_config.json"
@@ -26,6 +28,8 @@ _IMAGE_PROCESSOR_FILE: Final = "preprocessor_config.json"
 _CONFIG_FILE: Final = "config.json"
 _BICUBIC: Final = 3  # Pillow's number for it
 _CHANNELS: Final = 3
+MAX_FILE_BYTES: Final = 256 * MIB
+"""Of a picture's file."""
 _MAX_BUDGET: Final = 1 << 20  # soft tokens; keeps products of a damaged file's numbers small
 _FIXED: Final = {"do_resize": True, "do_rescale": True, "do_normalize": False, "resample": _BICUBIC}
 
@@ -158,19 +162,18 @@ def read_image(path: Path) -> Pixels:
 
     Any format that OpenCV reads. Raises :class:`ImageError` naming the file.
     """
-    try:
-        content = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    file = read_bytes(path, MAX_FILE_BYTES, ImageError)
+    content = np.frombuffer(file, np.uint8)
     try:
         decoded = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
         if decoded is not None and (decoded.ndim != 3 or decoded.shape[2] != 4):
-            # Decoded again, because only this flag looks at EXIF; it also makes grey and 16 bit what we want.
-            decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
+            # Decoded again, because this flag makes grey and 16 bit what we want.
+            decoded = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise ImageError(f"{path}: cannot be decoded ({' '.join(str(error.err).split())})") from error
     if decoded is None:
         raise ImageError(f"{path}: not a picture in a format that OpenCV reads")
+    decoded = np.ascontiguousarray(upright(decoded, orientation(file)))
     if decoded.dtype == np.uint16:
         decoded = (decoded >> 8).astype(np.uint8)
     try:

@@ -12,12 +12,15 @@ from onnx import TensorProto, helper
 
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
+from dgemma_ros.files import MIB, read_bytes
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _RUNNABLE = {
     "CPUExecutionProvider": {TensorProto.FLOAT},
     "CUDAExecutionProvider": {TensorProto.FLOAT, TensorProto.FLOAT16},
 }
+MAX_GRAPH_BYTES = 256 * MIB
+"""Without weights a graph of 30 layers takes less than one."""
 ENCODER = "encoder"
 """The backbone once more without its hidden rows, so that encoding ends at the last layer's keys and values."""
 
@@ -65,8 +68,9 @@ class OrtGraphs:
 
     def _load(self, name: str) -> Any:
         file = self._folder / f"{'backbone' if name == ENCODER else name}.onnx"
+        content = read_bytes(file, MAX_GRAPH_BYTES, BackendError, "export the checkpoint again")
         try:
-            model = onnx.load(file, load_external_data=False)
+            model = onnx.load_model_from_string(content)
         except Exception as error:  # protobuf's DecodeError is nobody's subclass
             raise BackendError(f"{file}: cannot be read ({_line(error)}); export the checkpoint again") from error
         if name == ENCODER:

@@ -25,12 +25,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import jsonschema
-import yaml
 
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.files import read_yaml
 from dgemma_ros.skills.types import Scalar
 
-MAX_BYTES: Final = 1 << 20
 TYPES: Final = ("string", "integer", "number", "boolean")
 NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"
 
@@ -145,17 +144,7 @@ class SkillCatalogue:
     def load(cls, file: Path | str) -> SkillCatalogue:
         """Reads a YAML file. Raises :class:`SkillsError` naming file and field."""
         file = Path(file)
-        try:
-            if file.stat().st_size > MAX_BYTES:
-                raise SkillsError(f"{file}: too large for a skills catalogue")
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SkillsError(f"{file}: no such file; give a YAML catalogue of skills") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SkillsError(f"{file}: cannot be read ({_one_line(error)})") from error
-        except (yaml.YAMLError, RecursionError) as error:
-            raise SkillsError(f"{file}: not YAML ({_one_line(error)})") from error
-        return cls.of(content, str(file))
+        return cls.of(read_yaml(file, SkillsError, "give a YAML catalogue of skills"), str(file))
 
     @classmethod
     def of(cls, content: Any, name: str = "skills") -> SkillCatalogue:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.errors import BackendError
+from dgemma_ros.files import read_yaml
 
 DTYPES: Final = ("bfloat16", "float16", "float32")
 EXPERTS: Final = ("dtype", "nvfp4")
@@ -77,10 +76,7 @@ def load(name: str) -> Target:
     file = Path(name) if name.endswith(".yaml") else folder() / f"{name}.yaml"
     if not name.endswith(".yaml") and name not in names():
         raise BackendError(f"no target {shown(name)}; there are {', '.join(names())}, or give a recipe's file")
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BackendError(f"{file}: cannot be read ({' '.join(str(error).split())})") from error
+    values = read_yaml(file, BackendError)
     if not isinstance(values, dict):
         raise BackendError(f"{file}: is no recipe")
     return _checked(file, {"name": file.stem, **values})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ import numpy as np
 from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.checkpoint.fields import printable, shown
 from dgemma_ros.errors import CaseError
+from dgemma_ros.files import open_regular
 from dgemma_ros.runtime.contract import Array
 from dgemma_ros.runtime.visibility import VisionMask
 
@@ -53,6 +55,8 @@ _IDS: Final = ("input_ids", "canvas", "random_tokens", "pin_ids", "disallowed_id
 _INT64_MAX: Final = 2**63 - 1
 _MAX_STABILITY: Final = 1_000_000
 _TEMPERATURES: Final = (1e-7, 1e7)
+MAX_NPZ_BYTES: Final = 8 << 30
+"""Of a file's arrays, unpacked; a few megabytes of zip can hold far more."""
 
 
 @dataclass(frozen=True)
@@ -72,32 +76,54 @@ class Case:
 
 def load_case(file: Path, config: ModelConfig) -> Case:
     """Reads and checks CASE.npz. Raises :class:`CaseError` that names the file and the first array that is wrong."""
-    arrays = read_npz(file)
-    unknown = tuple(printable(name) for name in arrays if name not in FIELDS)
-    return check_case(Case(Path(file), {name: arrays[name] for name in FIELDS if name in arrays}, unknown), config)
+    arrays, unknown = read_npz(file, FIELDS)
+    case = Case(Path(file), {name: arrays[name] for name in FIELDS if name in arrays}, unknown)
+    return check_case(case, config)
 
 
-def read_npz(file: Path) -> dict[str, Array]:
-    """All arrays of an untrusted .npz. Raises :class:`CaseError`."""
-    try:
-        with Path(file).open("rb") as stream:
+def read_npz(file: Path, names: Collection[str] | None = None) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """The arrays of those ``names``, default all, of an untrusted .npz, and the names of the others, not read.
+
+    Raises :class:`CaseError`, also for arrays of more than :data:`MAX_NPZ_BYTES` in all, before they are unpacked.
+    """
+    arrays: dict[str, Array] = {}
+    with open_regular(Path(file), CaseError) as stream:
+        try:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise CaseError(f"{file}: one array, not an .npz archive of named ones")
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise CaseError(f"{file}: no such file") from None
-    except MemoryError as error:
-        raise CaseError(f"{file}: an array in it does not fit in memory") from error
-    except CaseError:
-        raise
-    except Exception as error:  # what zipfile, zlib and numpy's parser raise for damaged bytes is a long list
-        detail = getattr(error, "strerror", None) or " ".join(str(error).split())[:100] or type(error).__name__
-        raise CaseError(f"{file}: not a readable .npz archive ({printable(detail)})") from error
+            wanted = [name for name in archive.files if names is None or name in names]
+            left = MAX_NPZ_BYTES
+            for name in wanted:
+                left -= _unpacked_bytes(archive, name)
+                if left < 0:
+                    raise CaseError(f"{file}: {printable(name)}: more than {MAX_NPZ_BYTES >> 30} GiB of arrays")
+                arrays[name] = archive[name]
+            unknown = tuple(printable(name) for name in archive.files if name not in wanted)
+        except MemoryError as error:
+            raise CaseError(f"{file}: an array in it does not fit in memory") from error
+        except CaseError:
+            raise
+        except Exception as error:  # what zipfile, zlib and numpy's parser raise for damaged bytes is a long list
+            detail = getattr(error, "strerror", None) or " ".join(str(error).split())[:100] or type(error).__name__
+            raise CaseError(f"{file}: not a readable .npz archive ({printable(detail)})") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise CaseError(f"{file}: {printable(name)}: is not an array")
-    return arrays
+    return arrays, unknown
+
+
+def _unpacked_bytes(archive: Any, name: str) -> int:
+    """What one member takes once unpacked; numpy allocates what its header says, the archive what it holds."""
+    member = name if name in archive.zip.namelist() else f"{name}.npy"
+    size = int(archive.zip.getinfo(member).file_size)
+    with archive.zip.open(member) as stream:
+        if stream.read(6) != np.lib.format.MAGIC_PREFIX:
+            return size
+        major = stream.read(2)[0]
+        read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    return max(size, math.prod(shape) * dtype.itemsize)
 
 
 def check_case(case: Case, config: ModelConfig) -> Case:

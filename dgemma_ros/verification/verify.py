@@ -82,7 +82,7 @@ def verify(
     model = open_model(folder, device, threads)
     results = []
     for name, case_file, expected_file in pairs:
-        case, expected = load_case(case_file, model.config), read_npz(expected_file)
+        case, expected = load_case(case_file, model.config), read_npz(expected_file)[0]
         results.append(Result(name, _held_to(model, case, expected, expected_file, name, on_progress)))
     layers = len(model.config.text.layers)
     return Verification(model.session.backend, model.dtype, Source.GOLDEN, layers, tuple(results))

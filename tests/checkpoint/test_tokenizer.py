@@ -82,8 +82,23 @@ def test_plain_text_survives_and_stays_plain(tokenizer: Tokenizer, text: str) ->
     assert all(0 <= start <= end <= len(text) for start, end in spans)
 
 
-def test_lone_surrogates_are_replaced(tokenizer: Tokenizer) -> None:
-    assert tokenizer.decode(tokenizer.encode("a\ud800b")).strip("ab") == "\ufffd" * 3
+any_text = st.text(st.characters(exclude_categories=()), max_size=8)  # surrogates too, which st.text() leaves out
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(any_text | st.sampled_from(CONTROL), max_size=6))
+def test_spans_count_the_callers_characters(tokenizer: Tokenizer, parts: list[str]) -> None:
+    text = "".join(parts)
+    ids, spans = tokenizer.encode_with_spans(text)
+    for token, (start, stop) in zip(ids, spans, strict=True):
+        if token in tokenizer.control_ids:
+            assert text[start:stop].strip() == tokenizer.token(token)
+    assert tokenizer.control_ids.isdisjoint(tokenizer.encode(text))
+
+
+def test_surrogates_are_replaced_one_by_one(tokenizer: Tokenizer) -> None:
+    assert tokenizer.decode(tokenizer.encode("a\ud800b")) == "a\ufffdb"
+    assert tokenizer.decode(tokenizer.encode("\ud83d\ude00")) == "\ufffd\ufffd"
     assert tokenizer.encode("\udfff", trusted=True) == tokenizer.encode("\udfff")
 
 

@@ -84,7 +84,7 @@ def test_missing_and_truncated_files_are_noticed(folders: tuple[Path, Path]) -> 
     with pytest.raises(CheckpointError, match=f"{shard.name}: .* has changed"):
         verify(load(export))
     shard.unlink()
-    with pytest.raises(CheckpointError, match=f"{shard.name}: cannot be read"):
+    with pytest.raises(CheckpointError, match=f"{shard.name}: no such file"):
         verify(load(export))
 
 

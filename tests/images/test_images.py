@@ -6,14 +6,18 @@ import dataclasses
 import hashlib
 import json
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dgemma_ros.errors import CheckpointError, ImageError
+from dgemma_ros.images.orientation import orientation
 from dgemma_ros.images.preparation import ImagePreparation, read_image, to_rgb
 from tests.photographs import view
 
@@ -180,16 +184,38 @@ def test_files_are_read_as_rgb(tmp_path: Path) -> None:
     assert np.array_equal(read_image(save(tmp_path / "alpha.png", bgra)), to_rgb(alpha))
 
 
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    upright = view("coffee", "small")
-    jpeg = cv2.imencode(".jpg", upright[:, :, ::-1])[1].tobytes()
-    orientation = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)  # 6: turn clockwise
-    body = b"Exif\0\0" + orientation
-    turned = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
-    (tmp_path / "plain.jpg").write_bytes(jpeg)
-    (tmp_path / "turned.jpg").write_bytes(turned)
-    expected = np.rot90(read_image(tmp_path / "plain.jpg"), -1)
-    assert np.array_equal(read_image(tmp_path / "turned.jpg"), expected)
+def tagged(picture: bytes, value: int) -> bytes:
+    """A JPEG, PNG or WebP file with an EXIF orientation."""
+    tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, value, 0, 0)
+    if picture[:2] == b"\xff\xd8":
+        body = b"Exif\0\0" + tiff
+        return picture[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + picture[2:]
+    if picture[:4] == b"RIFF":
+        chunks = picture[12:] + b"EXIF" + struct.pack("<I", len(tiff)) + tiff
+        height, width = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+        sizes = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+        extended = b"VP8X" + struct.pack("<II", 10, 1 << 3) + sizes  # bit 3: there is EXIF
+        return b"RIFF" + struct.pack("<I", 4 + len(extended) + len(chunks)) + b"WEBP" + extended + chunks
+    chunk = b"eXIf" + tiff
+    whole = struct.pack(">I", len(tiff)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return picture[:33] + whole + picture[33:]  # behind the header
+
+
+@pytest.mark.parametrize("kind", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("value", range(1, 9))
+def test_exif_orientation_is_applied_as_pillow_does(kind: str, value: int, tmp_path: Path) -> None:
+    plain = cv2.imencode(kind, view("coffee", "small")[:, :, ::-1])[1].tobytes()
+    (tmp_path / f"plain{kind}").write_bytes(plain)
+    (tmp_path / f"turned{kind}").write_bytes(tagged(plain, value))
+    flat = read_image(tmp_path / f"plain{kind}")
+    turn = {3: 2, 4: 2, 5: -1, 6: -1, 7: 1, 8: 1}.get(value, 0)  # Pillow's exif_transpose, by its table
+    expected = np.rot90(flat[:, ::-1] if value in (2, 4, 5, 7) else flat, turn if value not in (5, 7) else -turn)
+    assert np.array_equal(read_image(tmp_path / f"turned{kind}"), expected)
+
+
+@given(st.binary(max_size=64), st.sampled_from([b"\xff\xd8\xff\xe1", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b""]))
+def test_any_bytes_have_an_orientation(content: bytes, start: bytes) -> None:
+    assert 1 <= orientation(start + content) <= 8
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
