@@ -65,6 +65,7 @@ setup(
             "dgemma = dgemma_ros.cli:main",
             "planner = dgemma_ros.nodes.planner:main",
             "camera = dgemma_ros.nodes.camera:main",
+            "tabletop = dgemma_ros.nodes.tabletop:main",
         ]
     },
     data_files=[

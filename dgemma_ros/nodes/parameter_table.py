@@ -143,6 +143,28 @@ CAMERA = (
     Parameter("camera_info", "", "file: calibration as camera_calibration writes it; empty: uncalibrated", When.START),
 )
 
+TABLETOP = (
+    Parameter("seed", 0, "of the table and of all that happens there", When.START, 0, 2**31 - 1),
+    Parameter("objects", 0, "things on the table; 0: as many as come", When.START, 0, 8),
+    Parameter("rate", 1.0, "the world's seconds in one of ours", When.LIVE, 0.01, 100.0),
+    Parameter("slip_rate", 0.0, "share of grasps that slip", When.LIVE, 0.0, 1.0),
+    Parameter(
+        "unreachable_rate", 0.0, "share of things out of the arm's reach, when the table is laid", When.LIVE, 0.0, 1.0
+    ),
+    Parameter(
+        "person_rate",
+        0.0,
+        "how often in a second of the world a person comes and moves something",
+        When.LIVE,
+        0.0,
+        10.0,
+    ),
+    Parameter("camera_rate", 10.0, "pictures a second, of ours", When.START, 0.1, 60.0),
+    Parameter("width", 320, "pixels of the pictures", When.START, 64, 4096),
+    Parameter("height", 240, "pixels of the pictures", When.START, 48, 4096),
+    Parameter("frame_id", "table_camera", "the pictures' frame_id", When.START),
+)
+
 
 def reference(table: Iterable[Parameter]) -> str:
     """A table of parameters as Markdown."""

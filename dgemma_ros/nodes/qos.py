@@ -24,6 +24,17 @@ PLANS = QoSProfile(
 )
 """A subscriber that comes late gets what its own depth asks for: with depth 1, the last plan."""
 
+RESULTS = PLANS
+"""What became of each skill: a planner that comes late learns of it too."""
+
+STATE = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+)
+"""What is so now, for whoever comes."""
+
 DRAFTS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=50)
 """Reliable serves subscribers of both kinds."""
 

@@ -25,7 +25,7 @@ from dgemma_ros.planning.types import Plan, PlanDraft, Status, Task
 Said = TypeVar("Said", Plan, PlanDraft)
 
 
-class _Deferred(ActionServer):  # type: ignore[misc]
+class Deferred(ActionServer):  # type: ignore[misc]
     """An action server whose goals run without a callback, until one is given to end them."""
 
     def notify_execute(self, goal_handle: ServerGoalHandle, execute_callback: Callable[..., Any] | None) -> None:
@@ -54,7 +54,7 @@ class TaskAction:
         self._goals: dict[str, ServerGoalHandle] = {}
         self._cancelling: set[str] = set()
         self._ending: set[str] = set()
-        self._server = _Deferred(
+        self._server = Deferred(
             node,
             GeneratePlan,
             topics.GENERATE_PLAN.name,

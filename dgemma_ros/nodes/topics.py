@@ -109,6 +109,30 @@ CAMERA = (
     Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, "reliable, depth 10", "once a second: frames, rate, drops"),
 )
 
+EXECUTE_SKILL = Name(
+    "execute_skill",
+    "dgemma_msgs/action/ExecuteSkill",
+    Kind.ACTION,
+    "",
+    "one skill, carried out by the arm, one at a time; a dispatch_id that was there before is refused",
+)
+TRUTH = Name(
+    "~/truth", "std_msgs/msg/String", Kind.OUT, "reliable, transient local, depth 1", "the whole world as JSON"
+)
+MOVE_OBJECT = Name(
+    "~/move_object", "dgemma_msgs/srv/MoveObject", Kind.SERVICE, "", "a person comes, moves something, and goes"
+)
+SLIP_NEXT = Name("~/slip_next", "dgemma_msgs/srv/SlipNext", Kind.SERVICE, "", "the next grasps slip")
+SET_REACHABLE = Name("~/set_reachable", "dgemma_msgs/srv/SetReachable", Kind.SERVICE, "", "what the arm can reach")
+RESET_WORLD = Name("~/reset", "dgemma_msgs/srv/ResetWorld", Kind.SERVICE, "", "lays the table anew, from a seed")
+
+TABLETOP = (
+    Name(IMAGE.name, IMAGE.type, Kind.OUT, "best effort, depth 1", "the table as a camera sees it now, `bgr8`"),
+    Name(INHIBIT.name, INHIBIT.type, Kind.OUT, "reliable, depth 10", "`true` while a person is at the table"),
+    *(TRUTH, EXECUTE_SKILL, MOVE_OBJECT, SLIP_NEXT, SET_REACHABLE, RESET_WORLD),
+    Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, "reliable, depth 10", "once a second: time, arm, person"),
+)
+
 
 def of_camera(camera: str, topic: Name) -> str:
     """A camera's topic; the camera named by the empty string has no prefix."""

@@ -116,6 +116,9 @@ class Arm:
             raise WorldError(f"the arm is busy with {self.act.skill if self.act else ''}")
         if skill not in self._skills:
             raise WorldError(f"the arm has no skill {skill!r}; there are {', '.join(self._skills)}")
+        for name, value in arguments.items():
+            if not isinstance(value, int if name == "distance" else str) or isinstance(value, bool):
+                raise WorldError(f"{skill}.{name}: {str(value)[:40]!r} is of the wrong type")
         given = {("on_" if name == "on" else name): value for name, value in arguments.items()}
         try:
             work = self._skills[skill](**given)
