@@ -80,18 +80,27 @@ def read_template(text: str) -> Template:
 
 
 def _own_syntax(text: str) -> str:
-    """``<|tool_call>call:a{x:<|"|>b<|"|>}<tool_call|>`` as ``a(x="b");``; anything else stays as it is."""
-    parts = re.split(f"({re.escape(OPEN)}.*?{re.escape(CLOSE)})", text, flags=re.S)
-    result = []
-    for part in parts:
-        match = re.fullmatch(rf"{re.escape(OPEN)}\s*call:([^{{]*)\{{(.*)\}}\s*{re.escape(CLOSE)}", part, re.S)
-        if match is None:
-            result.append(part)
-            continue
-        pieces = match[2].split(QUOTE)
-        inner = [json.dumps(p, ensure_ascii=False) if i % 2 else p.replace(":", "=") for i, p in enumerate(pieces)]
-        result.append(f"{match[1]}({''.join(inner)});")
-    return "".join(result)
+    """``<|tool_call>call:a{x:<|"|>b<|"|>}<tool_call|>`` as ``a(x="b");``; anything else stays as it is.
+
+    In one pass from left to right: the words of a template are anybody's, so their parsing must be linear in length.
+    """
+    result, at = [], 0
+    while (start := text.find(OPEN, at)) >= 0 and (stop := text.find(CLOSE, start)) >= 0:
+        stop += len(CLOSE)
+        result += [text[at:start], _own_call(text[start:stop])]
+        at = stop
+    return "".join([*result, text[at:]])
+
+
+def _own_call(part: str) -> str:
+    """One call from ``OPEN`` to ``CLOSE``."""
+    inner = part[len(OPEN) : -len(CLOSE)].strip()
+    name, brace, rest = inner.removeprefix("call:").partition("{")
+    if not inner.startswith("call:") or not brace or not rest.endswith("}"):
+        return part
+    pieces = rest[:-1].split(QUOTE)
+    values = [json.dumps(p, ensure_ascii=False) if i % 2 else p.replace(":", "=") for i, p in enumerate(pieces)]
+    return f"{name}({''.join(values)});"
 
 
 class _Text:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -213,3 +215,17 @@ def test_pinned_tokens_never_change_and_masked_ones_are_never_drawn(
         assert canvas.allowed[canvas.allowed_row[free], draft.argmax[free]].all()
         assert not np.isin(draft.argmax, media).any()
         assert (draft.entropy[canvas.pins.mask] == 0).all()
+
+
+@pytest.mark.parametrize("piece", ["<|tool_call>", "<tool_call|>", "<|tool_call>call:a{", '"', "____", "(", "a(b="])
+def test_a_template_is_read_in_time_linear_in_its_length(piece: str) -> None:
+    def work(count: int) -> int:
+        """Function calls that reading takes: a measure of work that does not depend on the machine's load."""
+        profile = cProfile.Profile()
+        with suppress(TemplateError):
+            profile.runcall(read_template, piece * count)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    assert work(4000) <= 5 * max(work(1000), 50)
+    with suppress(TemplateError):
+        read_template(piece * 200_000)  # of MAX_TEXT; what is quadratic here does not come back for minutes
