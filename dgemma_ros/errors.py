@@ -10,6 +10,11 @@ from __future__ import annotations
 from enum import IntEnum
 
 
+def one_line(error: object, limit: int = 200) -> str:
+    """An error's own words in one line of at most ``limit`` characters, for a message of ours."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
 class DgemmaError(Exception):
     """Base of all expected errors. ``str(error)`` is one line, fit to be shown to a user."""
 

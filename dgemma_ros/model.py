@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
-from dgemma_ros import graphs
 from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_config, load_generation_config, media_ids
 from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.weights import Weights
-from dgemma_ros.errors import BackendError, CheckpointError, ContextError, ExportError
+from dgemma_ros.errors import BackendError, CheckpointError, ContextError
 from dgemma_ros.graphs import manifest
-from dgemma_ros.graphs.export import DTYPES, GRAPHS_FORMAT, export, first_layers
+from dgemma_ros.graphs.export import DTYPES, GRAPHS_FORMAT, first_layers
+from dgemma_ros.graphs.export_cache import cached_export
 from dgemma_ros.images.preparation import ImagePreparation
 from dgemma_ros.runtime import rotary
 from dgemma_ros.runtime.contract import Array, Bools, Floats, Ints, Session
@@ -32,9 +26,6 @@ from dgemma_ros.runtime.ort_session import OrtSession
 from dgemma_ros.runtime.sequence import Sequence
 from dgemma_ros.runtime.visibility import VisionMask
 from dgemma_ros.trt import session as trt_session
-
-KEPT: Final = 7 * 86400.0
-"""Seconds since it was last opened, after which an export in the cache that fits no checkpoint is removed."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +128,9 @@ def open_model(
     listed = _checked(folder) if (folder / manifest.MANIFEST_FILE).exists() else None
     on_engines = listed is not None and trt_session.is_built(folder) and _on_engines(folder, listed, excerpt)
     if listed is None or (excerpt is not None and not on_engines):
-        exported = _in_cache(folder if listed is None else listed.checkpoint, on_progress, excerpt)
+        source = folder if listed is None else listed.checkpoint
+        dtype, layers = (Model.dtype, None) if excerpt is None else (excerpt.dtype, excerpt.layers)
+        exported = cached_export(source, dtype, layers, on_progress)
         listed = _checked(exported)
     config, dtype = _described(exported, listed)
     entries = {name: record.entry for name, record in listed.tensors.items()}
@@ -197,61 +190,3 @@ def _described(exported: Path, listed: manifest.Manifest) -> tuple[ModelConfig, 
     if (dtype := listed.settings.get("dtype", Model.dtype)) not in DTYPES:
         raise CheckpointError(f"{exported / manifest.MANIFEST_FILE}: settings.dtype: {shown(dtype)} is not known")
     return config, str(dtype)
-
-
-def cache_folder() -> Path:
-    """Where exports of bare checkpoints are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dgemma_ros" / "exports"
-
-
-def _in_cache(checkpoint: Path, on_progress: Callable[[str], None] | None, excerpt: Excerpt | None) -> Path:
-    """The export of a bare checkpoint in the user's cache, made where it is missing or no longer fits."""
-    out = cache_folder() / _key(checkpoint)
-    dtype, layers = ("float32", None) if excerpt is None else (excerpt.dtype, excerpt.layers)
-    if excerpt is not None:
-        out = out.with_name(f"{out.name}-first{layers}-{dtype}")
-    if (out / manifest.MANIFEST_FILE).exists():
-        with suppress(OSError):  # of a cache that can only be read
-            os.utime(out / manifest.MANIFEST_FILE)  # when it was last opened
-    else:
-        try:
-            export(checkpoint, out, dtype, on_progress, layers)
-        except ExportError as error:
-            if not (out / manifest.MANIFEST_FILE).exists():  # else another process was quicker
-                raise ExportError(f"{error} (set XDG_CACHE_HOME to a folder that can be written)") from error
-        prune_cache()
-    return out
-
-
-def prune_cache(unused: float = KEPT) -> list[Path]:
-    """Removes exports from the cache that nothing can open any more, and returns their folders.
-
-    Those whose checkpoint is gone, or has other files or is exported by other code now; each only where it was not
-    opened for ``unused`` seconds, as whoever still runs it may load graphs from it. What is no export of ours stays.
-    """
-    removed = []
-    folders = cache_folder()
-    for folder in sorted(folders.iterdir()) if folders.is_dir() else ():
-        file = folder / manifest.MANIFEST_FILE
-        with suppress(CheckpointError, OSError):
-            if folder.is_symlink() or time.time() - file.stat().st_mtime < unused:
-                continue
-            checkpoint = manifest.origin(folder)
-            if checkpoint.is_dir() and folder.name.startswith(_key(checkpoint)):
-                continue
-            file.unlink()  # first: without it what is left is no export
-            shutil.rmtree(folder, ignore_errors=True)
-            removed.append(folder)
-    return removed
-
-
-def _key(checkpoint: Path) -> str:
-    """Changes with the checkpoint's place and files, and with the code that writes the graphs."""
-    state = hashlib.sha256(f"{checkpoint.resolve()}\n".encode())
-    for source in sorted(Path(graphs.__file__).parent.glob("*.py")):
-        state.update(source.read_bytes())
-    patterns = ("*.json", "*.jinja", "*.safetensors", "*.yaml", "golden/*.npz")
-    for path in sorted(path for pattern in patterns for path in checkpoint.glob(pattern)):
-        stat = path.stat()
-        state.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return f"{checkpoint.resolve().name}-{state.hexdigest()[:16]}"

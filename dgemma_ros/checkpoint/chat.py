@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.checkpoint.fields import shown
-from dgemma_ros.checkpoint.template import environment, literals, one_line, read_template
+from dgemma_ros.checkpoint.template import environment, literals, read_template
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.untrusted import (
     Marker,
@@ -25,7 +25,7 @@ from dgemma_ros.checkpoint.untrusted import (
     strings_in,
     written_tokens,
 )
-from dgemma_ros.errors import TokenizerError
+from dgemma_ros.errors import TokenizerError, one_line
 
 Message = Mapping[str, Any]
 """``{"role": "user", "content": text or parts}``; a part is ``{"type": "text", "text": …}`` or ``{"type": "image",

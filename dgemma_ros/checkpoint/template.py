@@ -96,8 +96,3 @@ def _operands(compare: nodes.Compare) -> list[nodes.Expr]:
 
 def _raise(message: str) -> NoReturn:
     raise jinja2.TemplateError(message)
-
-
-def one_line(error: object) -> str:
-    """An error's own words, for a message of ours."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -17,7 +17,7 @@ from typing import Any, Final
 import tokenizers
 
 from dgemma_ros.checkpoint.fields import MAX_JSON_BYTES, Section
-from dgemma_ros.errors import CheckpointError, TokenizerError
+from dgemma_ros.errors import CheckpointError, TokenizerError, one_line
 from dgemma_ros.files import read_text
 
 TOKENIZER_FILE: Final = "tokenizer.json"
@@ -154,7 +154,7 @@ def _parse(file: Path, text: str) -> Any:
     except BaseException as error:  # the library panics on some damage, and a panic is not an Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
-        raise TokenizerError(f"{file}: not a tokenizer ({_one_line(error)}); download it again") from error
+        raise TokenizerError(f"{file}: not a tokenizer ({one_line(error)}); download it again") from error
     # Saved with some tokenizers, and never wanted: they would cut or pad prompts in silence.
     parsed.no_truncation()
     parsed.no_padding()
@@ -194,7 +194,3 @@ def _valid(text: str) -> str:
     One character each, so that spans into the result are spans into ``text``.
     """
     return _SURROGATE.sub("\ufffd", text)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -15,9 +15,9 @@ from dgemma_ros.cli.doctor import doctor
 from dgemma_ros.cli.export import export
 from dgemma_ros.cli.plan import plan
 from dgemma_ros.cli.replay import replay
-from dgemma_ros.cli.terminal import emit, note
 from dgemma_ros.cli.verify import verify
 from dgemma_ros.cli.watch import watch
+from dgemma_ros.console.terminal import emit, note
 from dgemma_ros.errors import DgemmaError
 
 MISTAKE: Final = 2

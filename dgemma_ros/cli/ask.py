@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dgemma_ros.cli import plan_view, terminal
-from dgemma_ros.cli.listening import Listener, RosError
+from dgemma_ros.console import plan_view, terminal
+from dgemma_ros.console.listening import Listener, RosError
 
 NOT_VALID = 1
 

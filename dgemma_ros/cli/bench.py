@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dgemma_ros.cli import terminal
 from dgemma_ros.cli.measuring import TASK, measure, plan_for, warm_plans
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, open_model
+from dgemma_ros.console import terminal
 
 if TYPE_CHECKING:
     from dgemma_ros.cli.measuring import Bound, Figure, FirstPlan, Measured, Memory

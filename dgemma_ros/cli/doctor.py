@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import typer
 
-from dgemma_ros.cli import terminal
 from dgemma_ros.cli.options import Json
+from dgemma_ros.console import terminal
 
 _STYLES: Final = {"ok": "green", "missing": "yellow", "faulty": "red"}
 _NAME_WIDTH: Final = 16

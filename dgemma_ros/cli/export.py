@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dgemma_ros.cli import terminal
+from dgemma_ros.console import terminal
 
 
 class Dtype(StrEnum):

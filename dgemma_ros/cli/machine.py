@@ -78,7 +78,7 @@ def memory() -> Finding:
 def cache() -> Finding:
     """The folder in which exports of bare checkpoints are kept."""
     try:
-        from dgemma_ros.model import cache_folder
+        from dgemma_ros.graphs.export_cache import cache_folder
 
         folder = cache_folder()
     except (ImportError, RuntimeError) as error:  # a package is missing; there is no home

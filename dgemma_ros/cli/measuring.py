@@ -11,7 +11,7 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from dgemma_ros.cli import terminal
+from dgemma_ros.console import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

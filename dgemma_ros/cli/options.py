@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgemma_ros.cli import terminal
+from dgemma_ros.console import terminal
 
 if TYPE_CHECKING:
     from dgemma_ros.model import Model

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dgemma_ros.cli import drafts, terminal
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, open_model
+from dgemma_ros.console import plan_view, terminal
 
 if TYPE_CHECKING:
     from dgemma_ros.planning import Plan
@@ -64,7 +64,7 @@ def plan(
         seed=seed, max_steps=steps, thinking=thinking, context_tokens=opened.config.text.max_positions, budget=PATIENCE
     )
     wanted = Task("plan", task, None if budget_ms is None else budget_ms / 1e3, template_text=template)
-    with drafts.live() as on_draft:
+    with plan_view.live_drafts() as on_draft:
         made = plan_once(opened, catalogue, settings, wanted, pictures, on_draft, warm=budget_ms is not None)
     if as_json:
         terminal.emit_json(report(made))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dgemma_ros.cli import terminal
 from dgemma_ros.cli.options import Device, DeviceChoice, ModelFolder, Threads, open_model
+from dgemma_ros.console import terminal
 
 
 def replay(

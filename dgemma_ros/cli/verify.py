@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dgemma_ros.cli import terminal
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads
+from dgemma_ros.console import terminal
 
 if TYPE_CHECKING:
     from dgemma_ros.verification.verify import Result, Verification

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dgemma_ros.cli import plan_view, terminal
-from dgemma_ros.cli.listening import Listener
+from dgemma_ros.console import plan_view, terminal
+from dgemma_ros.console.listening import Listener
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -89,9 +89,10 @@ def picture(listener: Listener, rates: Rates) -> Group:
         remaining = plan_view.milliseconds(draft.remaining) / 1e3
         done = plan is not None and plan.task_id == draft.task_id
         since = 0.0 if done else time.monotonic() - listener.drafts_began
-        head = f"canvas {draft.canvas + 1}, step {draft.step + 1} of {draft.steps}, {draft.mean_entropy:.3f} nats"
         budget = Text("budget ") + plan_view.bar(since / max(since + remaining, 1e-3)) if not done else Text("")
-        parts.append(Panel(Group(plan_view.canvas(draft), Text(""), budget), title=head, title_align="left"))
+        parts.append(
+            Panel(Group(plan_view.canvas(draft), Text(""), budget), title=plan_view.head(draft), title_align="left")
+        )
     if plan is not None:
         title = Text(terminal.clean(plan.task))
         parts.append(Panel(Group(plan_view.plan_table(plan), plan_view.figures(plan)), title=title, title_align="left"))

@@ -23,8 +23,8 @@ from typing import Any
 
 import yaml
 
-from dgemma_ros.cli import plan_view, terminal
-from dgemma_ros.cli.listening import Listener
+from dgemma_ros.console import plan_view, terminal
+from dgemma_ros.console.listening import Listener
 from dgemma_ros.errors import DgemmaError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import jsonschema
 
-from dgemma_ros.errors import DgemmaError
+from dgemma_ros.errors import DgemmaError, one_line
 from dgemma_ros.files import read_yaml
 from dgemma_ros.skills.types import Scalar
 
@@ -155,7 +155,7 @@ class SkillCatalogue:
             raise SkillsError(f"{name}: a part of it contains itself") from None
         error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(_FILE).iter_errors(content))
         if error is not None:
-            raise SkillsError(f"{name}: {_place(error.absolute_path)}{_one_line(error.message)}")
+            raise SkillsError(f"{name}: {_place(error.absolute_path)}{one_line(error.message)}")
         skills: dict[str, Skill] = {}
         for index, entry in enumerate(content["skills"]):
             place = f"{name}: skills[{index}]"
@@ -190,7 +190,7 @@ def _skill(entry: Mapping[str, Any], place: str) -> Skill:
     for index, example in enumerate(skill.examples):
         error = jsonschema.exceptions.best_match(skill.validator.iter_errors(example))
         if error is not None:
-            raise SkillsError(f"{place}.examples[{index}]: {_place(error.absolute_path)}{_one_line(error.message)}")
+            raise SkillsError(f"{place}.examples[{index}]: {_place(error.absolute_path)}{one_line(error.message)}")
     return skill
 
 
@@ -227,7 +227,3 @@ def _finite(value: Any) -> bool:
 def _place(path: Iterable[Any]) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     return f"{text}: " if text else ""
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:200]

@@ -20,7 +20,6 @@ from dgemma_ros.graphs.builder import DOMAIN
 from dgemma_ros.trt import plugins
 
 OPSETS: Final = range(9, 25)
-MAX_TOPK: Final = 3840
 
 _FLOATS: Final = frozenset({"FLOAT", "FLOAT16", "BFLOAT16"})
 _NUMBERS: Final = _FLOATS | {"INT32", "INT64"}

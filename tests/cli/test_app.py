@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dgemma_ros.cli import app, terminal
+from dgemma_ros.cli import app
+from dgemma_ros.console import terminal
 from dgemma_ros.errors import CheckpointError
 from tests.cli.conftest import ROOT, Command, environment, real
 from tests.conftest import Folders
@@ -157,7 +158,7 @@ def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
 
 def test_output_for_a_small_alphabet() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from dgemma_ros.cli.terminal import emit; emit('grün ▁ 机器人')"],
+        [sys.executable, "-c", "from dgemma_ros.console.terminal import emit; emit('grün ▁ 机器人')"],
         capture_output=True,
         env=environment(PYTHONIOENCODING="ascii"),
         cwd=ROOT,

@@ -10,15 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
 import yaml
 
 from dgemma_ros.checkpoint.config import load_config
-from dgemma_ros.cli import drafts, measuring
-from dgemma_ros.planning import PlanDraft
+from dgemma_ros.cli import measuring
+from dgemma_ros.console import plan_view
 from tests.cases import GOLDEN, load_golden, make_case
 from tests.cli.conftest import ROOT, Command, environment, real
 from tests.compare import compare
@@ -155,13 +154,11 @@ def test_drafts_on_a_terminal(tmp_path: Path) -> None:
     assert b"canvas 1, step " in shown and b"nats" in shown
 
 
-def test_the_less_sure_a_token_the_paler() -> None:
-    draft = SimpleNamespace(
-        canvas=0, step=2, steps=9, mean_entropy=0.25, tokens=("go", " to\x1b[2J", " it"), entropy=(0.05, 0.5, 2.0)
-    )
-    text = drafts.picture(cast(PlanDraft, draft))
-    assert text.plain == "canvas 1, step 3 of 9, 0.250 nats\ngo to\N{REPLACEMENT CHARACTER}[2J it"
-    assert [str(span.style) for span in text.spans] == ["default", "yellow", "dim"]
+def test_how_sure_a_token_is_can_be_seen() -> None:
+    draft = SimpleNamespace(tokens=("go", " to\x1b[2J", " it"), entropy=(0.05, 0.5, 2.0), settled=(True, False, False))
+    text = plan_view.canvas(draft)
+    assert text.plain == "go to\N{REPLACEMENT CHARACTER}[2J it"
+    assert [str(span.style) for span in text.spans] == ["bold green", "yellow", "red"]
 
 
 # -- bench ------------------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from dgemma_ros.cli.listening import Listener
 from dgemma_ros.cli.watch import Rates, picture
+from dgemma_ros.console.listening import Listener
 from tests.nodes.graph import ROOT, Graph, Process, until
 
 

@@ -96,8 +96,11 @@ def test_released_as_transformers_saves_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("theta", [10_000.0, 1_000_000.0, 123.4, 8e6])
 @pytest.mark.parametrize("head_dim", [64, 128, 256, 512, 1024])
 def test_float32_power(theta: float, head_dim: int) -> None:
+    """Any theta: torch's float32 power rounds a few entries the other way (see checkpoint/rope.py)."""
     expected = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float) / head_dim))
-    assert_frequencies(RopeConfig(theta, head_dim, 1.0, False).inverse_frequencies(), expected.numpy())
+    ours = RopeConfig(theta, head_dim, 1.0, False).inverse_frequencies()
+    np.testing.assert_array_max_ulp(ours, expected.numpy(), maxulp=2)
+    assert (ours != expected.numpy()).mean() < 0.05
 
 
 def test_saved_checkpoint_reads_as_before(tmp_path: Path) -> None:

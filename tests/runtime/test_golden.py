@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgemma_ros.model import Model, cache_folder, open_model
+from dgemma_ros.graphs.export_cache import cache_folder
+from dgemma_ros.model import Model, open_model
 from dgemma_ros.verification.replay import load_case, replay
 from tests.cases import GOLDEN, golden, load_golden
 from tests.compare import Report, compare

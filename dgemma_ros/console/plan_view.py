@@ -1,17 +1,22 @@
-"""Plans and drafts, as messages, drawn with rich."""
+"""Plans and drafts drawn with rich: as messages, and drafts as a planner of this process hands them on, too."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
-from dgemma_ros.cli.terminal import clean
+from dgemma_ros.console import terminal
+from dgemma_ros.console.terminal import clean
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
 _SURE, _UNSURE = 0.05, 0.7  # nats
+_REDRAWS: Final = 12
+"""A second, of a draft that is shown live."""
 _SHOWN = {'<|"|>': '"', "<|tool_call>": "", "<tool_call|>": "  "}
 """Control tokens as people write them."""
 _NAMES = ("UNKNOWN", "CONVERGED", "STEP_LIMIT", "DEADLINE", "CANCELLED", "PREEMPTED", "REJECTED", "FAILED")
@@ -27,6 +32,11 @@ def milliseconds(duration: Any) -> float:
     return float(duration.sec) * 1e3 + float(duration.nanosec) / 1e6
 
 
+def head(draft: Any) -> str:
+    """Where a draft is in its task's canvases and steps."""
+    return f"canvas {draft.canvas + 1}, step {draft.step + 1} of {draft.steps}, {draft.mean_entropy:.3f} nats"
+
+
 def canvas(draft: Any) -> Text:
     """The canvas after a step: green is sure, yellow leans, red is guessed; bold is what the sampler accepted."""
     from rich.text import Text
@@ -37,6 +47,20 @@ def canvas(draft: Any) -> Text:
         colour = "green" if entropy <= _SURE else "yellow" if entropy <= _UNSURE else "red"
         text.append(clean(token), f"bold {colour}" if settled else colour)
     return text
+
+
+@contextmanager
+def live_drafts() -> Iterator[Callable[[Any], None] | None]:
+    """What to call with each draft to show it on stderr; None where that is no terminal and nobody would see it."""
+    console = terminal.console()
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=console, transient=True, refresh_per_second=_REDRAWS) as view:
+        yield lambda draft: view.update(Text(f"{head(draft)}\n", "dim") + canvas(draft))
 
 
 def plan_table(plan: Any) -> Table:
