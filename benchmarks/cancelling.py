@@ -76,7 +76,7 @@ def trial(model: Model, skills: SkillCatalogue, question: Question, tasks: int, 
         tracemalloc.stop()
         for asker in (disturbed, calm):
             assert asker.planner.stop(30)
-        ours, theirs = (asker.planner._context.sequence for asker in (disturbed, calm))
+        ours, theirs = (asker.generator.context.sequence for asker in (disturbed, calm))
         difference = 0.0
         for layer in range(len(model.config.text.layers)):
             for a, b in zip(ours.rows(layer), theirs.rows(layer), strict=True):

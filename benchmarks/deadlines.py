@@ -3,7 +3,8 @@
 Budgets run from hopeless (1 ms) to ample (2 s), evenly in their logarithm; tasks come at random moments, and each way
 of preemption has a third of them. Late is what reaches the listener behind its deadline. The interpreter is set up as
 the node sets it up. A plan that is late is put down to the thread that handed it on: the *caller* (a task that needs no
-model), the *watch* (a task that waited, or hung in a step) or the *worker*; to *handing on*, where that began in time.
+model), the *watchdog* (a task that waited, or hung in a step) or the *worker*; to *handing on*, where it was written in
+time.
 For comparison, a process that does nothing but sleep says how late this machine wakes anybody.
 
     python -m benchmarks.deadlines [--model DIR] [--tasks N] [--load PROCESSES] [--ordinary] [--seed N]
@@ -24,12 +25,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -66,8 +66,6 @@ class Arrival:
     """A plan at its listener. Times of :func:`time.monotonic`."""
 
     plan: Plan
-    claimed: float
-    """When somebody began to hand it on."""
     at: float
     thread: str
 
@@ -79,9 +77,9 @@ class Arrival:
     @property
     def cause(self) -> str:
         """Where a late plan lost its time."""
-        if self.claimed <= self.plan.deadline:
+        if self.plan.finished <= self.plan.deadline:
             return "handing on"
-        return {"dgemma-worker": "worker", "dgemma-publisher": "watch"}.get(self.thread, "caller")
+        return {"dgemma-worker": "worker", "dgemma-watchdog": "watchdog"}.get(self.thread, "caller")
 
 
 def run(quick: bool = False) -> Table:
@@ -94,27 +92,16 @@ def measure(tasks: int, load: int, folder: Path | None = None, seed: int = 0, or
     model, skills, name = _model(folder)
     settings = Settings(queue_limit=8, frame_rate=RATE)
     arrived: list[Arrival] = []
-    claimed: dict[str, float] = {}
     all_here = threading.Event()
 
     def on_plan(plan: Plan) -> None:
         at = time.monotonic()
-        arrived.append(Arrival(plan, claimed[plan.task_id], at, threading.current_thread().name))
+        arrived.append(Arrival(plan, at, threading.current_thread().name))
         if len(arrived) == tasks:
             all_here.set()
 
-    refused = mock.patch("os.sched_setscheduler", side_effect=PermissionError) if ordinary else nullcontext()
-    with refused:
-        planner = Planner(model, skills, settings, lambda draft: None, on_plan)
-        planner.warm_up()
-    publisher: Any = planner._publisher
-    claim = publisher._claim
-
-    def stamped(job: Any) -> bool:
-        claimed.setdefault(job.task.task_id, time.monotonic())
-        return bool(claim(job))
-
-    publisher._claim = stamped
+    planner = Planner(model, skills, settings, lambda draft: None, on_plan, real_time=not ordinary)
+    planner.warm_up()
     planner.start()
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -138,9 +125,9 @@ def measure(tasks: int, load: int, folder: Path | None = None, seed: int = 0, or
             f"{name}, {model.session.backend}; {load} busy processes beside it, load average {os.getloadavg()[0]:.1f} "
             f"on {os.cpu_count()} cores; camera {RATE:g} Hz, {statistics.frames_taken} frames encoded; {took:.0f} s",
             f"margin {1e3 * settings.publish_margin:g} ms; step p50 {1e3 * statistics.step_time.p50:.1f} ms, "
-            f"p99 {1e3 * statistics.step_time.p99:.1f} ms; {statistics.watchdog} plans of running tasks by the watch",
-            f"the watch has {'a real-time' if statistics.real_time else 'an ordinary'} priority; a process that only "
-            f"sleeps was woken late by {slept[0]:.1f} ms (p50), {slept[1]:.1f} (p99), {slept[2]:.1f} (max)",
+            f"p99 {1e3 * statistics.step_time.p99:.1f} ms; {statistics.watchdog} running tasks' plans by the watchdog",
+            f"the watchdog has {'a real-time' if statistics.real_time else 'an ordinary'} priority; a process that "
+            f"only sleeps was woken late by {slept[0]:.1f} ms (p50), {slept[1]:.1f} (p99), {slept[2]:.1f} (max)",
             _honesty([arrival.plan for arrival in arrived], budgets),
         ],
     )

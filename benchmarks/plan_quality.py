@@ -43,6 +43,7 @@ from dgemma_ros.planning import Event, EventKind, Frame, Plan, PlanDraft, Planne
 from dgemma_ros.planning.types import PlanStep
 from dgemma_ros.skills.validation import plan_text
 from dgemma_ros.tabletop import render
+from tests.desk import Watched
 from training import tasks
 
 NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"
@@ -79,12 +80,15 @@ class Asker:
     """A planner that is shown one question at a time, each in a fresh context, and asked as often as one likes."""
 
     def __init__(self, model: Model, skills: SkillCatalogue) -> None:
-        self.settings = Settings(frame_rate=1000.0, publish_margin=0.002)
+        self.settings = Settings(publish_margin=0.002)
         self._more = threading.Condition()
         self._plans: list[Plan] = []
         self._drafts: list[str] = []
         self._told: list[EventKind] = []
-        self.planner = Planner(model, skills, self.settings, self._on_draft, self._on_plan, self._on_event)
+        self.generator = Watched(model)
+        self.planner = Planner(
+            model, skills, self.settings, self._on_draft, self._on_plan, self._on_event, generator=self.generator
+        )
         self.planner.warm_up()
         self.planner.start()
 
@@ -105,10 +109,8 @@ class Asker:
         """Reads the pictures, and where the task changes an earlier plan, the turn with that one."""
         self.planner.reset_context()
         self._told.clear()
-        began = time.monotonic()
-        for number, (rgb, seconds) in enumerate(zip(question.pictures, question.seconds, strict=True)):
-            self.planner.add_frame(Frame(rgb, seconds * 10**9, "front", "", began + 0.01 * number))
-            self._until(EventKind.FRAME_ENCODED, number + 1)
+        for rgb, seconds in zip(question.pictures, question.seconds, strict=True):
+            self.planner.read_frame(Frame(rgb, seconds * 10**9, "front", "", time.monotonic()))
         if question.task.earlier is not None:
             text, plan = question.task.earlier
             said = plan_text([PlanStep(skill, arguments, 1.0) for skill, arguments in plan])

@@ -35,6 +35,10 @@ class ContextError(DgemmaError):
     """A prompt or a write does not fit: context limit, image span cut by a chunk, rollback beyond the window."""
 
 
+class ContextFullError(ContextError):
+    """What was to be read does not fit behind what must stay in the context. Nothing was read."""
+
+
 class CaseError(DgemmaError):
     """A replay case file is not what its format says."""
 

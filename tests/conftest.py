@@ -13,6 +13,7 @@ from hypothesis import settings
 from dgemma_ros.graphs.export import export
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Settings, SkillCatalogue
+from dgemma_ros.planning.budget import StepTimes
 from tests.desk import SKILLS, Desk, write_model
 from tests.tiny import TINIES, Tiny, make
 
@@ -101,9 +102,9 @@ def desks(model: Model, skills: SkillCatalogue) -> Iterator[Callable[..., Desk]]
     """Makes started planners, and closes them."""
     made: list[Desk] = []
 
-    def make(start: bool = True, **settings: Any) -> Desk:
+    def make(start: bool = True, times: StepTimes | None = None, **settings: Any) -> Desk:
         chosen = {"frame_rate": 1000.0, **settings}
-        desk = Desk(model, skills, Settings(**chosen))
+        desk = Desk(model, skills, Settings(**chosen), times=times)
         made.append(desk)
         if start:
             desk.planner.start()

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
+from dgemma_ros.context.context import Context
+from dgemma_ros.generation.contract import Answer, Request
+from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model
 from dgemma_ros.planning import Event, Frame, Plan, PlanDraft, Planner, Settings, SkillCatalogue, Task
 from tests import tiny, tokenizers
@@ -88,12 +91,15 @@ class Recorder:
         self.drafts: list[PlanDraft] = []
         self.events: list[Event] = []
         self.during: Callable[[PlanDraft], None] | None = None
+        self.then: Callable[[Plan], None] | None = None
         self._more = threading.Condition()
 
     def on_plan(self, plan: Plan) -> None:
         with self._more:
             self.plans.append(plan)
             self._more.notify_all()
+        if self.then is not None:
+            self.then(plan)
 
     def on_draft(self, draft: PlanDraft) -> None:
         with self._more:
@@ -117,12 +123,25 @@ class Recorder:
         return found
 
 
-class Desk:
-    """A planner with its recorder."""
+class Watched(LocalGenerator):
+    """The planner's generator, which lets the context be seen that it was last asked about."""
 
-    def __init__(self, model: Model, skills: SkillCatalogue, settings: Settings) -> None:
-        self.seen = Recorder()
-        self.planner = Planner(model, skills, settings, self.seen.on_draft, self.seen.on_plan, self.seen.on_event)
+    context: Context
+
+    def answer(self, request: Request) -> Answer:
+        self.context = request.context
+        return super().answer(request)
+
+
+class Desk:
+    """A planner with its recorder. ``given`` is handed in to it: step times, a clock."""
+
+    def __init__(self, model: Model, skills: SkillCatalogue, settings: Settings, **given: Any) -> None:
+        self.seen, self.generator = Recorder(), Watched(model)
+        seen = self.seen
+        self.planner = Planner(
+            model, skills, settings, seen.on_draft, seen.on_plan, seen.on_event, generator=self.generator, **given
+        )
         self._count = 0
 
     def submit(self, text: str = "pick up the red cube", **task: Any) -> str:

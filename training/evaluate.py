@@ -26,10 +26,9 @@ if __package__ in (None, ""):
 
 import numpy as np
 
-from dgemma_ros.generation.generate import generate
+from dgemma_ros.generation.generate import Decoding, generate
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.runtime.noise import Noise
-from dgemma_ros.runtime.sampling import Sampling
 from dgemma_ros.tabletop import render
 from dgemma_ros.tabletop.scenes import Scene
 from training import prompt, tasks
@@ -111,13 +110,7 @@ class Planner:
         soft = np.concatenate([self.model.soft_tokens(p.patches, p.positions) for p in prepared])
         ids = self.ids(question)
         self.sequence.append(ids, (ids == self.model.config.image_id).astype(np.int64), soft)
-        made = generate(
-            self.sequence,
-            self.model.generation,
-            Sampling.of(self.model.generation, steps),
-            self.noise(seed),
-            allowed=self.model.allowed,
-        )
+        made = generate(self.sequence, Decoding.of(self.model, seed, steps))
         return Answer(self.tokenizer.decode(made.tokens), made.steps, time.perf_counter() - begin)
 
 

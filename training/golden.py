@@ -8,6 +8,7 @@ format is the project's replay case.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 if __package__ in (None, ""):
@@ -16,9 +17,12 @@ if __package__ in (None, ""):
 import numpy as np
 
 from dgemma_ros.checkpoint.config import media_ids
+from dgemma_ros.generation.canvas_loop import LogitsMask, denoise
 from dgemma_ros.model import Model, open_model
+from dgemma_ros.runtime.contract import Feeds, StepResult
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
+from dgemma_ros.runtime.sequence import Sequence
 from tests.oracle import reference
 from training import evaluate, prompt, tasks
 
@@ -58,18 +62,27 @@ def case(model: Model, asked: evaluate.Question) -> dict[str, np.ndarray]:
     sequence = model.sequence()
     soft = np.concatenate([model.soft_tokens(p.patches, p.positions) for p in prepared])
     sequence.append(ids, types, soft, arrays["chunks"])
-    canvas = sequence.open_canvas(
-        {"entropy_bound": np.array([sampling.entropy_bound], np.float32), "allowed": model.allowed}
-    )
-    tokens, shown = noise.canvas(0), []
-    for step, (uniform, random_tokens) in enumerate(numbers):
-        shown.append(tokens)
-        heat = np.array([sampling.temperature(step)], np.float32)
-        tokens = canvas.step(
-            {"canvas": tokens, "uniform": uniform, "random_tokens": random_tokens, "temperature": heat}
-        ).next_canvas
-    arrays["canvas"] = np.stack(shown)
+    recorded = Recorded(sequence)
+    endless = replace(sampling, confidence=0.0)  # never sure enough to stop
+    denoise(recorded, endless, noise, mask=LogitsMask(model.allowed))  # type: ignore[arg-type]
+    arrays["canvas"] = np.stack(recorded.shown)
     return arrays
+
+
+class Recorded:
+    """A sequence whose canvases are kept as they are presented, step by step."""
+
+    def __init__(self, sequence: Sequence):
+        self._sequence = sequence
+        self.shown: list[np.ndarray] = []
+
+    def open_canvas(self, feeds: Feeds) -> Recorded:
+        self._canvas = self._sequence.open_canvas(feeds)
+        return self
+
+    def step(self, feeds: Feeds) -> StepResult:
+        self.shown.append(feeds["canvas"].copy())
+        return self._canvas.step(feeds)
 
 
 def _chunks(types: np.ndarray, most: int = 128) -> np.ndarray:

@@ -19,9 +19,9 @@ import numpy as np
 from dgemma_ros.context.frames import FrameClock, clock_text
 from dgemma_ros.context.memory import tokens_within, used_bytes
 from dgemma_ros.context.prompt import LINE, make_pieces, words_ids
-from dgemma_ros.context.segments import FRAME, NOTE, NOTHING, PLAN, SUMMARY, SYSTEM, TASK, Segment, Turn, kept
+from dgemma_ros.context.segments import FRAME, NOTE, NOTHING, PLAN, SUMMARY, SYSTEM, TASK, Reply, Segment, Turn, kept
 from dgemma_ros.context.types import MAX_TEXT, Bounds, ContextInfo, Frame
-from dgemma_ros.errors import ContextError
+from dgemma_ros.errors import ContextError, ContextFullError
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Floats, Ints
 from dgemma_ros.skills.catalogue import SkillCatalogue
@@ -39,6 +39,7 @@ class Context:
         self._dropped: Counter[str] = Counter()
         self._rebuilds = 0
         self._turn = 0
+        self._open: Turn | None = None
         self._clock = FrameClock()
         self._log: list[Segment] = []
         self.declare(skills)
@@ -51,7 +52,7 @@ class Context:
         count = len(pieces.system)
         if count + self.model.config.canvas_length > self.limit:
             bound = "context_tokens" if self.limit == self._settings.context_tokens else "context_bytes"
-            raise ContextError(f"the skills take {count} tokens; the context holds {self.limit}: raise {bound}")
+            raise ContextFullError(f"the skills take {count} tokens; the context holds {self.limit}: raise {bound}")
         sequence = self.model.sequence()
         sequence.append(pieces.system)
         self.pieces, self.sequence, self._base = pieces, sequence, sequence.snapshot()
@@ -93,7 +94,7 @@ class Context:
         bare = replace(frame, rgb=np.empty((0, 0, 3), np.uint8))
         segment = Segment(FRAME, f"{clock} ", span, types, LINE, clock, frame=bare, soft=soft)
         if len(self.pieces.system) + len(span) + 2 * self.model.config.canvas_length > self.limit:
-            raise ContextError(f"a picture of {len(span)} tokens does not fit: the context holds {self.limit}")
+            raise ContextFullError(f"a picture of {len(span)} tokens does not fit: the context holds {self.limit}")
         self.tidy(len(span) + len(clock) + 2 + self.model.config.canvas_length, frames=1)
         self._append(segment)
         self._publish_info()
@@ -108,7 +109,7 @@ class Context:
         segment = Segment(NOTE, f"note: {line}{LINE}", NOTHING, NOTHING, "", line[:SUMMARY])
         needed = len(self._ids(segment, self._carry))
         if len(self.pieces.system) + needed + 2 * self.model.config.canvas_length > self.limit:
-            raise ContextError(f"a note of {needed} tokens does not fit: the context holds {self.limit}")
+            raise ContextFullError(f"a note of {needed} tokens does not fit: the context holds {self.limit}")
         self.tidy(needed + self.model.config.canvas_length, notes=1)
         self._append(segment)
         self._publish_info()
@@ -121,8 +122,11 @@ class Context:
 
     # -- tasks ----------------------------------------------------------------------------------------------------
 
-    def begin(self, text: str) -> Turn:
-        """Reads a task and opens the reply. Raises :class:`ContextError`, with nothing read, where it cannot fit."""
+    def begin(self, text: str) -> int:
+        """Reads a task and opens the reply; how many tokens have been read then.
+
+        Raises :class:`ContextFullError`, with nothing read, where it cannot fit.
+        """
         reply = self.pieces.reply
         summary = " ".join(text.split())[:SUMMARY]
         self._turn += 1
@@ -130,7 +134,7 @@ class Context:
         needed = len(self._ids(segment, self._carry)) + 2 * self.model.config.canvas_length
         if len(self.pieces.system) + needed > self.limit:
             text = f"a task of {needed} tokens, answer included, does not fit: the context holds {self.limit}"
-            raise ContextError(text)
+            raise ContextFullError(text)
         self.tidy(needed)
         snapshot = self.sequence.snapshot()
         ids = self._ids(segment, self._carry)
@@ -139,15 +143,20 @@ class Context:
         except BaseException:
             self.sequence.restore(snapshot)
             raise
-        return Turn(replace(segment, tokens=len(ids)), snapshot, self.sequence.length)
+        self._open = Turn(replace(segment, tokens=len(ids)), snapshot, self.sequence.length)
+        return self._open.length
 
-    def abandon(self, turn: Turn) -> None:
-        """The task had never been."""
-        self.sequence.restore(turn.snapshot)
+    def abandon(self) -> None:
+        """The open task had never been; nothing where there is none."""
+        turn, self._open = self._open, None
+        if turn is not None:
+            self.sequence.restore(turn.snapshot)
 
-    def commit(self, turn: Turn, answer: Ints, summary: str) -> None:
-        """Remembers the task and its answer, which is whole, without thoughts, end token and padding."""
-        ids = np.concatenate([answer, self.pieces.close]).astype(np.int64)
+    def commit(self, reply: Reply, summary: str) -> None:
+        """Remembers the open task and its answer, which is whole."""
+        turn, self._open = self._open, None
+        assert turn is not None and reply.ids is not None
+        ids = np.concatenate([reply.ids, self.pieces.close]).astype(np.int64)
         types = np.zeros(len(ids), np.int64)
         plan = Segment(PLAN, "", ids, types, self.pieces.user, summary[:SUMMARY], len(ids), turn=turn.task.turn)
         if self.sequence.length != turn.length:  # canvases were read on the way, with their thoughts and repairs

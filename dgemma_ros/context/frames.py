@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +26,8 @@ class FrameGate:
     A frame that comes too soon for the rate is kept aside, one for each camera, for a task that needs a fresh one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.dropped: Counter[str] = Counter()
         self.taken = 0
         self._due: dict[str, float] = {}
@@ -74,7 +76,7 @@ class FrameGate:
         found: list[Frame] = []
         while len(found) < room and (frame := self.next()) is not None:
             found.append(frame)
-        stale = oldest > 0 and (newest is None or time.monotonic() - newest.received > oldest)
+        stale = oldest > 0 and (newest is None or self._clock() - newest.received > oldest)
         if stale and not found and room and (aside := self.freshest(newest.received if newest else 0.0)):
             found.append(aside)
         return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +42,18 @@ class Segment:
     def info(self) -> SegmentInfo:
         """For people."""
         return SegmentInfo(self.kind, self.tokens, None if self.frame is None else self.frame.stamp_ns, self.summary)
+
+
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """What was answered to a task, as it is remembered: without thoughts."""
+
+    calls: tuple[tuple[str, Mapping[str, Any]], ...]
+    """Each skill's name and arguments."""
+    text: str
+    """What was said outside of calls."""
+    ids: Ints | None = None
+    """All of it in the model's own tokens; None where another one said it: then it is written anew."""
 
 
 @dataclass(frozen=True, eq=False)

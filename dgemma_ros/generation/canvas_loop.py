@@ -14,13 +14,15 @@ from dgemma_ros.runtime.sampling import Sampling, StoppingRule
 from dgemma_ros.runtime.sequence import Sequence
 
 
-class Ended(StrEnum):
-    """Why a canvas's loop ended."""
+class FinishReason(StrEnum):
+    """Why denoising ended."""
 
     CONVERGED = "converged"
+    """Stable and sure."""
     STEP_LIMIT = "step_limit"
-    STOPPED = "stopped"
-    """``keep_going`` said no."""
+    """All the steps that the budget had room for were used."""
+    INTERRUPTED = "interrupted"
+    """The time was up, or the caller wanted no more."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,18 @@ class Pins:
 
 
 @dataclass(frozen=True)
-class Draft:
+class LogitsMask:
+    """Which tokens may be sampled: ``sets`` bool [G, V], and for each position [C] the number of its set.
+
+    Without ``set_of`` the first set is every position's.
+    """
+
+    sets: Bools
+    set_of: Ints | None = None
+
+
+@dataclass(frozen=True)
+class CanvasDraft:
     """The canvas after a step: its likeliest tokens, how unsure each is (nats), and which the sampler accepted; [C]."""
 
     step: int
@@ -45,10 +58,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class CanvasResult:
-    """A canvas: its last draft (None where not one step was made), and how the loop ended."""
+    """A canvas: its last draft (None where not one step was made), and why the loop ended."""
 
-    draft: Draft | None
-    ended: Ended
+    draft: CanvasDraft | None
+    finish_reason: FinishReason
     steps: int
 
 
@@ -58,36 +71,34 @@ def denoise(
     noise: Noise,
     canvas: int = 0,
     pins: Pins | None = None,
-    allowed: Bools | None = None,
-    allowed_row: Ints | None = None,
-    on_draft: Callable[[Draft], None] | None = None,
+    mask: LogitsMask | None = None,
+    on_draft: Callable[[CanvasDraft], None] | None = None,
     keep_going: Callable[[int], bool] | None = None,
-    hold: Callable[[Draft], Pins | None] | None = None,
+    repin: Callable[[CanvasDraft], Pins | None] | None = None,
 ) -> CanvasResult:
     """Denoises one canvas behind the sequence's last token; the sequence is left as it was.
 
-    ``canvas``: its number in this generation, which keys the noise. ``allowed`` bool [G, V] are sets of tokens that may
-    be drawn, ``allowed_row`` int64 [C] the set of each position (default, the first). ``keep_going(step)`` is asked
-    before every step, so a cancel takes effect within one. ``hold(draft)`` is asked after every step whether other pins
-    hold from then on; where they do, the canvas is not done yet. The result is the argmax canvas, not the drawn one.
+    ``canvas``: its number in this generation, which keys the noise. ``keep_going(step)`` is asked before every step, so
+    a cancel takes effect within one. ``repin(draft)`` is asked after every step whether other pins hold from then on;
+    where they do, the canvas is not done yet. The result is the argmax canvas, not the sampled one.
     """
     feeds: dict[str, Array] = {"entropy_bound": np.array([sampling.entropy_bound], np.float32)}
     if pins is not None:
         feeds |= {"pin": pins.mask, "pin_ids": pins.ids}
-    if allowed is not None:
-        feeds["allowed"] = allowed
-    if allowed_row is not None:
-        feeds["allowed_row"] = allowed_row
+    if mask is not None:
+        feeds["allowed"] = mask.sets
+        if mask.set_of is not None:
+            feeds["allowed_row"] = mask.set_of
     device = sequence.open_canvas(feeds)
     tokens = noise.canvas(canvas)
     if pins is not None:
         tokens = np.where(pins.mask, pins.ids, tokens)
     stop = StoppingRule(sampling.stability, sampling.confidence)
-    draft: Draft | None = None
+    draft: CanvasDraft | None = None
     changed: dict[str, Array] = {}
     for step in range(sampling.steps):
         if keep_going is not None and not keep_going(step):
-            return CanvasResult(draft, Ended.STOPPED, step)
+            return CanvasResult(draft, FinishReason.INTERRUPTED, step)
         uniform, random_tokens = noise.step(canvas, step)
         temperature = np.array([sampling.temperature(step)], np.float32)
         own: dict[str, Array] = {"canvas": tokens, "uniform": uniform, "random_tokens": random_tokens}
@@ -95,13 +106,13 @@ def denoise(
         result = device.step(own | changed)
         changed = {}
         tokens = result.next_canvas
-        draft = Draft(step, sampling.steps, result.argmax, result.entropy, result.accepted, result.mean_entropy)
+        draft = CanvasDraft(step, sampling.steps, result.argmax, result.entropy, result.accepted, result.mean_entropy)
         if on_draft is not None:
             on_draft(draft)
         converged = stop(result.argmax, result.mean_entropy)
-        if hold is not None and (held := hold(draft)) is not None:
-            changed = {"pin": held.mask, "pin_ids": held.ids}
-            tokens = np.where(held.mask, held.ids, tokens)
+        if repin is not None and (pins := repin(draft)) is not None:
+            changed = {"pin": pins.mask, "pin_ids": pins.ids}
+            tokens = np.where(pins.mask, pins.ids, tokens)
         elif converged:
-            return CanvasResult(draft, Ended.CONVERGED, step + 1)
-    return CanvasResult(draft, Ended.STEP_LIMIT, sampling.steps)
+            return CanvasResult(draft, FinishReason.CONVERGED, step + 1)
+    return CanvasResult(draft, FinishReason.STEP_LIMIT, sampling.steps)

@@ -1,39 +1,127 @@
-"""Several canvases in a row, as far as an end token, the token limit or the caller lets it go."""
+"""The one answer loop: canvas after canvas, as far as an end token, the limits, the time or the caller let it go.
+
+The planner's generator, the oracle, the evaluation and the benchmarks all run this one.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dgemma_ros.checkpoint.config import GenerationConfig
-from dgemma_ros.generation.canvas_loop import CanvasResult, Draft, Ended, Pins, denoise
-from dgemma_ros.runtime.contract import Bools, Ints
+from dgemma_ros.generation.canvas_loop import CanvasDraft, CanvasResult, FinishReason, LogitsMask, Pins, denoise
+from dgemma_ros.generation.contract import StepBudget
+from dgemma_ros.generation.pins import PinnedCanvas
+from dgemma_ros.model import Model
+from dgemma_ros.runtime.contract import Bools, Floats, Ints
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
 from dgemma_ros.runtime.sequence import Sequence
 
 
-@dataclass(frozen=True)
-class Generation:
-    """What was generated. ``tokens`` end before the end token; padding is never part of them.
+class NoDeadline:
+    """A budget with time for every step."""
 
-    ``eos`` is the end token that was reached, or None. The last canvas is *not* in the sequence yet: whoever goes on
-    calls :func:`commit`.
+    remaining = float("inf")
+    clock = staticmethod(time.monotonic)
+
+    def steps(self, tokens: int, most: int) -> int:
+        """All of them."""
+        return most
+
+    def allows(self, tokens: int, first: bool = False) -> bool:
+        """Always."""
+        return True
+
+    def record(self, tokens: int, seconds: float) -> None:
+        """Nobody wants to know."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How an answer is decoded. ``config`` names the end tokens and the padding; ``noise`` is keyed by the seed.
+
+    ``pinned`` holds for the first canvas, ``mask`` for the others. ``stop`` is asked before each step; ``on_step`` gets
+    the answer as it stands after it.
     """
 
-    tokens: Ints
-    eos: int | None
-    canvases: tuple[CanvasResult, ...]
-    committed: int
-    """How many of ``tokens`` the sequence already holds: all canvases but the last."""
+    config: GenerationConfig
+    noise: Noise
+    max_canvases: int
+    max_steps: int
+    """Of one canvas."""
+    mask: LogitsMask | None = None
+    pinned: PinnedCanvas | None = None
+    budget: StepBudget = field(default_factory=NoDeadline)
+    stop: Callable[[], bool] = lambda: False
+    on_step: Callable[[Generation], None] | None = None
+
+    @classmethod
+    def of(cls, model: Model, seed: int, max_steps: int | None = None) -> Decoding:
+        """As the model's folder says, media tokens masked. Its ``max_new_tokens`` is rounded up to whole canvases."""
+        length = model.config.canvas_length
+        return cls(
+            model.generation,
+            Noise(seed, length, model.config.text.vocab_size),
+            max(1, -(-model.generation.max_new_tokens // length)),
+            max_steps or model.generation.max_steps,
+            LogitsMask(model.allowed),
+        )
+
+
+def _no_ids() -> Ints:
+    return np.zeros(0, np.int64)
+
+
+def _no_values() -> Floats:
+    return np.zeros(0, np.float32)
+
+
+def _no_flags() -> Bools:
+    return np.zeros(0, np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """An answer's tokens as they stand: up to the end token, which is not among them, and without padding.
+
+    ``entropy`` (nats), ``accepted`` and ``positions`` are arrays over ``tokens``.
+    """
+
+    tokens: Ints = field(default_factory=_no_ids)
+    entropy: Floats = field(default_factory=_no_values)
+    accepted: Bools = field(default_factory=_no_flags)
+    """Those that the sampler accepted in the last step."""
+    positions: Ints = field(default_factory=_no_ids)
+    """Where in the last canvas each token stands; -1 for those of earlier canvases, which the sequence holds."""
+    eos: int | None = None
+    """The end token that was reached."""
+    canvases: tuple[CanvasResult, ...] = ()
+    """Those that were begun and made a step. The last one may still be going on."""
+    finish_reason: FinishReason = FinishReason.INTERRUPTED
+    steps: int = 0
+    """Denoising steps in all, those of repairs included."""
+    step_budget: int = 0
+    """Steps that the budget had room for at the start, of one canvas."""
+    seconds: float = 0.0
+    """In denoising steps."""
 
     @property
-    def steps(self) -> int:
-        """Denoising steps over all canvases."""
-        return sum(canvas.steps for canvas in self.canvases)
+    def complete(self) -> bool:
+        """Whether it has its end token."""
+        return self.eos is not None
+
+    @property
+    def draft(self) -> CanvasDraft | None:
+        """The last canvas after its last step."""
+        return self.canvases[-1].draft if self.canvases else None
+
+    def counting(self, work: Generation) -> Generation:
+        """This answer, with the steps and the time of ``work``, which came of it and may have been in vain."""
+        return replace(self, steps=work.steps, seconds=work.seconds)
 
 
 def until_eos(canvas: Ints, eos_ids: tuple[int, ...]) -> tuple[Ints, int | None]:
@@ -42,58 +130,122 @@ def until_eos(canvas: Ints, eos_ids: tuple[int, ...]) -> tuple[Ints, int | None]
     return (canvas[: ends[0]], int(canvas[ends[0]])) if ends.size else (canvas, None)
 
 
-def generate(
-    sequence: Sequence,
-    generation: GenerationConfig,
-    sampling: Sampling,
-    noise: Noise,
-    max_new_tokens: int | None = None,
-    pins: Pins | None = None,
-    allowed: Bools | None = None,
-    on_draft: Callable[[int, Draft], None] | None = None,
-    keep_going: Callable[[int, int], bool] | None = None,
-) -> Generation:
-    """Denoises canvases until one holds an end token.
+def generate(sequence: Sequence, decoding: Decoding) -> Generation:
+    """Denoises canvases until one holds an end token, or there is no time or room for another.
 
-    ``max_new_tokens`` is rounded up to whole canvases; ``pins`` hold for the first one. ``on_draft(canvas, draft)`` and
-    ``keep_going(canvas, step)`` are called for each step. A canvas is committed only when the next one starts, and that
-    only where the context has room for it. Raises :class:`ContextError` where it has none for the first.
+    A canvas is committed to the sequence only when the next one starts; the last one never is. Raises
+    :class:`ContextError` where the context has no room for the first.
     """
     length = sequence.config.canvas_length
-    limit = generation.max_new_tokens if max_new_tokens is None else max_new_tokens
-    tokens: list[Ints] = []
-    results: list[CanvasResult] = []
-    committed = 0
-    for number in range(max(1, -(-limit // length))):
+    answer = Generation()
+    for number in range(decoding.max_canvases):
         if number:
             if sequence.room < 2 * length:
                 break
-            sequence.append(tokens[-1])
-            committed += length
-        result = denoise(
-            sequence,
-            sampling,
-            noise,
-            number,
-            pins if number == 0 else None,
-            allowed,
-            on_draft=on_draft and partial(on_draft, number),
-            keep_going=keep_going and partial(keep_going, number),
-        )
-        results.append(result)
-        if result.draft is None:
+            sequence.append(answer.tokens[answer.positions >= 0])
+        steps = decoding.budget.steps(sequence.length + length, decoding.max_steps)
+        if steps == 0 or decoding.stop():
+            return replace(answer, finish_reason=FinishReason.INTERRUPTED)
+        pinned = decoding.pinned if number == 0 else None
+        answer = _canvas(sequence, decoding, number, steps, answer, answer, pinned, decoding.on_step)
+        if answer.complete or answer.finish_reason is FinishReason.INTERRUPTED:
             break
-        own, eos = until_eos(result.draft.argmax, generation.eos_ids)
-        tokens.append(own)
-        if eos is not None or result.ended is Ended.STOPPED:
-            return Generation(np.concatenate(tokens), eos, tuple(results), committed)
-    flat = np.concatenate(tokens) if tokens else np.empty(0, np.int64)
-    return Generation(flat, None, tuple(results), committed)
+    return answer
 
 
-def commit(sequence: Sequence, generation: Generation, then: Ints | None = None) -> None:
-    """Reads what was generated into the sequence, up to the end token and never its padding, and ``then`` behind it."""
-    rest = generation.tokens[generation.committed :]
-    ids = rest if then is None else np.concatenate([rest, np.asarray(then, np.int64)])
-    if len(ids):
-        sequence.append(ids)
+def redo_last_canvas(
+    sequence: Sequence, decoding: Decoding, number: int, old: Generation, work: Generation, pinned: PinnedCanvas
+) -> Generation | None:
+    """The last canvas of ``old`` once more, with what ``pinned`` says free; the counts go on from ``work``'s.
+
+    ``number`` keys its noise. ``on_step`` is not called. None where not one step fits.
+    """
+    size = sequence.length + sequence.config.canvas_length
+    steps = decoding.budget.steps(size, decoding.max_steps)
+    if steps == 0 or decoding.stop():
+        return None
+    kept = old.positions < 0
+    before = replace(
+        old,
+        tokens=old.tokens[kept],
+        entropy=old.entropy[kept],
+        accepted=old.accepted[kept],
+        positions=old.positions[kept],
+        canvases=old.canvases[:-1],
+    )
+    again = _canvas(sequence, decoding, number, steps, before, work, pinned, None)
+    return again if again.steps > work.steps else None
+
+
+def _canvas(
+    sequence: Sequence,
+    decoding: Decoding,
+    number: int,
+    steps: int,
+    before: Generation,
+    work: Generation,
+    pinned: PinnedCanvas | None,
+    on_step: Callable[[Generation], None] | None,
+) -> Generation:
+    """One canvas behind the tokens of ``before``; steps and time count on from those of ``work``."""
+    budget = decoding.budget
+    size, began = sequence.length + sequence.config.canvas_length, 0.0
+    answer = replace(work, step_budget=work.step_budget or steps)
+    pins = None if pinned is None else pinned.pins
+
+    def keep_going(step: int) -> bool:
+        nonlocal began
+        began = budget.clock()
+        return not decoding.stop() and budget.allows(size, first=work.steps == 0 and step == 0)
+
+    def on_draft(draft: CanvasDraft) -> None:
+        nonlocal answer
+        seconds = budget.clock() - began
+        budget.record(size, seconds)
+        answer = replace(
+            _joined(decoding, before, draft, pinned),
+            steps=work.steps + draft.step + 1,
+            step_budget=answer.step_budget,
+            seconds=answer.seconds + seconds,
+        )
+        if on_step is not None:
+            on_step(answer)
+
+    def repin(draft: CanvasDraft) -> Pins | None:
+        nonlocal pins
+        assert pinned is not None and pins is not None
+        decided = pinned.pin_decided(draft.argmax, draft.accepted, pins)
+        pins = decided or pins
+        return decided
+
+    result = denoise(
+        sequence,
+        Sampling.of(decoding.config, steps),
+        decoding.noise,
+        number,
+        pins,
+        decoding.mask if pinned is None else pinned.mask,
+        on_draft,
+        keep_going,
+        None if pinned is None else repin,
+    )
+    canvases = answer.canvases if result.draft is None else (*before.canvases, result)
+    return replace(answer, canvases=canvases, finish_reason=result.finish_reason)
+
+
+def _joined(decoding: Decoding, before: Generation, draft: CanvasDraft, pinned: PinnedCanvas | None) -> Generation:
+    """The answer with this draft for its last canvas, padding in slots squeezed out."""
+    canvas, kept = draft.argmax, np.arange(len(draft.argmax))
+    if pinned is not None:
+        canvas, kept = pinned.squeeze(canvas, decoding.config.pad_id)
+    own, eos = until_eos(canvas, decoding.config.eos_ids)
+    kept = kept[: len(own)]
+    going_on = CanvasResult(draft, FinishReason.INTERRUPTED, draft.step + 1)
+    return Generation(
+        tokens=np.concatenate([before.tokens, own]),
+        entropy=np.concatenate([before.entropy, draft.entropy[kept]]),
+        accepted=np.concatenate([before.accepted, draft.accepted[kept]]),
+        positions=np.concatenate([np.full(len(before.tokens), -1, np.int64), kept]),
+        eos=eos,
+        canvases=(*before.canvases, going_on),
+    )

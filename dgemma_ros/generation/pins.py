@@ -2,8 +2,9 @@
 
 A slot's length must be known before it is filled. It is that of the longest value that the catalogue allows there, or
 of its longest example; more than four underscores say how many tokens. Each position may take only tokens that some
-allowed value has there; a shorter value is filled up with padding, which is squeezed out again. Each position is drawn
-by itself, so once the settled ones leave one value only, the whole slot is pinned to it, and no mixture comes of two.
+allowed value has there; a shorter value is filled up with padding, which is squeezed out again. Each position is
+sampled by itself, so once the accepted ones leave one value only, the whole slot is pinned to it: no mixture comes of
+two.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
-from dgemma_ros.generation.canvas_loop import Pins
+from dgemma_ros.generation.canvas_loop import LogitsMask, Pins
 from dgemma_ros.generation.template import Slot, Template, TemplateError, bare_text, check_call
 from dgemma_ros.runtime.contract import Bools, Ints
 from dgemma_ros.skills.calls import CLOSE, OPEN
@@ -30,18 +31,17 @@ UNKNOWN: Final = 8
 
 @dataclass(frozen=True)
 class PinnedCanvas:
-    """The canvas of a template: what is fixed, and what may be drawn where, as :func:`denoise` takes it."""
+    """The canvas of a template: what is fixed, and what may be sampled where, as :func:`denoise` takes it."""
 
     pins: Pins
-    allowed: Bools
-    """[G, V]; its first row is for positions that no slot narrows."""
-    allowed_row: Ints
+    mask: LogitsMask
+    """Its first set is for positions that no slot narrows."""
     slots: tuple[tuple[int, int], ...]
     """Token indices [start, stop) of the slots: padding in them is squeezed out."""
     values: tuple[Ints, ...] = ()
     """Of each slot, [n, stop - start], the values that may stand there, filled up with padding; n 0 where any may."""
 
-    def settle(self, argmax: Ints, accepted: Bools, pins: Pins) -> Pins | None:
+    def pin_decided(self, argmax: Ints, accepted: Bools, pins: Pins) -> Pins | None:
         """``pins``, and the slots whose accepted tokens, [C], agree best with one value; None if there are none."""
         mask, ids = pins.mask.copy(), pins.ids.copy()
         for (start, stop), values in zip(self.slots, self.values, strict=False):
@@ -66,7 +66,7 @@ class PinnedCanvas:
 class Pinner:
     """Writes templates for one model. For one thread: it keeps what it computed of the vocabulary.
 
-    ``allowed`` [1, V]: what may be drawn at all; ``end``: the token that ends an answer.
+    ``allowed`` [1, V]: what may be sampled at all; ``end``: the token that ends an answer.
     """
 
     def __init__(self, tokenizer: Tokenizer, allowed: Bools, canvas_length: int, end: int, pad: int) -> None:
@@ -130,16 +130,16 @@ class Pinner:
         free += [0 if template.open_end else -1] * rest
         row = np.array(free, np.int64)
         pins = Pins(row < 0, np.array(ids, np.int64))
-        return PinnedCanvas(pins, *_compact(rows, np.maximum(row, 0)), tuple(slots), tuple(known))
+        return PinnedCanvas(pins, _compact(rows, np.maximum(row, 0)), tuple(slots), tuple(known))
 
-    def choices(self, argument: Argument, drawn: Sequence[int]) -> list[Bools]:
-        """What may be drawn at each position of ``drawn``, a wrong value of the argument, padding included.
+    def choices(self, argument: Argument, wrong: Sequence[int]) -> list[Bools]:
+        """What may be sampled at each position of ``wrong``, a value that the argument must not have, with padding.
 
         Values that begin as it does, where there are such: a mixture of two becomes one of them.
         """
-        values = [tokens for tokens in self._values(argument, Slot()) if len(tokens) <= len(drawn)]
-        alike = [tokens for tokens in values if tokens[:1] == list(drawn[:1])]
-        return self._positions(alike or values, len(drawn)) if values else [self._free(argument)] * len(drawn)
+        values = [tokens for tokens in self._values(argument, Slot()) if len(tokens) <= len(wrong)]
+        alike = [tokens for tokens in values if tokens[:1] == list(wrong[:1])]
+        return self._positions(alike or values, len(wrong)) if values else [self._free(argument)] * len(wrong)
 
     def holds_syntax(self, tokens: Sequence[int]) -> bool:
         """Whether there is more in some tokens than a bare value: a vocabulary may join ``9}``."""
@@ -199,7 +199,7 @@ class Pinner:
         return row
 
 
-def _compact(rows: list[Bools], row: Ints) -> tuple[Bools, Ints]:
+def _compact(rows: list[Bools], row: Ints) -> LogitsMask:
     """Equal rows once: what is allowed goes to the device with every canvas."""
     numbers: dict[bytes, int] = {}
     distinct: list[Bools] = []
@@ -211,4 +211,4 @@ def _compact(rows: list[Bools], row: Ints) -> tuple[Bools, Ints]:
             distinct.append(allowed)
         renumbered.append(numbers[key])
     order = np.array(renumbered, np.int64)
-    return np.stack(distinct), np.asarray(order[row], np.int64)
+    return LogitsMask(np.stack(distinct), np.asarray(order[row], np.int64))

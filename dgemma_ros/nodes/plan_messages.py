@@ -88,7 +88,7 @@ def step_message(step: PlanStep) -> msg.PlanStep:
         skill=step.skill,
         arguments_json=json.dumps(arguments, ensure_ascii=False),
         arguments=[_argument(name, value) for name, value in arguments.items()],
-        confidence=_number(step.confidence),
+        confidence=math.nan if step.confidence is None else _number(step.confidence),
     )
 
 
@@ -114,7 +114,7 @@ def draft_message(draft: PlanDraft, clock: Clock) -> msg.PlanDraft:
         steps=draft.steps,
         text=draft.text,
         tokens=list(draft.tokens),
-        settled=list(draft.settled),
+        settled=list(draft.accepted),
         entropy=[_number(value) for value in draft.entropy],
         mean_entropy=_number(draft.mean_entropy),
         remaining=ros_time.to_duration(draft.remaining),

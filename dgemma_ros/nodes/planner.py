@@ -57,8 +57,10 @@ def _guarded(
 class PlannerNode(LifecycleNode):  # type: ignore[misc]
     """Configure loads and warms up, activate listens, deactivate stops at a step's end, cleanup frees."""
 
-    def __init__(self, finish: process.Finish) -> None:
+    def __init__(self, finish: process.Finish, on_event: Callable[[Event], None] | None = None) -> None:
+        """``on_event`` hears what the planner tells besides plans and drafts, too, in its thread."""
         Node.__init__(self, "planner")
+        self._listener = on_event
         self._finish = finish
         self.slow = MutuallyExclusiveCallbackGroup()
         """Transitions: a model loads for minutes, and all else goes on."""
@@ -252,6 +254,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             self._failures = 0
 
     def _on_event(self, event: Event) -> None:
+        if self._listener is not None:
+            self._listener(event)
         text = f"{event.kind.lower().replace('_', ' ')}: {event.text}"
         if event.kind is EventKind.STEP_TIME_DRIFT:
             self.get_logger().warning(text, throttle_duration_sec=30.0)

@@ -1,8 +1,10 @@
-"""Tasks and frames in, checked plans out by a deadline: context, budget, skills, pins, repair, and the planner.
+"""Tasks and frames in, checked plans out by a deadline: queue, budget, worker, publisher, watchdog, the planner.
 
-Nothing here knows ROS. :class:`Planner` is the only door: thread-safe, with one worker thread that owns the model.
+Nothing here knows ROS. :class:`Planner` is the only door: thread-safe, with one worker thread that has the model;
+:func:`plan_once` makes one plan with it.
 """
 
+from dgemma_ros.planning.once import plan_once
 from dgemma_ros.planning.planner import Planner, PlannerError
 from dgemma_ros.planning.types import (
     ContextInfo,
@@ -51,4 +53,5 @@ __all__ = [
     "Statistics",
     "Status",
     "Task",
+    "plan_once",
 ]

@@ -21,6 +21,8 @@ SMALLEST = 256
 DRIFT = 1.5
 """Steps that take so many times as long (or as short) as they did when warming up are worth a word."""
 RECENT = 16
+KEPT = 1000
+"""Steps of any context size, for statistics."""
 FRESH = 2.0
 """Seconds (or four steps, where they take longer) after which nobody knows any more how long a step takes: then one is
 tried to find out."""
@@ -34,9 +36,7 @@ def bucket(tokens: int) -> int:
 
 
 class StepTimes:
-    """What steps took, seconds. For the thread that owns the model; others may read :attr:`drift` and
-    :attr:`shortest`.
-    """
+    """What steps took, seconds. For the thread that has the model; others may read the properties and :attr:`drift`."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -44,6 +44,7 @@ class StepTimes:
         self._times: dict[int, deque[float]] = {}
         self._usual: dict[int, float] = {}
         self._recent: deque[float] = deque(maxlen=RECENT)
+        self._all: deque[float] = deque(maxlen=KEPT)
         self._drifted = False
         self.drift = 1.0
         """The median of the last steps over what is usual; 1 while it is not known."""
@@ -53,6 +54,7 @@ class StepTimes:
         size = bucket(tokens)
         times = self._times.setdefault(size, deque(maxlen=WINDOW))
         times.append(seconds)
+        self._all.append(seconds)
         self._last = (self._clock(), min(times))
         if size not in self._usual and len(self._times[size]) >= RECENT // 2:
             self.settle(size)
@@ -83,6 +85,11 @@ class StepTimes:
         when, shortest = self._last
         return shortest if self._clock() - when < max(FRESH, 4 * shortest) else 0.0
 
+    @property
+    def latest(self) -> list[float]:
+        """The last steps, of any context size."""
+        return list(self._all)
+
     def _percentile(self, tokens: int, percentile: float) -> float:
         known = [size for size, times in self._times.items() if times]
         if not known:
@@ -101,7 +108,10 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class Budget:
-    """One task's time. ``deadline`` is of ``clock``; ``margin`` is kept for publishing."""
+    """One task's time, a :class:`~dgemma_ros.generation.contract.StepBudget`.
+
+    ``deadline`` is of ``clock``; ``margin`` is kept for publishing.
+    """
 
     deadline: float
     margin: float
@@ -114,17 +124,17 @@ class Budget:
         return self.deadline - self.clock()
 
     @property
-    def spendable(self) -> float:
-        """Seconds that may be used for thinking."""
+    def usable(self) -> float:
+        """Seconds that may be used for denoising."""
         return self.remaining - self.margin
 
     def steps(self, tokens: int, most: int) -> int:
         """Denoising steps that there is time for, 0 … ``most``.
 
         One is tried where it is as likely as not to be done in time: without it there is nothing at all to publish,
-        and the watch keeps the deadline whatever happens.
+        and the watchdog keeps the deadline whatever happens.
         """
-        left, each = self.spendable, self.times.estimate(tokens)
+        left, each = self.usable, self.times.estimate(tokens)
         if left <= 0.0:
             return 0
         sure = most if each <= 0.0 else min(most, int(left / each))
@@ -132,4 +142,8 @@ class Budget:
 
     def allows(self, tokens: int, first: bool = False) -> bool:
         """Whether one more step would be done in time; for the first one, whether it may be."""
-        return self.spendable > (self.times.typical(tokens) if first else self.times.estimate(tokens))
+        return self.usable > (self.times.typical(tokens) if first else self.times.estimate(tokens))
+
+    def record(self, tokens: int, seconds: float) -> None:
+        """A step took so long."""
+        self.times.record(tokens, seconds)

@@ -1,18 +1,19 @@
-"""Which task runs, which wait, and which must go: the rules of preemption and priority, without threads.
+"""Tasks on their way, which of them wait, and which must go: the rules of preemption and priority, without threads.
 
 Every task that comes in leaves as exactly one plan. A :class:`Job` is that promise: it is claimed once, by whoever
-makes its plan, and nobody else may then.
+writes its plan, and nobody else may then.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dgemma_ros.context.types import MAX_TEXT
-from dgemma_ros.planning.answer import Outcome
+from dgemma_ros.generation.contract import NO_ANSWER, Answer
 from dgemma_ros.planning.types import ErrorCode, Frame, Preemption, Settings, Status, Task
+from dgemma_ros.skills.catalogue import SkillCatalogue
 
 
 @dataclass(frozen=True)
@@ -24,33 +25,42 @@ class Ending:
     text: str
 
 
+LATE = Ending(Status.DEADLINE, ErrorCode.LATE, "the time was up before there was an answer")
+
+
 @dataclass(eq=False)
 class Job:
-    """A task on its way. All but ``outcome`` and what the worker alone reads is guarded by the planner's lock."""
+    """A task on its way. All but ``answer`` and what the worker alone reads is guarded by the planner's lock."""
 
     task: Task
     received: float
     deadline: float
     serial: int
+    settings: Settings
+    skills: SkillCatalogue
+    """What the plan rests on, whatever changes meanwhile: both as they are when the worker begins with the task."""
     ending: Ending | None = None
     """Set from outside: the worker stops before its next step."""
     claimed: bool = False
-    outcome: Outcome = field(default_factory=Outcome)
-    """The best answer so far. Replaced as a whole by the worker, read by the watch."""
+    answer: Answer = NO_ANSWER
+    """The best so far. Replaced as a whole by the worker, read by the watchdog."""
     frame: Frame | None = None
     """The newest frame that the model had read when the task began."""
     began: float = 0.0
+    """When the worker began with it; 0 while it waits."""
     vision: float = 0.0
-    prefill: float = 0.0
-    context_tokens: int = 0
+
+    def begin(self, settings: Settings, skills: SkillCatalogue, now: float) -> None:
+        """The worker begins with it."""
+        self.settings, self.skills, self.began = settings, skills, now
 
 
-def make_job(task: Task, settings: Settings, serial: int, now: float) -> Job:
+def make_job(task: Task, settings: Settings, skills: SkillCatalogue, serial: int, now: float) -> Job:
     """A job for a task that has been accepted or will be refused; any budget makes some deadline."""
     received = task.received if 0.0 < task.received <= now else now
     usable = isinstance(task.budget, int | float) and math.isfinite(task.budget) and task.budget > 0
     budget = float(task.budget) if usable and task.budget is not None else settings.budget
-    return Job(task, received, received + budget, serial)
+    return Job(task, received, received + budget, serial, settings, skills)
 
 
 def refusal(task: Task) -> str:
@@ -90,8 +100,7 @@ class Queue:
                 word = "more urgent" if lower else "newer"
                 text = f"a {word} task, {job.task.task_id!r}, took its place"
                 ended.append((other, Ending(Status.PREEMPTED, ErrorCode.STOPPED, text)))
-        gone = {id(other) for other, _ in ended}
-        self.waiting = [other for other in self.waiting if id(other) not in gone]
+        self.remove(other for other, _ in ended)
         if len(self.waiting) >= settings.queue_limit:
             last = min(self.waiting, key=lambda other: (other.task.priority, -other.serial))
             full = f"{settings.queue_limit} tasks wait already (queue_limit)"

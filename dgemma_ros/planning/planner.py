@@ -1,8 +1,8 @@
 """The planner: frames and tasks in from any thread, each task's one plan out by its deadline.
 
 Three kinds of thread meet here. Callers take a lock for a moment, and hand on the plans of tasks that they end without
-the model. One worker owns the model: it encodes frames, makes plans and keeps the context tidy, tasks first. The
-publisher's thread (see :mod:`publisher`) watches the deadlines.
+the model. One worker has the model: it encodes frames, makes plans and keeps the context tidy, tasks first. The
+:mod:`watchdog` watches the deadlines.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.frames import FrameEncoder, FrameGate
-from dgemma_ros.errors import DgemmaError
+from dgemma_ros.generation.contract import Generator
+from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model
-from dgemma_ros.planning.answer import Outcome, Thinker
-from dgemma_ros.planning.budget import StepTimes
-from dgemma_ros.planning.chores import Chores, PlannerError
-from dgemma_ros.planning.jobs import Ending, Job, Queue, make_job, refusal
-from dgemma_ros.planning.publisher import LATE, Maker, Publisher
-from dgemma_ros.planning.record import percentiles
+from dgemma_ros.planning.budget import Clock, StepTimes
+from dgemma_ros.planning.jobs import Ending, Job, Queue, make_job
+from dgemma_ros.planning.publisher import Listeners, Publisher
+from dgemma_ros.planning.scheduler import Scheduler
+from dgemma_ros.planning.statistics import percentiles
 from dgemma_ros.planning.types import (
     ContextInfo,
     ErrorCode,
     Event,
-    EventKind,
     Frame,
     Plan,
     PlanDraft,
@@ -36,24 +36,30 @@ from dgemma_ros.planning.types import (
     Status,
     Task,
 )
-from dgemma_ros.planning.worker import Worker, warm_up
+from dgemma_ros.planning.watchdog import Watchdog
+from dgemma_ros.planning.work_queue import PlannerError, WorkItem, WorkQueue
+from dgemma_ros.planning.worker import Worker
 from dgemma_ros.skills.catalogue import SkillCatalogue
-from dgemma_ros.skills.validation import Checked, check
 
 __all__ = ["Planner", "PlannerError"]
+
+STOPPED = Ending(Status.CANCELLED, ErrorCode.STOPPED, "the planner was stopped")
 
 
 class Planner:
     """Thread-safe. ``on_plan`` gets every task's plan, one call at a time; ``on_draft`` comes from the worker.
 
-    ``on_plan`` is called by the worker, by the publisher's thread, and by whoever calls what ends a task that needs no
-    model (refused, hopeless, preempted or cancelled while it waited): no hand-over between threads could be in time
-    for a budget of a millisecond. So do not hold a lock that it takes.
+    ``on_plan`` is called by the worker, by the watchdog, and by whoever calls what ends a task that needs no model
+    (refused, hopeless, preempted or cancelled while it waited): no hand-over between threads could be in time for a
+    budget of a millisecond. So do not hold a lock that it takes.
 
     Making one reads the skills into the model's context, and raises :class:`ContextError`, :class:`TokenizerError` or
     :class:`BackendError` where that fails. The model is the planner's alone until :meth:`close`, which leaves it open.
     Callbacks must be quick: a plan that waits for a callback is late. Their errors become events. They may call
-    anything here but :meth:`close`.
+    anything here but :meth:`close` and :meth:`read_frame`.
+
+    ``generator`` answers the tasks, by default with ``model``; ``times`` are those of its steps; ``clock`` is what
+    ``Task.received`` and ``Frame.received`` are of; ``real_time``: whether the watchdog asks for a priority.
     """
 
     def __init__(
@@ -64,26 +70,36 @@ class Planner:
         on_draft: Callable[[PlanDraft], None] | None,
         on_plan: Callable[[Plan], None],
         on_event: Callable[[Event], None] | None = None,
+        *,
+        generator: Generator | None = None,
+        times: StepTimes | None = None,
+        clock: Clock = time.monotonic,
+        real_time: bool = True,
     ) -> None:
         self.model = model
-        self._settings, self._skills = settings, skills
+        self._settings, self._skills, self._clock = settings, skills, clock
         self._lock = threading.RLock()
         self._work = threading.Condition(self._lock)  # there is something for the worker
-        self._queue = Queue()
-        self._gate = FrameGate()
-        self._running: Job | None = None
-        self._inhibited = self._stopping = self._closed = False
+        self._gate = FrameGate(clock)
+        self._stopping = self._closed = False
         self._thread: threading.Thread | None = None
         self._broken = False
         self._serial = 0
-        self._times = StepTimes()
+        self._times = times or StepTimes(clock)
         self._context = Context(model, skills, settings)
-        self._thinker = Thinker(model, self._context.pieces.end)
-        maker = Maker(model.folder.name, self._read, lambda: self._settings, self._forget)
-        self._publisher = Publisher(self._lock, maker, self._times, on_plan, on_event)
-        self._chores = Chores(self._work, lambda error: self._publisher.event(EventKind.ERROR, _one_line(error)))
-        self._worker = Worker(self._context, self._thinker, self._times, self._publisher, on_draft)
-        self._worker.encoder = FrameEncoder(model, settings.image_tokens)
+        self._generator = generator or LocalGenerator(model)
+        queue, listeners = Queue(), Listeners(on_plan, on_draft, on_event)
+        self._watchdog = Watchdog(self._lock, self._times, clock)
+        self._publisher = Publisher(
+            self._lock, queue, self._watchdog, listeners, lambda: self._skills, self._generator.name, clock
+        )
+        self._scheduler = Scheduler(queue, self._publisher, self._watchdog, self._work, clock)
+        self._work_queue = WorkQueue(self._work, self._publisher.error)
+        encoder = FrameEncoder(model, settings.image_tokens)
+        self._worker = Worker(
+            self._context, self._generator, encoder, self._times, self._publisher, self._watchdog, clock
+        )
+        self._watchdog.start(self._publisher.publish_overdue, real_time)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -92,18 +108,18 @@ class Planner:
 
         Before :meth:`start` only. Raises :class:`BackendError` where the model does not run.
         """
-        self._chores.need_model()
+        self._work_queue.acquire_model()
         try:
-            warm_up(self._worker, self._settings, on_progress or (lambda text: None))
+            self._worker.warm_up(on_progress or (lambda text: None))
         finally:
-            self._chores.release_model()
+            self._work_queue.release_model()
 
     def start(self) -> None:
         """Begins to take frames and tasks. Raises :class:`PlannerError` where it runs, or the last step still hangs."""
         with self._lock:
             if self._closed:
                 raise PlannerError("the planner is closed")
-        self._chores.need_model()
+        self._work_queue.acquire_model()
         with self._lock:
             self._stopping = False
             self._thread = threading.Thread(target=self._run, name="dgemma-worker", daemon=True)
@@ -117,7 +133,7 @@ class Planner:
         thread = self._thread
         with self._lock:
             self._stopping = True
-            self._end_all(self._stopped)
+            self._scheduler.end_all(STOPPED)
             self._gate.clear()
             self._work.notify()
         self._publisher.flush()
@@ -130,8 +146,8 @@ class Planner:
                     self._thread = None
             return True
         with self._lock:
-            if self._running is not None:
-                self._publisher.end(self._running, self._running.ending or self._stopped)
+            if (running := self._scheduler.running) is not None:
+                self._publisher.end(running, running.ending or STOPPED)
         self._publisher.flush()
         return False
 
@@ -140,9 +156,8 @@ class Planner:
         self.stop(timeout)
         with self._lock:
             self._closed = True
+        self._watchdog.close()
         self._publisher.close()
-
-    _stopped = Ending(Status.CANCELLED, ErrorCode.STOPPED, "the planner was stopped")
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
@@ -157,13 +172,20 @@ class Planner:
                 self._work.notify()
             return taken
 
+    def read_frame(self, frame: Frame) -> None:
+        """Reads a recorded picture into the context, whatever ``frame_rate`` says, and returns when that is done.
+
+        Raises :class:`ImageError`, :class:`ContextError` or :class:`DgemmaError` where it cannot be read.
+        """
+        self._put(partial(self._worker.read_frame_or_raise, frame)).result()
+
     def add_note(self, text: str) -> None:
         """Anybody's words into the context, before the next task: what the model should know and not answer.
 
         Empty ones are passed over; one that does not fit becomes an event.
         """
         if text.strip():
-            self._chores.ask(partial(self._use, partial(self._worker.note, text)))
+            self._put(partial(self._worker.read_note, text))
 
     def submit(self, task: Task) -> None:
         """Its plan comes through ``on_plan``, exactly one, whatever happens. Never raises.
@@ -173,30 +195,33 @@ class Planner:
         """
         with self._lock:
             self._serial += 1
-            self._admit(make_job(task, self._settings, self._serial, time.monotonic()))
+            job = make_job(task, self._settings, self._skills, self._serial, self._clock())
+            asleep = self._thread is None or self._stopping
+            closed = "the planner is closed" if self._closed else "the planner is stopped" if asleep else ""
+            self._scheduler.admit(job, closed, self._settings)
         self._publisher.flush()
 
     def cancel(self, task_id: str) -> bool:
         """Whether a task of that id was running or waiting; it is CANCELLED within a step."""
         ending = Ending(Status.CANCELLED, ErrorCode.STOPPED, "the task was cancelled")
         with self._lock:
-            ended = self._end_all(ending, lambda job: job.task.task_id == task_id)
+            ended = self._scheduler.end_all(ending, lambda job: job.task.task_id == task_id)
         self._publisher.flush()
         return ended > 0
 
     def cancel_all(self) -> int:
         """Cancels what runs and waits; how many tasks that was."""
         with self._lock:
-            ended = self._end_all(Ending(Status.CANCELLED, ErrorCode.STOPPED, "all tasks were cancelled"))
+            ended = self._scheduler.end_all(Ending(Status.CANCELLED, ErrorCode.STOPPED, "all tasks were cancelled"))
         self._publisher.flush()
         return ended
 
     def inhibit(self, on: bool) -> None:
         """While on, nothing is planned: what runs and waits is cancelled, new tasks are refused."""
         with self._lock:
-            self._inhibited = on
+            self._scheduler.inhibited = on
             if on:
-                self._end_all(Ending(Status.CANCELLED, ErrorCode.INHIBITED, "planning was inhibited"))
+                self._scheduler.end_all(Ending(Status.CANCELLED, ErrorCode.INHIBITED, "planning was inhibited"))
         self._publisher.flush()
 
     # -- settings -------------------------------------------------------------------------------------------------
@@ -219,7 +244,7 @@ class Planner:
             raise SettingsError(f"{name}: {getattr(settings, name)} is too small: the skills need {needed} tokens")
         with self._lock:
             self._settings = settings
-        self._chores.ask(self._take_settings)
+        self._put(self._take_settings)
 
     def _take_settings(self) -> None:
         settings, thinking = self._settings, self._context.thinking
@@ -229,7 +254,7 @@ class Planner:
             self._context.declare(self._skills)
 
     def set_skill_enabled(self, name: str, on: bool) -> None:
-        """At once: a plan that is being made is checked against what holds when it is done.
+        """What is switched off is in no plan from now on; what is switched on, from the next task on.
 
         Raises :class:`SkillsError` for an unknown skill.
         """
@@ -241,13 +266,13 @@ class Planner:
             if skills.off == self._skills.off:
                 return
             self._skills = skills
-        self._chores.ask(lambda: self._context.declare(self._skills))
+        self._put(lambda: self._context.declare(self._skills))
 
     def reset_context(self) -> None:
         """Forgets frames, those that wait too, notes, tasks and plans, before the next task."""
         with self._lock:
             self._gate.clear()
-        self._chores.ask(self._context.reset)
+        self._put(self._context.reset)
 
     # -- what can be asked ----------------------------------------------------------------------------------------
 
@@ -256,138 +281,89 @@ class Planner:
         return self._context.info
 
     def statistics(self) -> Statistics:
-        """The record since the planner was made."""
+        """The counts since the planner was made."""
         with self._lock:  # copies only: whoever hands in a task should not wait for sums
-            record, running = self._publisher.record.copy(), self._running
+            counted, running = self._publisher.counters.copy(), self._scheduler.running
             awake = self._thread is not None and not self._stopping
-            state = "inhibited" if self._inhibited else "planning" if running else "idle"
-            waiting, taken, dropped = len(self._queue.waiting), self._gate.taken, dict(self._gate.dropped)
+            state = "inhibited" if self._scheduler.inhibited else "planning" if running else "idle"
+            waiting, taken, dropped = len(self._scheduler.queue.waiting), self._gate.taken, dict(self._gate.dropped)
         return Statistics(
             state=state if awake else "stopped",
             running=running.task.task_id if running else "",
             waiting=waiting,
-            plans=dict(record.plans),
-            valid_plans=record.valid,
-            deadline_hits=record.hits,
-            deadline_misses=record.misses,
-            lateness=percentiles(record.lateness),
-            latency=percentiles(record.latency),
-            step_time=percentiles(list(self._worker.step_times)),
-            steps_per_plan=percentiles(record.steps),
+            plans=dict(counted.plans),
+            valid_plans=counted.valid,
+            deadline_hits=counted.hits,
+            deadline_misses=counted.misses,
+            lateness=percentiles(counted.lateness),
+            latency=percentiles(counted.latency),
+            step_time=percentiles(self._times.latest),
+            steps_per_plan=percentiles(counted.steps),
             step_drift=self._times.drift,
             frames_taken=taken,
             frames_dropped={reason: count for reason, count in dropped.items() if count},
-            repairs=record.repairs,
-            watchdog=record.watchdog,
-            real_time=self._publisher.real_time,
+            repairs=counted.repairs,
+            watchdog=counted.watchdog,
+            real_time=self._watchdog.real_time,
             context=self._context.info,
-            model=self.model.folder.name,
-            backend=self.model.session.backend,
+            model=self._generator.name,
+            backend=self._generator.backend,
         )
 
-    # -- inside: with the lock held -------------------------------------------------------------------------------
-
-    def _admit(self, job: Job) -> None:
-        wrong = refusal(job.task)
-        ending: Ending | None = None
-        if self._closed:
-            ending = Ending(Status.REJECTED, ErrorCode.STOPPED, "the planner is closed")
-        elif wrong:
-            ending = Ending(Status.REJECTED, ErrorCode.BAD_TASK, wrong)
-        elif self._thread is None or self._stopping:
-            ending = Ending(Status.REJECTED, ErrorCode.STOPPED, "the planner is stopped")
-        elif self._inhibited:
-            ending = Ending(Status.REJECTED, ErrorCode.INHIBITED, "planning is inhibited")
-        if ending is not None:
-            self._publisher.end(job, ending)
-            return
-        ended = self._queue.admit(job, self._running, self._settings)
-        for other, why in ended:
-            self._end(other, why)
-        if all(other is not job for other, _ in ended):
-            if self._publisher.last_moment(job) <= time.monotonic():
-                self._end_all(LATE, lambda other: other is job)
-            else:
-                self._publisher.watch(job)
-                self._work.notify()
-
-    def _end(self, job: Job, ending: Ending) -> None:
-        if job is self._running:
-            job.ending = job.ending or ending  # the worker publishes it, within a step
-        else:
-            self._publisher.end(job, ending)
-
-    def _end_all(self, ending: Ending, which: Callable[[Job], bool] = lambda job: True) -> int:
-        running = [self._running] if self._running is not None and self._running.ending is None else []
-        jobs = [job for job in [*running, *self._queue.waiting] if which(job) and not job.claimed]
-        self._queue.remove(jobs)
-        for job in jobs:
-            self._end(job, ending)
-        return len(jobs)
-
-    def _forget(self, job: Job) -> None:
-        self._queue.remove([job])
-
-    # -- inside: the worker's thread ------------------------------------------------------------------------------
-
-    def _read(self, outcome: Outcome) -> tuple[Checked, str]:
-        answer = self._thinker.read(outcome)
-        limit = self._settings.max_plan_steps
-        return check(answer, self._skills, outcome.entropy.tolist(), limit, outcome.complete), answer.text
+    # -- the worker's thread --------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while True:
-                with self._lock:
-                    self._running = None
-                    while not (self._stopping or self._chores or self._queue.waiting or self._gate.waiting):
-                        self._work.wait()
-                    if self._stopping:
-                        return
-                    chores = self._chores.take()
-                    job = None if chores else self._queue.next()
-                    frame = None if chores or job else self._gate.next()
-                    self._running = job
-                for chore in chores:
-                    self._chores.do(chore)
-                if job is not None:
+            while (work := self._next()) is not None:
+                for item in work[0]:
+                    self._work_queue.do(item)
+                if (job := work[1]) is not None:
                     self._plan(job)
-                elif frame is not None:
-                    self._chores.do(partial(self._use, partial(self._worker.see, frame)))
+                if (frame := work[2]) is not None:
+                    self._work_queue.do(WorkItem(self._guarded(partial(self._worker.read_frame, frame))))
         finally:
             with self._lock:
-                self._running = None
-            self._chores.release_model()
+                self._scheduler.running = None
+            self._work_queue.release_model()
+
+    def _next(self) -> tuple[list[WorkItem], Job | None, Frame | None] | None:
+        """What the worker does next: all work that waits, else a task, else a frame; None where it is to end."""
+        with self._lock:
+            self._scheduler.running = None
+            while not (self._stopping or self._work_queue or self._scheduler.queue.waiting or self._gate.waiting):
+                self._work.wait()
+            if self._stopping:
+                return None
+            if items := self._work_queue.take():
+                return items, None, None
+            if (job := self._scheduler.next()) is not None:
+                return [], job, None
+            return [], None, self._gate.next()
 
     def _plan(self, job: Job) -> None:
-        settings, skills = self._settings, self._skills
         with self._lock:
-            fresh = self._gate.before_a_task(
-                self._context.newest, settings.max_observation_age, self._worker.room_for_frames(job, settings)
-            )
+            job.begin(self._settings, self._skills, self._clock())
+            oldest, room = job.settings.max_observation_age, self._worker.room_for_frames(job)
+            fresh = self._gate.before_a_task(self._context.newest, oldest, room)
         try:
-            self._mended()
-            self._worker.plan(job, settings, skills, fresh, self._read)
+            self._guarded(partial(self._worker.plan, job, fresh))()
         except Exception as error:
-            self._broken = True
-            code = ErrorCode.BACKEND if isinstance(error, DgemmaError) else ErrorCode.INTERNAL
-            self._publisher.finish(job, Ending(Status.FAILED, code, _one_line(error)))
+            self._worker.fail(job, error)
 
-    def _use(self, read: Callable[[], object]) -> None:
-        try:
-            self._mended()
-            read()
-        except Exception:
-            self._broken = True
-            raise
+    def _put(self, do: Callable[[], object]) -> Future[None]:
+        return self._work_queue.put(self._guarded(do))
 
-    def _mended(self) -> None:
-        """After an error nobody knows what the cache holds: the log is read into a new one."""
-        if self._broken:
-            self._context.declare(self._skills)
-            self._broken = False
+    def _guarded(self, do: Callable[[], object]) -> Callable[[], None]:
+        """After an error nobody knows what the cache holds: then the log is read into a new one before the next use."""
 
+        def guarded() -> None:
+            if self._broken:
+                self._context.declare(self._skills)
+                self._broken = False
+            try:
+                do()
+            except Exception:
+                self._broken = True
+                raise
 
-def _one_line(error: BaseException) -> str:
-    name = "" if isinstance(error, DgemmaError) else f"{type(error).__name__}: "
-    return " ".join(f"{name}{error}".split())[:300]
+        return guarded

@@ -149,7 +149,7 @@ class PlanDraft:
     steps: int
     text: str
     tokens: tuple[str, ...]
-    settled: tuple[bool, ...]
+    accepted: tuple[bool, ...]
     """Which tokens the sampler accepted in this step."""
     entropy: tuple[float, ...]
     """Nats, of each token."""
@@ -162,6 +162,8 @@ class EventKind(_Name):
     """What a planner tells besides plans and drafts."""
 
     TASK_STARTED = auto()
+    TASK_READ = auto()
+    """Its words are in the context; denoising begins."""
     FRAME_ENCODED = auto()
     REMEMBERED = auto()
     """A task and its plan, or a note, are in the context."""
@@ -197,7 +199,7 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Statistics:
-    """A planner's state and record since it was made. Times in seconds."""
+    """A planner's state and counts since it was made. Times in seconds."""
 
     state: str
     """``stopped``, ``idle``, ``planning`` or ``inhibited``."""
@@ -221,9 +223,9 @@ class Statistics:
     """By reason: ``rate``, ``replaced``, ``invalid``, ``stopped``, ``refused``."""
     repairs: int
     watchdog: int
-    """Plans that the watch had to publish because a step hung."""
+    """Plans that the watchdog had to publish because a step hung."""
     real_time: bool
-    """Whether the watch over the deadlines has a real-time priority."""
+    """Whether the watchdog has a real-time priority."""
     context: ContextInfo
     model: str
     backend: str

@@ -9,8 +9,9 @@ What stands inside a thought channel is never looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
@@ -29,33 +30,37 @@ class Call:
 
     name: str
     arguments: Mapping[str, Any]
-    span: Span
-    """From its opening token to behind its closing one."""
-    inner: Span
+    span: Span | None = None
+    """From its opening token to behind its closing one. None, and ``values`` empty, where no tokens are known."""
+    inner: Span | None = None
     """Between those two."""
-    values: Mapping[str, Span]
+    values: Mapping[str, Span] = field(default_factory=dict)
     """Where each argument's value stands, quotes left out."""
+    confidence: float | None = None
+    """0 … 1, that of its least sure token; None where nobody knows."""
 
 
 @dataclass(frozen=True)
 class Broken:
     """A call that cannot be read."""
 
-    span: Span
+    span: Span | None
     reason: str
     cut: bool
     """It was not closed: the answer ended in it."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class ParsedAnswer:
     """What an answer holds, in order. ``text`` is what stands outside of calls and thoughts."""
 
-    calls: tuple[Call, ...]
-    broken: tuple[Broken, ...]
-    text: str
-    thinking: bool
+    calls: tuple[Call, ...] = ()
+    broken: tuple[Broken, ...] = ()
+    text: str = ""
+    thinking: bool = False
     """It ended inside a thought channel."""
+    length: int = 0
+    """Of the answer, in tokens."""
 
 
 class CallFormat:
@@ -90,8 +95,11 @@ class CallFormat:
                 thinking = False
         return shown
 
-    def read(self, ids: Sequence[int], thinking: bool = False) -> Answer:
-        """The calls in an answer's tokens, up to its end. Never raises: anything at all can be drawn."""
+    def read(self, ids: Sequence[int], thinking: bool = False, entropy: Sequence[float] | None = None) -> ParsedAnswer:
+        """The calls in an answer's tokens, up to its end. Never raises: anything at all can be sampled.
+
+        ``entropy``: nats, one for each token, from which the calls' confidence comes.
+        """
         ids = [int(token) for token in ids]
         shown = self.visible(ids, thinking)
         calls: list[Call] = []
@@ -114,7 +122,7 @@ class CallFormat:
                 index = stop
                 continue
             try:
-                calls.append(self._call(ids, index, stop))
+                calls.append(self._call(ids, index, stop, entropy))
             except MalformedError as error:
                 broken.append(Broken((index, stop + 1), str(error), False))
             index = stop + 1
@@ -122,12 +130,13 @@ class CallFormat:
         for token in ids:
             if token in self._thought:
                 open_thought = self._control[token] == THOUGHT_OPEN
-        return Answer(tuple(calls), tuple(broken), self.tokenizer.decode(outside), open_thought)
+        return ParsedAnswer(tuple(calls), tuple(broken), self.tokenizer.decode(outside), open_thought, len(ids))
 
-    def _call(self, ids: list[int], start: int, stop: int) -> Call:
+    def _call(self, ids: list[int], start: int, stop: int, entropy: Sequence[float] | None) -> Call:
         reader = Reader(self.atoms(ids, start + 1, stop))
         name, arguments, values = reader.call()
-        return Call(name, arguments, (start, stop + 1), (start + 1, stop), values)
+        confidence = None if entropy is None else math.exp(-max(0.0, float(max(entropy[start : stop + 1]))))
+        return Call(name, arguments, (start, stop + 1), (start + 1, stop), values, confidence)
 
     def atoms(self, ids: Sequence[int], start: int, stop: int) -> list[Atom]:
         """The tokens [start, stop) as atoms. Characters are those of the text as a whole, so bytes are joined."""

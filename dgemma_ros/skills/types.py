@@ -10,8 +10,8 @@ Scalar = str | int | float | bool
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One call of a skill. ``confidence`` 0 … 1 is that of its least sure token."""
+    """One call of a skill. ``confidence`` 0 … 1 is that of its least sure token; None where it is not known."""
 
     skill: str
     arguments: Mapping[str, Scalar]
-    confidence: float
+    confidence: float | None

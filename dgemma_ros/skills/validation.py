@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 
 from dgemma_ros.errors import ErrorCode
-from dgemma_ros.skills.calls import Answer, Call
+from dgemma_ros.skills.calls import Call, ParsedAnswer
 from dgemma_ros.skills.catalogue import Skill, SkillCatalogue
 from dgemma_ros.skills.parser import Span
 from dgemma_ros.skills.types import PlanStep, Scalar
@@ -45,40 +45,38 @@ class Checked:
         return not self.problems
 
 
-def check(
-    answer: Answer,
-    skills: SkillCatalogue,
-    entropy: Sequence[float],
-    max_steps: int,
-    ended: bool = True,
-) -> Checked:
-    """The answer's calls as steps. ``entropy``: nats, one for each token of the answer.
+def check(answer: ParsedAnswer, skills: SkillCatalogue, max_steps: int, complete: bool = True) -> Checked:
+    """The answer's calls as steps.
 
-    ``ended``: it came to an end token; one that did not is cut, even between two calls.
+    ``complete``: it came to an end token; one that did not is cut, even between two calls.
     """
     steps: list[PlanStep] = []
     problems: list[tuple[int, Problem]] = []
     for call in answer.calls:
         problem = _problem(call, skills)
         if problem is not None:
-            problems.append((call.span[0], problem))
+            problems.append((_start(call.span), problem))
         else:
-            steps.append(_step(call, skills.skills[call.name], entropy))
+            steps.append(_step(call, skills.skills[call.name]))
     for broken in answer.broken:
         code = ErrorCode.TRUNCATED if broken.cut else ErrorCode.MALFORMED
-        problems.append((broken.span[0], Problem(code, broken.reason, broken.span)))
-    if not ended and not any(broken.cut for broken in answer.broken):
+        problems.append((_start(broken.span), Problem(code, broken.reason, broken.span)))
+    if not complete and not any(broken.cut for broken in answer.broken):
         where = "while thinking" if answer.thinking else "before its end"
-        problems.append((len(entropy), Problem(ErrorCode.TRUNCATED, f"the answer was cut {where}", None)))
+        problems.append((answer.length, Problem(ErrorCode.TRUNCATED, f"the answer was cut {where}", None)))
     elif not answer.calls and not answer.broken:
         said = " ".join(answer.text.split())[:80]
         text = f"the answer calls no skill: {said!r}" if said else "the answer calls no skill"
-        problems.append((0, Problem(ErrorCode.NO_CALLS, text, (0, len(entropy)))))
+        problems.append((0, Problem(ErrorCode.NO_CALLS, text, (0, answer.length))))
     if len(answer.calls) > max_steps:
         text = f"the plan has {len(answer.calls)} steps; max_plan_steps allows {max_steps}"
-        problems.append((len(entropy), Problem(ErrorCode.TOO_MANY_STEPS, text, None)))
+        problems.append((answer.length, Problem(ErrorCode.TOO_MANY_STEPS, text, None)))
     ordered = sorted(problems, key=lambda item: item[0])
     return Checked(tuple(steps[:max_steps]), tuple(problem for _, problem in ordered))
+
+
+def _start(span: Span | None) -> int:
+    return 0 if span is None else span[0]
 
 
 def _problem(call: Call, skills: SkillCatalogue) -> Problem | None:
@@ -106,14 +104,13 @@ def _too_large(call: Call, skill: Skill) -> Problem | None:
     return None
 
 
-def _step(call: Call, skill: Skill, entropy: Sequence[float]) -> PlanStep:
+def _step(call: Call, skill: Skill) -> PlanStep:
     arguments: dict[str, Scalar] = {}
     for argument in skill.arguments:  # in the catalogue's order, and typed as it says
         if argument.name in call.arguments:
             value: Any = call.arguments[argument.name]
             arguments[argument.name] = _typed(value, argument.type)
-    worst = max(entropy[call.span[0] : call.span[1]], default=0.0)
-    return PlanStep(call.name, MappingProxyType(arguments), float(math.exp(-max(0.0, float(worst)))))
+    return PlanStep(call.name, MappingProxyType(arguments), call.confidence)
 
 
 def _typed(value: Any, kind: str) -> Scalar:

@@ -12,6 +12,7 @@ import pytest
 from dgemma_ros.checkpoint.config import LayerKind, load_config, load_generation_config
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.memory import tokens_within, used_bytes
+from dgemma_ros.context.segments import Reply
 from dgemma_ros.errors import ContextError
 from dgemma_ros.model import Model
 from dgemma_ros.planning import Settings, SkillCatalogue
@@ -53,8 +54,8 @@ def see(context: Context, model: Model, seconds: float, camera: str = "front") -
     context.add_frame(frame(1, seconds, camera), soft(model))
 
 
-def answer(model: Model, text: str) -> Any:
-    return np.array(model.chat.tokenizer.encode(text, trusted=True), np.int64)
+def reply(model: Model, text: str) -> Reply:
+    return Reply((), "", np.array(model.chat.tokenizer.encode(text, trusted=True), np.int64))
 
 
 def test_the_prompt_is_what_nano_was_trained_on(nano: Model) -> None:
@@ -63,9 +64,9 @@ def test_the_prompt_is_what_nano_was_trained_on(nano: Model) -> None:
     context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings())
     see(context, nano, 100.0)
     see(context, nano, 107.4)
-    turn = context.begin("Put the red block into the left tray.")
+    context.begin("Put the red block into the left tray.")
     plan = (("place", {"object": "red block", "target": "left tray"}),)
-    context.commit(turn, answer(nano, prompt.plan_text(plan)), "")
+    context.commit(reply(nano, prompt.plan_text(plan)), "")
     see(context, nano, 165.0)
     context.begin("rather the right tray")
     # Frames are timed from the first one.
@@ -138,8 +139,8 @@ def test_where_there_are_many_a_quarter_goes_at_once(nano: Model) -> None:
 def test_old_turns_go_with_their_plans(nano: Model) -> None:
     context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(max_turns=2))
     for number in range(4):
-        turn = context.begin(f"task {number}")
-        context.commit(turn, answer(nano, "<|tool_call>call:done{}<tool_call|>"), f"plan {number}")
+        context.begin(f"task {number}")
+        context.commit(reply(nano, "<|tool_call>call:done{}<tool_call|>"), f"plan {number}")
     assert [s.summary for s in context.info.segments[1:]] == ["task 2", "plan 2", "task 3", "plan 3"]
     assert dict(context.info.dropped) == {"task": 2, "plan": 2}
 
@@ -152,8 +153,8 @@ def test_the_bound_in_tokens_holds(nano: Model) -> None:
     for number in range(20):
         see(context, nano, number)
         if number % 3 == 0:
-            turn = context.begin("pick up the red block")
-            context.commit(turn, answer(nano, "<|tool_call>call:done{}<tool_call|>"), "")
+            context.begin("pick up the red block")
+            context.commit(reply(nano, "<|tool_call>call:done{}<tool_call|>"), "")
         assert context.sequence.length + nano.config.canvas_length <= limit
         assert context.info.tokens == sum(s.tokens for s in context.info.segments)
     with pytest.raises(ContextError, match="does not fit"):
@@ -241,9 +242,9 @@ def test_an_abandoned_task_leaves_no_trace(nano: Model) -> None:
     context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings())
     see(context, nano, 1.0)
     before = cached(context)
-    turn = context.begin("a task that is cancelled " * 20)
+    context.begin("a task that is cancelled " * 20)
     context.sequence.append(np.arange(30, 60))
-    context.abandon(turn)
+    context.abandon()
     assert cached(context) == before
     see(context, nano, 2.0)
     twin = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings())

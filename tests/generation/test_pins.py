@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgemma_ros.generation.canvas_loop import Pins, denoise
+from dgemma_ros.generation.canvas_loop import LogitsMask, Pins, denoise
 from dgemma_ros.generation.generate import until_eos
 from dgemma_ros.generation.pins import PinnedCanvas, Pinner
 from dgemma_ros.generation.template import Slot, TemplateError, read_template
@@ -105,12 +105,12 @@ def test_a_slot_takes_the_choices_and_padding_only(model: Model, pinner: Pinner,
     values = [tokenizer.encode(text) for text in ("table", "blue plate", "left")]
     assert stop - start == max(map(len, values))
     for position in range(start, stop):
-        allowed = np.flatnonzero(canvas.allowed[canvas.allowed_row[position]]).tolist()
+        allowed = np.flatnonzero(canvas.mask.sets[canvas.mask.set_of[position]]).tolist()
         wanted = {v[position - start] if position - start < len(v) else tokenizer.id("<pad>") for v in values}
         assert set(allowed) == wanted
 
 
-def test_a_slot_is_pinned_once_its_settled_tokens_leave_one_value(
+def test_a_slot_is_pinned_once_its_accepted_tokens_leave_one_value(
     model: Model, pinner: Pinner, skills: SkillCatalogue
 ) -> None:
     tokenizer = model.chat.tokenizer
@@ -120,29 +120,38 @@ def test_a_slot_is_pinned_once_its_settled_tokens_leave_one_value(
     left = left + [tokenizer.id("<pad>")] * (stop - start - len(left))
     mixed, none = canvas.pins.ids.copy(), np.zeros(LENGTH, np.bool_)
     mixed[start:stop] = [blue[0], *left[1:]]
-    assert canvas.settle(mixed, none, canvas.pins) is None
+    assert canvas.pin_decided(mixed, none, canvas.pins) is None
     sure = none.copy()
     sure[start] = True
-    held = canvas.settle(mixed, sure, canvas.pins)
+    held = canvas.pin_decided(mixed, sure, canvas.pins)
     assert held is not None and held.ids[start:stop].tolist() == blue and held.mask[start:stop].all()
     assert not held.mask[slice(*turn)].any() and (held.mask >= canvas.pins.mask).all()
-    assert canvas.settle(mixed, sure, held) is None  # nothing new
+    assert canvas.pin_decided(mixed, sure, held) is None  # nothing new
 
 
 def test_denoising_goes_on_with_what_is_held(model: Model) -> None:
     count = model.config.canvas_length
     sequence = model.sequence()
     sequence.append(np.array(model.chat.tokenizer.encode("<bos>", trusted=True)))
-    drawn: list[Any] = []
+    drafts: list[Any] = []
     held = Pins(np.arange(count) < 5, np.full(count, 7, np.int64))
 
-    def hold(draft: Any) -> Pins | None:
+    def repin(draft: Any) -> Pins | None:
         return held if draft.step == 1 else None
 
     noise = Noise(0, count, model.config.text.vocab_size)
-    denoise(sequence, Sampling.of(model.generation, 4), noise, 0, None, model.allowed, None, drawn.append, hold=hold)
-    assert len(drawn) == 4
-    for draft in drawn:
+    denoise(
+        sequence,
+        Sampling.of(model.generation, 4),
+        noise,
+        0,
+        None,
+        LogitsMask(model.allowed),
+        drafts.append,
+        repin=repin,
+    )
+    assert len(drafts) == 4
+    for draft in drafts:
         fixed = draft.step > 1
         assert bool((draft.argmax[:5] == 7).all() and (draft.entropy[:5] == 0).all()) == fixed
 
@@ -164,10 +173,10 @@ def test_padding_inside_a_slot_is_squeezed_out(model: Model, pinner: Pinner, ski
 def test_an_earlier_plans_text_is_a_template(model: Model, pinner: Pinner, skills: SkillCatalogue) -> None:
     said = call("place{object:'a \"b\"',target:'left'}") + call("turn{by:-5,fast:true}")
     ids = model.chat.tokenizer.encode(said, trusted=True)
-    steps = check(CallFormat(model.chat.tokenizer).read(ids), skills, [0.0] * len(ids), 9).steps
+    steps = check(CallFormat(model.chat.tokenizer).read(ids), skills, 9).steps
     canvas = pinner.pin(read_template(plan_text(steps)), skills)
     own, _ = until_eos(canvas.pins.ids, (model.chat.tokenizer.id("<turn|>"),))
-    assert check(CallFormat(model.chat.tokenizer).read(own.tolist()), skills, [0.0] * len(own), 9).steps == steps
+    assert check(CallFormat(model.chat.tokenizer).read(own.tolist()), skills, 9).steps == steps
 
 
 def test_a_strangers_letters_in_a_template_stay_letters(model: Model, pinner: Pinner, skills: SkillCatalogue) -> None:
@@ -194,7 +203,7 @@ TEMPLATES = ["stop(); ____", "turn(by=____)", "stop(); turn(fast=____)", "____"]
 
 @given(template=st.sampled_from(TEMPLATES), seed=st.integers(0, 2**40), steps=st.integers(1, 8))
 @settings(deadline=None, max_examples=25)
-def test_pinned_tokens_never_change_and_masked_ones_are_never_drawn(
+def test_pinned_tokens_never_change_and_masked_ones_are_never_sampled(
     model: Model, skills: SkillCatalogue, template: str, seed: int, steps: int
 ) -> None:
     tokenizer = model.chat.tokenizer
@@ -203,16 +212,16 @@ def test_pinned_tokens_never_change_and_masked_ones_are_never_drawn(
     canvas: PinnedCanvas = pinner.pin(read_template(template), skills)
     sequence = model.sequence()
     sequence.append(np.array(tokenizer.encode("<bos>", trusted=True)))
-    drawn: list[Any] = []
+    drafts: list[Any] = []
     noise = Noise(seed, count, model.config.text.vocab_size)
     sampling = Sampling.of(model.generation, steps)
-    denoise(sequence, sampling, noise, 0, canvas.pins, canvas.allowed, canvas.allowed_row, drawn.append)
-    assert drawn
+    denoise(sequence, sampling, noise, 0, canvas.pins, canvas.mask, drafts.append)
+    assert drafts
     free = ~canvas.pins.mask
     media = np.flatnonzero(~model.allowed[0])
-    for draft in drawn:
+    for draft in drafts:
         assert (draft.argmax[canvas.pins.mask] == canvas.pins.ids[canvas.pins.mask]).all()
-        assert canvas.allowed[canvas.allowed_row[free], draft.argmax[free]].all()
+        assert canvas.mask.sets[canvas.mask.set_of[free], draft.argmax[free]].all()
         assert not np.isin(draft.argmax, media).any()
         assert (draft.entropy[canvas.pins.mask] == 0).all()
 

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from dgemma_ros.generation.canvas_loop import Ended
-from dgemma_ros.generation.generate import Generation, generate
+from dgemma_ros.generation.canvas_loop import FinishReason
+from dgemma_ros.generation.generate import Decoding, Generation, generate
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.runtime.noise import Noise as HostNoise
-from dgemma_ros.runtime.sampling import Sampling
 from tests.cases import make_case
 from tests.oracle import reference
 from tests.tiny import TINIES, Noise, Tiny, make
@@ -53,7 +52,7 @@ def both(ours: Model, theirs: reference.Model, ids: np.ndarray, seed: int) -> tu
     expected = reference.generate(theirs, ids, recorded, noise.canvas, **ends)
     sequence = ours.sequence()
     sequence.append(ids)
-    result = generate(sequence, ours.generation, Sampling.of(ours.generation), noise)
+    result = generate(sequence, replace(Decoding.of(ours, seed), mask=None))  # the reference masks nothing
     return result, expected.sequences[0, len(ids) :].numpy(), [steps[canvas] for canvas in sorted(steps)]
 
 
@@ -99,13 +98,13 @@ def test_two_canvases_and_more_that_stop_early(stability: int, tmp_path: Path) -
         confidence_threshold=0.2,
         stability_threshold=stability,
     )
-    ended: list[Ended] = []
+    ended: list[FinishReason] = []
     for seed in range(4):
         result, answer, steps = both(ours, theirs, prompt_of(CONTRACTIVE, seed), seed)
         check(ours, result, answer, steps)
         assert len(result.canvases) == 3
-        ended += [canvas.ended for canvas in result.canvases]
-    assert ended.count(Ended.CONVERGED) >= 4
+        ended += [canvas.finish_reason for canvas in result.canvases]
+    assert ended.count(FinishReason.CONVERGED) >= 4
 
 
 def test_a_compressed_schedule(tmp_path: Path) -> None:
@@ -146,6 +145,6 @@ def test_with_images(tmp_path: Path) -> None:
     pairs = zip(case["patches"], case["patch_positions"], strict=True)
     soft = np.concatenate([ours.soft_tokens(patches, positions) for patches, positions in pairs])
     sequence.append(ids, case["token_types"], soft)
-    result = generate(sequence, ours.generation, Sampling.of(ours.generation), noise)
+    result = generate(sequence, replace(Decoding.of(ours, 1), mask=None))
     answer = expected.sequences[0, len(ids) :].numpy()
     assert len(result.tokens) > 0 and np.array_equal(result.tokens, answer[: len(result.tokens)])

@@ -94,7 +94,7 @@ def test_every_task_gets_one_honest_plan(model: Model, skills: SkillCatalogue, p
     for plan in desk.seen.plans:
         honest(plan, skills)
     for draft in desk.seen.drafts:
-        assert draft.task_id in asked and len(draft.tokens) == len(draft.settled) == len(draft.entropy)
+        assert draft.task_id in asked and len(draft.tokens) == len(draft.accepted) == len(draft.entropy)
     if policy == "queue":  # among tasks that were begun, equals keep their order
         for level in (0, 1, 5):
             begun = [asked[e.task_id] for e in desk.seen.events if e.kind is EventKind.TASK_STARTED]
@@ -142,7 +142,7 @@ def test_cancelled_tasks_leave_the_cache_as_it_was(model: Model, skills: SkillCa
     last = [one.ask("turn left", template_text="turn(by=____); ____") for one in (desk, twin)]
     for one in (desk, twin):
         assert one.planner.stop(30)
-    ours, theirs = desk.planner._context, twin.planner._context
+    ours, theirs = desk.generator.context, twin.generator.context
     assert ours.info.tokens == theirs.info.tokens and ours.sequence.length == theirs.sequence.length
     for layer in range(len(model.config.text.layers)):
         for a, b in zip(ours.sequence.rows(layer), theirs.sequence.rows(layer), strict=True):

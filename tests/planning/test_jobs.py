@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from dgemma_ros.planning import ErrorCode, Settings, Status, Task
+from dgemma_ros.planning import ErrorCode, Settings, SkillCatalogue, Status, Task
 from dgemma_ros.planning.jobs import Job, Queue, make_job, refusal
+
+NO_SKILLS = SkillCatalogue({})
 
 
 def job(serial: int, priority: int = 0) -> Job:
-    return make_job(Task(f"t{serial}", "x", None, priority), Settings(), serial, 1.0)
+    return make_job(Task(f"t{serial}", "x", None, priority), Settings(), NO_SKILLS, serial, 1.0)
 
 
 def admitted(policy: str, running: Job | None, waiting: list[Job], new: Job, limit: int = 3) -> tuple[Any, Any]:
@@ -50,9 +52,9 @@ def test_rules(policy: str, running: Job | None, waiting: list[Job], new: Job, w
 
 def test_deadlines_count_from_receipt() -> None:
     settings = Settings(budget=2.0)
-    assert make_job(Task("a", "x", 0.5, received=9.0), settings, 1, 10.0).deadline == 9.5
-    assert make_job(Task("a", "x", None), settings, 1, 10.0).deadline == 12.0
-    assert make_job(Task("a", "x", 1.0, received=99.0), settings, 1, 10.0).deadline == 11.0  # not from the future
+    assert make_job(Task("a", "x", 0.5, received=9.0), settings, NO_SKILLS, 1, 10.0).deadline == 9.5
+    assert make_job(Task("a", "x", None), settings, NO_SKILLS, 1, 10.0).deadline == 12.0
+    assert make_job(Task("a", "x", 1.0, received=99.0), settings, NO_SKILLS, 1, 10.0).deadline == 11.0
 
 
 @pytest.mark.parametrize(

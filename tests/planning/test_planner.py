@@ -23,6 +23,7 @@ from dgemma_ros.planning import (
     SkillCatalogue,
     Status,
 )
+from dgemma_ros.planning.budget import StepTimes
 from tests.desk import Desk, frame
 from tests.scripted import Asked, Says, Script, call, scripted
 
@@ -35,8 +36,11 @@ def desk_of(model: Model, skills: SkillCatalogue) -> Iterator[Callable[..., Desk
     """Started planners on scripted models."""
     made: list[Desk] = []
 
-    def make(script: Script, start: bool = True, **settings: Any) -> Desk:
-        desk = Desk(scripted(model, script), skills, Settings(**{"frame_rate": 1000.0, **settings}))
+    def make(script: Script, times: StepTimes | None = None, **settings: Any) -> Desk:
+        start = settings.pop("start", True)
+        given = {name: settings.pop(name) for name in ("clock",) if name in settings}
+        mind, wanted = scripted(model, script), Settings(**{"frame_rate": 1000.0, **settings})
+        desk = Desk(mind, skills, wanted, times=times, **given)
         made.append(desk)
         if start:
             desk.planner.start()
@@ -45,6 +49,14 @@ def desk_of(model: Model, skills: SkillCatalogue) -> Iterator[Callable[..., Desk
     yield make
     for desk in made:
         desk.planner.close()
+
+
+def timed(seconds: float, clock: Callable[[], float] = time.monotonic) -> StepTimes:
+    """Steps of any context took so long, so often that it is certain."""
+    times = StepTimes(clock)
+    for _ in range(100):
+        times.record(400, seconds)
+    return times
 
 
 class Held:
@@ -132,8 +144,8 @@ def test_drafts_tell_each_step(model: Model, desk_of: Callable[..., Desk]) -> No
     assert plan.status is Status.STEP_LIMIT and plan.valid and len(desk.seen.drafts) == plan.denoising_steps == 12
     draft = desk.seen.drafts[3]
     assert (draft.task_id, draft.canvas, draft.step, draft.steps) == (plan.task_id, 0, 3, 12)
-    assert draft.text == call("stop{}") and len(draft.tokens) == len(draft.settled) == len(draft.entropy)
-    assert draft.settled[:5] == (True,) * 5 and not any(draft.settled[5:]) and 29 < draft.remaining <= 30
+    assert draft.text == call("stop{}") and len(draft.tokens) == len(draft.accepted) == len(draft.entropy)
+    assert draft.accepted[:5] == (True,) * 5 and not any(draft.accepted[5:]) and 29 < draft.remaining <= 30
     assert plan.steps[0].confidence == pytest.approx(2.718281828 ** -max(draft.entropy), rel=1e-3)
 
 
@@ -176,10 +188,7 @@ def test_the_schedule_is_compressed_to_the_time_there_is(model: Model, desk_of: 
     def script(one: Asked) -> Any:
         return Says(model, PICK)(one)[0], 1.0
 
-    desk = desk_of(script, start=False)
-    for _ in range(50):
-        desk.planner._times.record(400, 0.1)
-    desk.planner.start()
+    desk = desk_of(script, timed(0.1))
     plan = desk.ask(budget=0.75)
     assert plan.step_budget == 7 and plan.status is Status.STEP_LIMIT and not asked
     assert plan.denoising_steps == 7
@@ -192,10 +201,7 @@ def test_a_step_that_would_be_late_is_not_begun(model: Model, desk_of: Callable[
         never.wait(0.3)
         return Says(model, PICK)(asked)[0], 1.0
 
-    desk = desk_of(slow, start=False, publish_margin=0.4)  # so much may a busy machine be late
-    for _ in range(10):
-        desk.planner._times.record(400, 0.05)
-    desk.planner.start()
+    desk = desk_of(slow, timed(0.05), publish_margin=0.4)  # so much may a busy machine be late
     plan = desk.ask(budget=1.6)
     assert plan.status is Status.DEADLINE and plan.finished < plan.deadline and plan.step_budget > 10
     assert plan.denoising_steps <= 4 and desk.planner.statistics().watchdog == 0
@@ -294,10 +300,7 @@ def test_stale_cameras(model: Model, desk_of: Callable[..., Desk]) -> None:
 
 def test_what_needs_no_model_is_answered_before_submit_returns(model: Model, desk_of: Callable[..., Desk]) -> None:
     script = Held(Says(model, PICK))
-    desk = desk_of(script, preemption="queue")
-    desk.planner._times._clock = lambda: 0.0  # what was measured stays fresh
-    for _ in range(20):
-        desk.planner._times.record(400, 0.1)
+    desk = desk_of(script, timed(0.1, clock=lambda: 0.0), preemption="queue")  # what was measured stays fresh
     first, second = desk.submit(), desk.submit()
     assert script.inside.wait(30)
     hopeless, unusable = desk.submit(budget=0.1), desk.submit("")
@@ -309,12 +312,10 @@ def test_what_needs_no_model_is_answered_before_submit_returns(model: Model, des
 
 
 def test_a_step_is_tried_where_none_was_timed_of_late(model: Model, desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(Says(model, PICK))
-    times = desk.planner._times
-    times._clock = lambda: time.monotonic() - 10.0
-    for _ in range(100):
-        times.record(400, 2.2)
-    times._clock = time.monotonic
+    ago = 10.0
+    times = timed(2.2, clock=lambda: time.monotonic() - ago)
+    ago = 0.0
+    desk = desk_of(Says(model, PICK), times)
     assert desk.ask(budget=2.0).denoising_steps > 0
 
 
@@ -328,17 +329,16 @@ def test_a_listener_may_submit(model: Model, desk_of: Callable[..., Desk]) -> No
             left -= 1
             desk.submit(budget=1e-6)  # ends at once, without the listener being called inside itself
 
-    listen, depth = desk.seen.on_plan, 0
+    depth = 0
 
-    def on_plan(plan: Any) -> None:
+    def then(plan: object) -> None:
         nonlocal depth
         depth += 1
         assert depth == 1
-        listen(plan)
         answer(plan)
         depth -= 1
 
-    desk.planner._publisher._on_plan = on_plan
+    desk.seen.then = then
     desk.submit(budget=1e-6)
     desk.seen.wait(lambda: len(desk.seen.plans) == 51)
     assert not [e for e in desk.seen.events if e.kind is EventKind.ERROR]
@@ -468,7 +468,7 @@ def test_an_error_fails_the_task_and_the_planner_goes_on(model: Model, desk_of: 
     assert desk.ask().valid and "<|image|>" in said.read()
 
 
-def test_what_cannot_be_mended_at_once_is_mended_later(model: Model, desk_of: Callable[..., Desk]) -> None:
+def test_what_cannot_be_repaired_at_once_is_repaired_later(model: Model, desk_of: Callable[..., Desk]) -> None:
     said = Says(model, call("stop{}"))
     gone = True
 
@@ -550,12 +550,13 @@ def test_one_thread_at_a_time_has_the_model(model: Model, desk_of: Callable[...,
 
 
 def test_warming_up_leaves_no_trace_and_knows_the_step(desks: Callable[..., Desk]) -> None:
-    desk = desks(start=False)
+    times = StepTimes()
+    desk = desks(start=False, times=times)
     before = desk.planner.context_info()
     said: list[str] = []
     desk.planner.warm_up(said.append)
     assert desk.planner.context_info() == before and len(said) > 10
-    assert desk.planner._times.estimate(before.tokens) > 0
+    assert times.estimate(before.tokens) > 0 and len(times.latest) == 15
 
 
 def test_a_plan_can_be_made_again_from_its_seed(desks: Callable[..., Desk]) -> None:

@@ -17,9 +17,9 @@ from dgemma_ros.skills.validation import Checked, check, plan_text
 from tests.scripted import call
 
 
-def checked(model: Model, skills: SkillCatalogue, text: str, ended: bool = True, entropy: float = 0.0) -> Checked:
+def checked(model: Model, skills: SkillCatalogue, text: str, complete: bool = True) -> Checked:
     ids = model.chat.tokenizer.encode(text, trusted=True)
-    return check(CallFormat(model.chat.tokenizer).read(ids), skills, [entropy] * len(ids), 3, ended)
+    return check(CallFormat(model.chat.tokenizer).read(ids), skills, 3, complete)
 
 
 def test_a_right_plan_is_valid(model: Model, skills: SkillCatalogue) -> None:
@@ -64,8 +64,8 @@ def test_a_skill_switched_off_is_refused(model: Model, skills: SkillCatalogue) -
 
 def test_a_cut_answer_is_never_valid(model: Model, skills: SkillCatalogue) -> None:
     whole = call("stop{}") * 2
-    between = checked(model, skills, whole, ended=False)
-    inside = checked(model, skills, whole + "<|tool_call>call:pick{", ended=False)
+    between = checked(model, skills, whole, complete=False)
+    inside = checked(model, skills, whole + "<|tool_call>call:pick{", complete=False)
     for result in (between, inside):
         assert len(result.steps) == 2 and [p.code for p in result.problems] == [ErrorCode.TRUNCATED]
 
@@ -74,8 +74,9 @@ def test_confidence_is_that_of_the_least_sure_token(model: Model, skills: SkillC
     ids = model.chat.tokenizer.encode(call("stop{}") * 2, trusted=True)
     entropy = [0.0] * len(ids)
     entropy[1], entropy[-2] = 0.5, 2.0
-    steps = check(CallFormat(model.chat.tokenizer).read(ids), skills, entropy, 3).steps
+    steps = check(CallFormat(model.chat.tokenizer).read(ids, entropy=entropy), skills, 3).steps
     assert [s.confidence for s in steps] == pytest.approx([math.exp(-0.5), math.exp(-2.0)])
+    assert [s.confidence for s in check(CallFormat(model.chat.tokenizer).read(ids), skills, 3).steps] == [None, None]
 
 
 WORDS = [

@@ -48,9 +48,9 @@ class FakeRuntime:
         return ()
 
     def _cudaGetDeviceProperties(self, ordinal: int) -> tuple[Any, ...]:  # noqa: N802
-        assert hasattr(real.cudaDeviceProp(), "name") and hasattr(real.cudaDeviceProp(), "integrated")
+        assert hasattr(real.cudaDeviceProp(), "name")
         major, minor = divmod(self._architecture, 10)
-        return (SimpleNamespace(name=self._name.encode() + b"\0", major=major, minor=minor, integrated=1),)
+        return (SimpleNamespace(name=self._name.encode() + b"\0", major=major, minor=minor),)
 
     def _cudaMemGetInfo(self) -> tuple[Any, ...]:  # noqa: N802
         return (100 << 30, 128_000_000_000)

@@ -13,7 +13,7 @@ from dgemma_ros.planning.types import Percentiles, Plan
 KEPT = 1000
 
 
-class Record:
+class Counters:
     """Numbers since the planner was made; of times, the last thousand. Not thread-safe."""
 
     def __init__(self) -> None:
@@ -26,11 +26,10 @@ class Record:
         self.lateness: deque[float] = deque(maxlen=KEPT)
         self.latency: deque[float] = deque(maxlen=KEPT)
         self.steps: deque[float] = deque(maxlen=KEPT)
-        self.step_times: deque[float] = deque(maxlen=KEPT)
 
-    def copy(self) -> Record:
+    def copy(self) -> Counters:
         """As it is now."""
-        other = Record()
+        other = Counters()
         other.__dict__ |= {name: copy(value) for name, value in self.__dict__.items()}
         return other
 
