@@ -48,7 +48,7 @@ def target_rows() -> Iterator[str]:
         bf16, nvfp4 = (step_traffic(CONFIG, CONTEXT, experts=experts).total for experts in ("bfloat16", "nvfp4"))
         dense = bf16 + 2 * dense_intermediates()
         times = " | ".join(f"{1e3 * read / target.bandwidth:.0f} ms" for read in (bf16, dense, nvfp4))
-        weights = profiles.weight_bytes(CONFIG, packed=target.experts == "nvfp4")
+        weights = profiles.weight_bytes(CONFIG, packed=False)
         fits = "yes" if weights + caches[0] <= target.memory_limit else "no"
         yield (
             f"| {name} | {target.bandwidth / 1e9:.0f} GB/s | {times} | {weights / 1e9:.1f} GB "

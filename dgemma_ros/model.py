@@ -14,6 +14,7 @@ from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_con
 from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
+from dgemma_ros.checkpoint.trial import try_out
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError, CheckpointError, ContextError
 from dgemma_ros.graphs import manifest
@@ -44,7 +45,8 @@ class Model:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer. Raises :class:`TokenizerError`."""
+        """The tokenizer, tried where it can be ended. Raises :class:`TokenizerError`."""
+        try_out(self.folder)
         return Tokenizer.load(self.folder)
 
     @cached_property

@@ -120,10 +120,20 @@ class GraphBuilder:
         return str(self.add("Cast", value, name=name, to=dtype))
 
     def linear(
-        self, value: str, weight: str, out_features: int, in_features: int, name: str, alpha: float = 1.0
+        self,
+        value: str,
+        weight: str,
+        out_features: int,
+        in_features: int,
+        name: str,
+        alpha: float = 1.0,
+        dtype: int | None = None,
     ) -> str:
-        """``alpha`` · ``value`` [S, in] · the transpose of a weight stored as [out, in], as checkpoints store it."""
-        matrix = self.weight(weight, (out_features, in_features))
+        """``alpha`` · ``value`` [S, in] · the transpose of a weight stored as [out, in], as checkpoints store it.
+
+        ``dtype``: of ``value`` and the product, else the graph's.
+        """
+        matrix = self.weight(weight, (out_features, in_features), dtype)
         return str(self.add("Gemm", value, matrix, name=name, transB=1, alpha=alpha))
 
     def reshape(self, value: str, shape: Sequence[int], name: str) -> str:

@@ -7,12 +7,14 @@ import numpy as np
 from dgemma_ros.graphs.builder import FLOAT, GraphBuilder
 
 
-def rms_norm(b: GraphBuilder, x: str, size: int, eps: float, name: str, weight: str | None = None) -> str:
-    """``x * (mean(x²) + eps)^-½ [* weight]`` over the last axis, computed in float32 whatever the graph's type.
+def rms_norm(
+    b: GraphBuilder, x: str, size: int, eps: float, name: str, weight: str | None = None, dtype: int | None = None
+) -> str:
+    """``x * (mean(x²) + eps)^-½ [* weight]`` over the last axis, computed in float32 whatever the type of ``x``.
 
-    float16 overflows on this family's norm weights, hence ``stash_type``.
+    float16 overflows on this family's norm weights, hence ``stash_type``. ``dtype``: of ``x``, else the graph's.
     """
-    scale = b.weight(weight, (size,)) if weight else b.constant(np.ones(1), b.dtype)
+    scale = b.weight(weight, (size,), dtype) if weight else b.constant(np.ones(1), dtype or b.dtype)
     if not weight:
         scale = b.add("Expand", scale, b.constant([size]), name=f"{name}/ones")
     return str(b.add("RMSNormalization", x, scale, name=name, axis=-1, epsilon=eps, stash_type=FLOAT))

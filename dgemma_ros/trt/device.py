@@ -17,18 +17,23 @@ import numpy as np
 
 from dgemma_ros.errors import BackendError, DeviceMemoryError
 from dgemma_ros.runtime.contract import Array
+from dgemma_ros.trt import machine
 
 _ALIGNMENT: Final = 256
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a device is: ``architecture`` as in sm_<architecture>, ``memory`` in bytes, ``driver`` 13020 for 13.2."""
+    """What a device is: ``architecture`` as in sm_<architecture>, ``memory`` in bytes, ``driver`` 13020 for 13.2.
+
+    ``integrated``: whether it shares the CPU's memory, as Thor and Spark do.
+    """
 
     name: str
     architecture: int
     memory: int
     driver: int
+    integrated: bool = False
 
 
 class Graph(Protocol):
@@ -144,12 +149,15 @@ class CudaDevice:
         self.activate()
         properties = self._call("cudaGetDeviceProperties", ordinal)
         name = properties.name.decode() if isinstance(properties.name, bytes) else str(properties.name)
-        self._free, memory = self._call("cudaMemGetInfo")
+        self._integrated = bool(properties.integrated)
+        self._free = self._free_bytes()
+        _, memory = self._call("cudaMemGetInfo")
         self.facts = Facts(
             name.rstrip("\0"),
             10 * properties.major + properties.minor,
             int(memory),
             int(self._call("cudaDriverGetVersion")),
+            self._integrated,
         )
 
     def activate(self) -> None:
@@ -158,8 +166,14 @@ class CudaDevice:
 
     def free_memory(self) -> int:
         """See the protocol."""
+        return int(min(self._free_bytes(), self._limit - sum(self._sizes.values())))
+
+    def _free_bytes(self) -> int:
+        """Where CPU and GPU share the memory, CUDA counts the page cache as taken, which any allocation gets back."""
+        if self._integrated and (available := machine.available_memory()) is not None:
+            return available
         free, _ = self._call("cudaMemGetInfo")
-        return int(min(free, self._limit - sum(self._sizes.values())))
+        return int(free)
 
     def allocate(self, size: int, what: str) -> int:
         """See the protocol."""
@@ -226,8 +240,7 @@ class CudaDevice:
 
     def used(self) -> int:
         """See the protocol."""
-        free, _ = self._call("cudaMemGetInfo")
-        return int(self._free - free)
+        return self._free - self._free_bytes()
 
     def clear(self, address: int, size: int, stream: int) -> None:
         """See the protocol."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from dgemma_ros.errors import BackendError, DeviceMemoryError
+from dgemma_ros.trt import machine
 from dgemma_ros.trt.engine_manifest import EngineSpec
 from dgemma_ros.trt.logger import make_logger
 
 SUPPORTED: Final = ((10, 16), (11, 0))
 """The oldest release of each major version that is supported."""
+_PIECE: Final = 200 << 20
+"""Bytes of an engine that are read at once."""
 
 
 class Context(Protocol):
@@ -53,12 +55,13 @@ def import_tensorrt() -> Any:
         import tensorrt
     except Exception as error:  # a missing library is an ImportError; a wrong one whatever its loader says
         line = next(iter(str(error).splitlines()), type(error).__name__)
-        raise BackendError(
-            f"TensorRT is not here ({line}); on Jetson it comes with JetPack, elsewhere: pip install tensorrt"
-        ) from error
+        raise BackendError(f"TensorRT is not here ({line}); {machine.install_tensorrt()}") from error
     version = tuple(int(part) for part in str(tensorrt.__version__).split(".")[:2])
     if not any(version[0] == oldest[0] and version >= oldest for oldest in SUPPORTED):
-        raise BackendError(f"TensorRT {tensorrt.__version__} is not supported; 10.16 and later 10.x, and 11.x are")
+        raise BackendError(
+            f"TensorRT {tensorrt.__version__} is not supported; 10.16 and later 10.x, and 11.x are: "
+            f"{machine.install_tensorrt()}"
+        )
     return tensorrt
 
 
@@ -73,14 +76,54 @@ class TrtRuntime:
 
     def load(self, file: Path, spec: EngineSpec) -> TrtEngine:
         """See the protocol."""
-        with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            engine = self._runtime.deserialize_cuda_engine(memoryview(content))
+        with file.open("rb") as stream:
+            engine = self._runtime.deserialize_cuda_engine(_reader(self._trt, stream))
         if engine is None:
             reason = self._logger.last or "no reason given"
             if "out of memory" in reason.lower():
                 raise DeviceMemoryError(f"{file}: the GPU has no memory left for its weights ({reason})")
             raise BackendError(f"{file}: TensorRT refused the engine ({reason}); build it again")
+        _check_aliases(engine, file, spec)
         return TrtEngine(self._trt, self._logger, engine)
+
+
+def _check_aliases(engine: Any, file: Path, spec: EngineSpec) -> None:
+    """Raises :class:`BackendError` where a cache's output does not lie where its input does.
+
+    Both are bound to one address. An engine that thinks them two tensors might copy between them, over itself.
+    """
+    for name in spec.outputs:
+        cache = name.removesuffix("_out")
+        if cache != name and cache in spec.inputs and (found := engine.get_aliased_input_tensor(name)) != cache:
+            raise BackendError(
+                f"{file}: {name} is written {f'where {found} lies' if found else 'to a place of its own'}, not in "
+                f"place over {cache}; this TensorRT does not write the cache in place: update it, and build again"
+            )
+
+
+def _reader(trt: Any, stream: BinaryIO) -> Any:
+    class Reader(trt.IStreamReaderV2):  # type: ignore[misc, name-defined, unused-ignore]
+        """Hands TensorRT the file in pieces, so that no second copy of an engine stands in memory."""
+
+        def __init__(self) -> None:
+            trt.IStreamReaderV2.__init__(self)
+
+        def read(self, num_bytes: int, cuda_stream: int) -> bytes:
+            """TensorRT's callback; asked again until it has all, and told the end by nothing."""
+            try:
+                return stream.read(min(num_bytes, _PIECE))
+            except OSError:
+                return b""
+
+        def seek(self, offset: int, where: Any) -> bool:
+            """TensorRT's callback."""
+            try:
+                stream.seek(offset, int(where))  # its numbers are the operating system's
+                return True
+            except (OSError, ValueError):
+                return False
+
+    return Reader()
 
 
 class TrtEngine:

@@ -20,7 +20,7 @@ from dgemma_ros.graphs.manifest import MANIFEST_FILE
 from dgemma_ros.trt.device import Facts
 
 ENGINE_FILE: Final = "engine.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 CANVAS, PREFILL, IMAGE, STEP = "canvas", "prefill", "image", "step"
 """What a profile is for: the backbone on a canvas or on a chunk of a prompt; the vision tower; embed and heads."""
 
@@ -66,6 +66,8 @@ class EngineManifest:
     checkpoint: str
     """Fingerprint of the weights: SHA-256 over manifest.json."""
     engines: Mapping[str, EngineSpec]
+    builder_flags: str
+    """The variable of :mod:`dgemma_ros.trt.builder_flags` as it was while they were built."""
 
 
 def sha256(file: Path) -> str:
@@ -95,11 +97,13 @@ def load(folder: Path) -> EngineManifest:
             gpu.integer("architecture", 0),
             gpu.integer("memory", 0, 1 << 62),
             gpu.integer("driver", 0),
+            gpu.boolean("integrated", False),
         )
         table = root.section("engines")
         engines = {name: _engine(table.section(name)) for name in table.values}
         target = dict(root.section("target").values)
-        return EngineManifest(root.string("tensorrt"), facts, target, root.string("checkpoint"), engines)
+        flags = root.string("builder_flags")
+        return EngineManifest(root.string("tensorrt"), facts, target, root.string("checkpoint"), engines, flags)
     except CheckpointError as error:
         raise BackendError(str(error)) from error
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, shape_inference
 
-from dgemma_ros.checkpoint.nvfp4 import BLOCK
 from dgemma_ros.graphs.builder import DOMAIN
 from dgemma_ros.trt import plugins
 
@@ -35,7 +34,6 @@ OPERATORS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(("Attention", "Exp", "Gemm", "Log", "MatMul", "RMSNormalization", "Softmax", "Tanh"), _FLOATS),
     **dict.fromkeys(("CumSum", "Gelu", "RotaryEmbedding", "Sqrt", "Pow", "Reciprocal"), _FLOATS),
     "TensorScatter": _FLOATS | {"INT32"},
-    "DequantizeLinear": frozenset({"INT8", "FLOAT8E4M3FN", "FLOAT4E2M1", "INT4"}),
 }
 """Operator → types of its first input. (The parser makes Gelu and Range of others, too; ours are these.)"""
 _CONSTANT_INPUTS: Final = {"ReduceSum": 1, "ReduceMax": 1, "ReduceMean": 1, "Squeeze": 1, "Unsqueeze": 1, "CumSum": 1}
@@ -107,6 +105,8 @@ def _attention(node: NodeProto, types: _Types) -> Iterator[str]:
         yield "Q, K, V and the mask must have four dimensions"
     if len(node.input) > 4 or len([name for name in node.output if name]) > 1:
         yield "takes no past and gives one output"
+    if not _attribute(node, "TRT_decomposable", 0):
+        yield "must be allowed to be decomposed: there is no fused kernel for each size of a head"
     if _attribute(node, "softcap", 0.0) or _attribute(node, "qk_matmul_output_mode", 0):
         yield "softcap and qk_matmul_output_mode are not supported"
 
@@ -123,18 +123,10 @@ def _top_k(node: NodeProto, types: _Types) -> Iterator[str]:
         yield "sorted must be 1"
 
 
-def _dequantize(node: NodeProto, types: _Types) -> Iterator[str]:
-    if len(node.input) > 2:
-        yield "a zero point must be zero: give none"
-    if types[node.input[0]][0] == TensorProto.FLOAT4E2M1 and _attribute(node, "block_size", 0) != BLOCK:
-        yield f"blocks of four-bit numbers must have {BLOCK}"
-
-
 _RESTRICTIONS: Final[Mapping[str, Callable[[NodeProto, _Types], Iterator[str]]]] = {
     "Attention": _attention,
     "TensorScatter": _tensor_scatter,
     "TopK": _top_k,
-    "DequantizeLinear": _dequantize,
 }
 
 

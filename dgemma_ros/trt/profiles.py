@@ -90,11 +90,11 @@ def find_profile(engine: EngineSpec, use: str, dims: dict[str, int]) -> int | No
 def weight_bytes(config: ModelConfig, itemsize: int = 2, packed: bool = False) -> int:
     """What all of a model's weights take on the device, in one copy each; ``packed``: experts in NVFP4.
 
-    A packed weight has half a byte of its own and four bytes of scale with fifteen others.
+    A packed weight has half a byte of its own and one byte of scale with fifteen others.
     """
     sizes = {name: prod(shape) for name, shape in expected_shapes(config).items()}
     experts = sum(size for name, size in sizes.items() if ".experts." in name) if packed else 0
-    return itemsize * (sum(sizes.values()) - experts) + 3 * experts // 4
+    return itemsize * (sum(sizes.values()) - experts) + 9 * experts // 16
 
 
 def cache_bytes(config: ModelConfig, context: int, window: int, itemsize: int = 2) -> int:

@@ -2,18 +2,17 @@
 
 The plugins' calls are marked, and their functions removed, so that nothing else can be taken for them. The experts get
 their dense body. Whatever is still a local function is inlined, so that nothing rests on how the parser treats those.
-The embedding table becomes an input: TensorRT's engines cannot share weights, and this one is needed by three of them.
-Experts that stay packed become four-bit weights behind a DequantizeLinear.
+Products that read the same rows become one. Attention may be decomposed where TensorRT has no fused kernel for it, as
+for heads of 512. The embedding table becomes an input: TensorRT's engines cannot share weights, and this one is needed
+by three of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
-from onnx import FunctionProto, ModelProto, NodeProto, TensorProto, helper, inliner
+from onnx import FunctionProto, ModelProto, NodeProto, helper, inliner
 
-from dgemma_ros.checkpoint.nvfp4 import BLOCK
 from dgemma_ros.errors import BackendError
 from dgemma_ros.graphs.builder import BOOL, DOMAIN, FLOAT, INT64, PLUGIN
 from dgemma_ros.graphs.diffusion import CANVAS_UPDATE_OUTPUTS, ROW_STATS_OUTPUTS
@@ -21,9 +20,10 @@ from dgemma_ros.graphs.embed import TABLE
 from dgemma_ros.graphs.experts import NAME as EXPERTS
 from dgemma_ros.graphs.experts import dense_experts
 from dgemma_ros.trt import plugins
+from dgemma_ros.trt.fusing import fuse_products
 
-VALUES, SCALES = "/nvfp4", "/scale"
-"""What a packed weight's two parts are called behind its name: four-bit numbers, and a float32 factor for every 16."""
+DECOMPOSABLE: Final = "TRT_decomposable"
+"""Attribute of Attention by which TensorRT's parser may take it apart. ONNX's checker and ONNX Runtime refuse it."""
 BODIES: Final = {EXPERTS: dense_experts}
 """Functions that get another body. A plugin for the experts would join ``plugins.NAMES`` and leave here."""
 _TYPES: Final = {
@@ -33,11 +33,8 @@ _TYPES: Final = {
 _OUTPUTS: Final = {plugins.ROW_STATS: ROW_STATS_OUTPUTS, plugins.CANVAS_UPDATE: CANVAS_UPDATE_OUTPUTS}
 
 
-def for_tensorrt(model: ModelProto, packed: Collection[str] = ()) -> ModelProto:
-    """A copy of an exported graph for TensorRT's parser. Raises :class:`BackendError` where something is left over.
-
-    ``packed``: the weights that stay in NVFP4.
-    """
+def for_tensorrt(model: ModelProto) -> ModelProto:
+    """A copy of an exported graph for TensorRT's parser. Raises :class:`BackendError` where something is left over."""
     copy = ModelProto()
     copy.CopyFrom(model)
     functions = [_body(function) for function in copy.functions if function.name not in plugins.NAMES]
@@ -53,8 +50,10 @@ def for_tensorrt(model: ModelProto, packed: Collection[str] = ()) -> ModelProto:
             if node.op_type not in plugins.NAMES:
                 raise BackendError(f"graph {copy.graph.name}: {node.op_type} is neither a plugin nor a function")
             _declare_outputs(copy, node)
+        if node.op_type == "Attention":
+            node.attribute.append(helper.make_attribute(DECOMPOSABLE, 1))
     _share_table(copy)
-    _keep_packed(copy, packed)
+    fuse_products(copy.graph)
     return copy
 
 
@@ -90,26 +89,3 @@ def _share_table(model: ModelProto) -> None:
             model.graph.input.append(helper.make_tensor_value_info(TABLE, tensor.data_type, list(tensor.dims)))
             del model.graph.initializer[index]
             return
-
-
-def _keep_packed(model: ModelProto, packed: Collection[str]) -> None:
-    """``weight`` → DequantizeLinear(weight/nvfp4, weight/scale), cast to the type that the weight had.
-
-    Both scales of NVFP4 are one factor here, a block's times its matrix's, which float32 holds without rounding twice.
-    """
-    graph = model.graph
-    for tensor in [tensor for tensor in graph.initializer if tensor.name in packed]:
-        name, dims = tensor.name, list(tensor.dims)
-        parts = ((VALUES, TensorProto.FLOAT4E2M1, dims), (SCALES, FLOAT, [*dims[:-1], dims[-1] // BLOCK]))
-        for suffix, kind, shape in parts:
-            part = TensorProto(name=name + suffix, data_type=kind, dims=shape, data_location=TensorProto.EXTERNAL)
-            part.external_data.extend(tensor.external_data)
-            graph.initializer.append(part)
-        inputs, axis = [name + VALUES, name + SCALES], len(dims) - 1
-        unpack = helper.make_node(
-            "DequantizeLinear", inputs, [f"{name}/f32"], f"{name}/unpack", axis=axis, block_size=BLOCK
-        )
-        cast = helper.make_node("Cast", [f"{name}/f32"], [name], f"{name}/cast", to=tensor.data_type)
-        graph.initializer.remove(tensor)
-        graph.node.insert(0, cast)
-        graph.node.insert(0, unpack)

@@ -74,8 +74,7 @@ class TrtSession:
         self._engines = Engines(folder, manifest, runtime)
         self._caches: WeakSet[TrtCache] = WeakSet()
         self._openings = Openings()
-        packed = manifest.target["experts"] == "nvfp4" and any(map(weights.is_packed, weights.shapes))
-        self._types = (str(manifest.target["dtype"]), "nvfp4" if packed else str(manifest.target["dtype"]))
+        self._types = (str(manifest.target["dtype"]), str(manifest.target["dtype"]))
         self._buckets = {
             LayerKind.FULL: tuple(sorted({profile.dims["full_capacity"][2] for profile in backbone.profiles})),
             LayerKind.SLIDING: tuple(manifest.target["window_buckets"]),

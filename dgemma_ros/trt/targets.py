@@ -5,16 +5,18 @@ from __future__ import annotations
 import site
 import sys
 import sysconfig
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.errors import BackendError
 from dgemma_ros.files import read_yaml
+from dgemma_ros.trt.builder_flags import AUTO
 
 DTYPES: Final = ("bfloat16", "float16", "float32")
-EXPERTS: Final = ("dtype", "nvfp4")
+EXPERTS: Final = ("plugins", "dense")
+ATTENTION: Final = ("plugin", "tensorrt")
 
 
 @dataclass(frozen=True)
@@ -27,21 +29,16 @@ class Target:
     device_names: tuple[str, ...]
     architecture: int
     """Compute capability, as in sm_<architecture>."""
-    tensorrt: tuple[int, int]
-    """The oldest supported release: (major, minor); later minors of the same major will do."""
+    tensorrt: tuple[tuple[int, int], ...]
+    """The oldest supported release of each major version: (major, minor); later minors of that major will do."""
     bandwidth: float
     """Bytes a second that the maker states for the memory."""
     memory: float
     """Bytes that the device has."""
-    free_memory: float
-    """Bytes that must be free before a build or a start."""
     memory_limit: float
     """Bytes that a session may take; what is left is perception's."""
     dtype: str
     """Type of weights, matrix products and cache. Router, norms and statistics are float32 in any case."""
-    experts: str
-    """``nvfp4``: experts that a checkpoint stores so stay packed in the engine, and are unpacked in each step, which
-    saves memory and costs time; ``dtype``: all experts are in ``dtype``."""
     workspace: int
     """Bytes of scratch memory that a layer may ask for while TensorRT chooses its kernels."""
     context_buckets: tuple[int, ...]
@@ -56,6 +53,15 @@ class Target:
     """The most sets of allowed tokens that one canvas may have."""
     optimization_level: int
     """TensorRT's, 0 (quick to build) to 5."""
+    experts: str = "plugins"
+    """``plugins``: four kernels of our own over the experts' weights as the checkpoint stores them, bfloat16 or NVFP4,
+    bound as inputs of the engine; ``dense``: TensorRT's own products, every expert on every row, in ``dtype`` and
+    inside the engine, for comparison."""
+    attention: str = "plugin"
+    """``plugin``: a kernel of our own that reads what of the cache a row sees; ``tensorrt``: TensorRT's layer over the
+    whole capacity with a mask, decomposed where it has no fused kernel."""
+    builder_flags: tuple[str, ...] = (AUTO,)
+    """For :mod:`dgemma_ros.trt.builder_flags`: ``auto`` is what is known to be needed, all else is handed on."""
 
 
 def folder() -> Path:
@@ -83,13 +89,14 @@ def load(name: str) -> Target:
 
 
 def _checked(file: Path, values: dict[str, Any]) -> Target:
-    known = [field.name for field in fields(Target)]
+    known = {field.name: field.default for field in fields(Target)}
     for name in values:
         if name not in known:
             raise BackendError(f"{file}: {shown(name)} is not a recipe's; there are {', '.join(known)}")
-    for name in known:
-        if name not in values:
+    for name, default in known.items():
+        if name not in values and default is MISSING:
             raise BackendError(f"{file}: {name} is missing")
+        values.setdefault(name, list(default) if isinstance(default, tuple) else default)
 
     def check(name: str, good: bool, wanted: str) -> None:
         if not good:
@@ -97,9 +104,13 @@ def _checked(file: Path, values: dict[str, Any]) -> Target:
 
     for name in ("device", "name"):
         check(name, isinstance(values[name], str), "a text")
-    texts = values["device_names"]
-    check("device_names", isinstance(texts, list) and all(isinstance(text, str) for text in texts), "a list of texts")
-    for name in ("bandwidth", "memory", "free_memory", "memory_limit"):
+    for name in ("device_names", "builder_flags"):
+        texts = values[name]
+        check(name, isinstance(texts, list) and all(isinstance(text, str) for text in texts), "a list of texts")
+    releases = values["tensorrt"]
+    good = isinstance(releases, list) and releases and all(map(_release, releases))
+    check("tensorrt", bool(good), "a list of releases, as [[10, 16], [11, 0]]")
+    for name in ("bandwidth", "memory", "memory_limit"):
         check(name, _number(values[name]) and values[name] > 0, "a number above 0")
         values[name] = float(values[name])
     for name, lowest, highest in (
@@ -114,19 +125,24 @@ def _checked(file: Path, values: dict[str, Any]) -> Target:
         ("window_buckets", 0),
         ("prefill_rows", 2),
         ("image_tokens", 2),
-        ("tensorrt", 2),
     ):
         value = values[name]
         good = isinstance(value, list) and len(value) >= 1 and all(_whole(item) and item >= 0 for item in value)
         check(name, good and (not length or len(value) == length), f"a list of {length or 'some'} whole numbers")
-        check(name, name == "tensorrt" or (value == sorted(value) and value[0] > 0), "an ascending list")
+        check(name, value == sorted(value) and value[0] > 0, "an ascending list")
     check("dtype", values["dtype"] in DTYPES, f"one of {', '.join(DTYPES)}")
-    check("experts", values["experts"] in EXPERTS, f"one of {', '.join(EXPERTS)}")
+    for name, choices in (("experts", EXPERTS), ("attention", ATTENTION)):
+        check(name, values[name] in choices, f"one of {', '.join(choices)}")
     check("memory_limit", values["memory_limit"] <= values["memory"], "at most the device's memory")
-    arguments: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return Target(**arguments)
+    return Target(**{name: _frozen(value) for name, value in values.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _release(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_whole, value))
 
 
 def _number(value: object) -> bool:

@@ -48,9 +48,9 @@ class FakeRuntime:
         return ()
 
     def _cudaGetDeviceProperties(self, ordinal: int) -> tuple[Any, ...]:  # noqa: N802
-        assert hasattr(real.cudaDeviceProp(), "name")
+        assert hasattr(real.cudaDeviceProp(), "name") and hasattr(real.cudaDeviceProp(), "integrated")
         major, minor = divmod(self._architecture, 10)
-        return (SimpleNamespace(name=self._name.encode() + b"\0", major=major, minor=minor),)
+        return (SimpleNamespace(name=self._name.encode() + b"\0", major=major, minor=minor, integrated=1),)
 
     def _cudaMemGetInfo(self) -> tuple[Any, ...]:  # noqa: N802
         return (100 << 30, 128_000_000_000)

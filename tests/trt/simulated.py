@@ -17,13 +17,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import ModelProto, TensorProto, helper
-from onnx.reference import ReferenceEvaluator
 
 from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.errors import BackendError, DeviceMemoryError
 from dgemma_ros.graphs.builder import DOMAIN, OPSET, PLUGIN
 from dgemma_ros.graphs.diffusion import canvas_update, row_stats, scaled_logits
-from dgemma_ros.trt import plugins
+from dgemma_ros.trt import plugins, rewrite
 from dgemma_ros.trt.buffers import NUMPY
 from dgemma_ros.trt.builder import Source
 from dgemma_ros.trt.device import Facts
@@ -31,7 +30,7 @@ from dgemma_ros.trt.engine_manifest import EngineSpec, ProfileSpec
 from dgemma_ros.trt.targets import Target
 
 VERSION = "10.16.2.0"
-FACTS = Facts("Simulated NVIDIA Thor", 110, 128_000_000_000, 13020)
+FACTS = Facts("Simulated NVIDIA Thor", 110, 128_000_000_000, 13020, integrated=True)
 
 
 class Mark:
@@ -211,7 +210,7 @@ class SimulatedCompiler:
     def compile(self, source: Source, out: Path, on_progress: Callable[[str, int, int], None]) -> None:
         on_progress("building", 1, 1)
         weights = source.weights
-        runnable = unpacked(with_functions(source.model, self.sizes), weights)
+        runnable = with_functions(source.model, self.sizes)
         for tensor in runnable.graph.initializer:
             if tensor.data_location == TensorProto.EXTERNAL:
                 data = weights[tensor.name]
@@ -223,6 +222,10 @@ def with_functions(model: ModelProto, sizes: plugins.Sizes) -> ModelProto:
     """A rewritten graph as ONNX Runtime can run it: the plugins' calls are functions again."""
     copy = ModelProto()
     copy.CopyFrom(model)
+    for node in copy.graph.node:  # which ONNX Runtime refuses
+        kept = [attribute for attribute in node.attribute if attribute.name != rewrite.DECOMPOSABLE]
+        del node.attribute[:]
+        node.attribute.extend(kept)
     called = [node for node in copy.graph.node if node.op_type in plugins.NAMES]
     for node in called:
         kept = [attribute for attribute in node.attribute if attribute.name in PLUGIN]
@@ -233,29 +236,6 @@ def with_functions(model: ModelProto, sizes: plugins.Sizes) -> ModelProto:
         del copy.opset_import[:]
         copy.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)])
     return copy
-
-
-def unpacked(model: ModelProto, weights: Mapping[str, np.ndarray]) -> ModelProto:
-    """The model with what its DequantizeLinear nodes give, as ONNX's reference says: ONNX Runtime's CPU has none."""
-    for node in [node for node in model.graph.node if node.op_type == "DequantizeLinear"]:
-        inputs = [tensor for tensor in model.graph.initializer if tensor.name in node.input]
-        inputs.sort(key=lambda tensor: list(node.input).index(tensor.name))
-        for tensor in inputs:
-            array = weights[tensor.name]
-            assert array.nbytes * 8 == np.prod(tensor.dims) * (4 if tensor.name == node.input[0] else 32)
-            del tensor.external_data[:]
-            tensor.data_location = TensorProto.DEFAULT
-            tensor.raw_data = array.tobytes()
-        result = helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, list(inputs[0].dims))
-        alone = helper.make_model(
-            helper.make_graph([node], "unpack", [], [result], inputs), opset_imports=[helper.make_opsetid("", OPSET)]
-        )
-        value = ReferenceEvaluator(alone).run(None, {})[0]
-        for tensor in inputs:
-            model.graph.initializer.remove(tensor)
-        model.graph.initializer.append(onnx.numpy_helper.from_array(value, node.output[0]))
-        model.graph.node.remove(node)
-    return model
 
 
 class SimulatedRuntime:

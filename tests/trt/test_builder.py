@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from dgemma_ros.errors import BackendError, ExportError
 from dgemma_ros.graphs.builder import BFLOAT16
 from dgemma_ros.graphs.export import graphs
 from dgemma_ros.graphs.manifest import MANIFEST_FILE
-from dgemma_ros.trt import builder, engine_manifest, operators, plugins, profiles, rewrite, targets
-from dgemma_ros.trt.builder import build, check_machine, check_memory
-from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt import builder, engine_manifest, operators, plugins, preflight, profiles, rewrite, targets
+from dgemma_ros.trt.builder import build, check_memory
+from dgemma_ros.trt.preflight import State
 from tests.conftest import Folders
 from tests.sparse import RELEASED
 from tests.trt.conftest import TARGET, Built
@@ -78,31 +77,14 @@ def test_nothing_is_left_of_a_build_that_fails(checkpoint: Folders, tmp_path: Pa
         build(checkpoint("plain"), tmp_path / "out", TARGET, SimulatedCompiler)
 
 
-@pytest.mark.parametrize(
-    ("facts", "version", "text"),
-    [
-        (replace(FACTS, architecture=89), VERSION, "is sm_110 .* but this machine has .*sm_89"),
-        (replace(FACTS, name="NVIDIA B300"), VERSION, "is for Jetson AGX Thor, but this machine has NVIDIA B300"),
-        (FACTS, "10.13.3", r"needs TensorRT 10.16 or a later 10.x, but this machine has 10.13.3"),
-        (FACTS, "11.4.0", "needs TensorRT 10.16"),
-    ],
-)
-def test_another_machine(facts: Facts, version: str, text: str) -> None:
-    with pytest.raises(BackendError, match=text):
-        check_machine(targets.load("thor"), facts, version)
-
-
 def test_memory_of_the_released_model() -> None:
     thor = targets.load("thor")
-    check_memory(thor, CONFIG, 120_000_000_000)
-    with pytest.raises(BackendError, match=r"of free GPU memory, but 20\.0 GB are free"):
-        check_memory(thor, CONFIG, 20_000_000_000)
+    check_memory(thor, CONFIG, FACTS, 120_000_000_000)
+    with pytest.raises(BackendError, match=r"of free memory \(shared with the CPU; .*but 20\.0 GB are free"):
+        check_memory(thor, CONFIG, FACTS, 20_000_000_000)
     for name in ("rtx5090", "rtx4090"):
         with pytest.raises(BackendError, match=f"target {name} allows"):
-            check_memory(targets.load(name), CONFIG, 32_000_000_000)
-    check_memory(targets.load("rtx5090"), CONFIG, 31_000_000_000, packed=True)
-    with pytest.raises(BackendError, match="with packed experts"):
-        check_memory(targets.load("rtx4090"), CONFIG, 24_000_000_000, packed=True)
+            check_memory(targets.load(name), CONFIG, FACTS, 32_000_000_000)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +128,7 @@ def test_recipes(name: str) -> None:
 
 
 def test_recipes_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match="there are dgx-spark, h200"):
+    with pytest.raises(BackendError, match="there are dgx-spark, dgx-station, h100, h200"):
         targets.load("toaster")
     text = (targets.folder() / "thor.yaml").read_text()
     for old, new, problem in (
@@ -155,6 +137,10 @@ def test_recipes_are_checked(tmp_path: Path) -> None:
         ("dtype: bfloat16", "dtype: bfloat16\nspeed: 3", "'speed' is not a recipe's"),
         ("[8192, 32768, 131072]", "[32768, 8192]", "context_buckets: .* ascending"),
         ("memory_limit: 96", "memory_limit: 960", "at most the device's memory"),
+        ("[[10, 16], [11, 0]]", "[10, 16]", "tensorrt: .* a list of releases"),
+        ("experts: plugins", "experts: nvfp4", "experts: 'nvfp4' is not one of plugins, dense"),
+        ("attention: plugin", "attention: flash", "attention: 'flash' is not one of plugin, tensorrt"),
+        ("[auto]", "auto", "builder_flags: 'auto' is not a list of texts"),
     ):
         file = tmp_path / "mine.yaml"
         file.write_text(text.replace(old, new))
@@ -166,16 +152,11 @@ def test_recipes_are_checked(tmp_path: Path) -> None:
 def test_the_released_graphs_pass_the_parsers_table(name: str, model: onnx.ModelProto) -> None:
     rewritten = rewrite.for_tensorrt(model)
     assert operators.problems(rewritten) == []
+    assert preflight.precision(rewritten).state is State.OK
+    assert preflight.fusion(rewritten).state is State.OK
     taken = [node.op_type for node in rewritten.graph.node if node.domain]
     assert taken == (list(plugins.NAMES) if name.startswith("head") else [])
     assert not any(node.op_type == "Scan" for node in rewritten.graph.node)
-
-
-def test_packed_experts_pass_the_parsers_table() -> None:
-    backbone = next(model for name, model in graphs(CONFIG, BFLOAT16) if name == "backbone")
-    packed = [tensor.name for tensor in backbone.graph.initializer if ".experts." in tensor.name]
-    assert len(packed) == 2 * len(CONFIG.text.layers)
-    assert operators.problems(rewrite.for_tensorrt(backbone, packed)) == []
 
 
 def test_the_table_refuses() -> None:
@@ -191,8 +172,16 @@ def test_the_table_refuses() -> None:
             node.attribute.append(onnx.helper.make_attribute("sorted", 0))
         if node.op_type == "TensorScatter":
             node.attribute[0].i = -3
+        if node.op_type == "Attention":
+            node.attribute.pop()
     text = " ".join(operators.problems(rewritten))
-    for part in ("opset 25", "(Mish): is not in the parser's table", "sorted must be 1", "the axis must be -2"):
+    for part in (
+        "opset 25",
+        "(Mish): is not in the parser's table",
+        "sorted must be 1",
+        "the axis must be -2",
+        "decomposed",
+    ):
         assert part in text
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgemma_ros.checkpoint.traffic import step_traffic
 from dgemma_ros.cli.app import run
 from dgemma_ros.errors import BackendError
 from dgemma_ros.model import open_model
@@ -22,7 +21,6 @@ from dgemma_ros.trt.device import copy_bandwidth
 from dgemma_ros.verification import verify
 from dgemma_ros.verification.replay import replay
 from tests.conftest import Folders
-from tests.tiny import TINIES
 from tests.trt.conftest import TARGET, Built
 from tests.trt.simulated import SimulatedCompiler, SimulatedDevice, SimulatedRuntime
 
@@ -114,19 +112,6 @@ def test_half_precision(checkpoint: Folders, tmp_path: Path, devices: list[Simul
             assert np.allclose(found[name], expected[name], atol=0.2), name
         assert (found["argmax"] == expected["argmax"]).mean() > 0.9
     assert ours.session.new_cache().read(0, 0, 0)[0].dtype == np.float32
-    ours.session.close()
-
-
-def test_packed_experts(checkpoint: Folders, tmp_path: Path, devices: list[SimulatedDevice]) -> None:
-    """NVFP4 experts that stay packed in the engine give what unpacked ones give."""
-    source = checkpoint(TINIES["images"].with_(nvfp4=True))
-    out = build(source, tmp_path / "out", replace(TARGET, experts="nvfp4"), SimulatedCompiler)
-    ours, theirs = open_model(out), open_model(source, threads=1)
-    assert ours.session.traffic(9) == step_traffic(ours.config, 9, "float32", "nvfp4", cache="float32")
-    for case in verify.made_cases(theirs.config):
-        expected, found = (replay(model, case, with_logits=True) for model in (theirs, ours))
-        assert np.allclose(found["logits"], expected["logits"], atol=1e-4)
-        assert np.array_equal(found["argmax"], expected["argmax"])
     ours.session.close()
 
 

@@ -7,6 +7,7 @@ of JSON on stdout that says what was called, where every name, keyword and argum
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections import Counter
@@ -146,13 +147,14 @@ def check_plugins() -> None:
 
 
 def check_build(checkpoint: Path, work: Path) -> None:
-    from dgemma_ros.trt import compiler, engine_manifest
+    from dgemma_ros.trt import builder_flags, compiler, engine_manifest
     from dgemma_ros.trt.builder import build
     from tests.trt.conftest import TARGET
 
     def serialise(builder: Any, network: Any, config: Any, writer: Any) -> bool:
         # What TensorRT does while it builds: it reports to the monitor, and hands over bytes.
         monitor = monitors[-1]
+        seen_flags.append(os.environ[builder_flags.VARIABLE])
         monitor.phase_start("Building", None, 2)
         if not monitor.step_complete("Building", 0):
             return False
@@ -170,14 +172,17 @@ def check_build(checkpoint: Path, work: Path) -> None:
         for name in names:
             spy(owner, name)
     monitors: list[Any] = []
+    seen_flags: list[str] = []
     made = compiler._monitor
     compiler._monitor = lambda *arguments: monitors.append(made(*arguments)) or monitors[-1]
-    target = replace(TARGET, dtype="bfloat16", tensorrt=tuple(int(n) for n in trt.__version__.split(".")[:2]))
+    target = replace(TARGET, dtype="bfloat16")
     seen: list[str] = []
     out = build(checkpoint, work / "out", target, compiler.TrtCompiler, lambda what, done, total: seen.append(what))
     assert "backbone: Building" in seen
     written = engine_manifest.load(out)
     assert written.tensorrt == trt.__version__
+    assert written.builder_flags == seen_flags[-1] and "-peep:fc_h_fusion=off" in written.builder_flags
+    assert builder_flags.VARIABLE not in os.environ
     assert all((out / spec.file).read_bytes() == b"engine" for spec in written.engines.values())
     assert compiler.timing_cache(written.gpu.name, written.tensorrt).read_bytes() == b"timings"
 
@@ -195,14 +200,36 @@ def check_build(checkpoint: Path, work: Path) -> None:
 
 
 def check_session(built: Path, work: Path) -> None:
-    from dgemma_ros.errors import DeviceMemoryError
+    from dgemma_ros.errors import BackendError, DeviceMemoryError
     from dgemma_ros.model import open_model
     from dgemma_ros.trt import engine_manifest
 
     shutil.copytree(built, work / "built")
     written = engine_manifest.load(work / "built")
     engine_manifest.write(work / "built", replace(written, tensorrt=trt.__version__))
-    # What has no meaning here is replaced: a size, which would be an address.
+    # What has no meaning here is replaced: a size, which would be an address; a name, which is nothing.
+    spy(trt.ICudaEngine, "get_aliased_input_tensor", lambda engine, name: aliased[0](name))
+    aliased = [lambda name: name.removesuffix("_out")]
+    deserialised, real = trt.Runtime.deserialize_cuda_engine, trt.IStreamReaderV2
+    assert (
+        "num_bytes: int, stream: int) -> bytes" in real.__doc__ and "offset: int, where: SeekPosition" in real.__doc__
+    )
+
+    class Reader:  # the real one cannot be made without a driver
+        pass
+
+    def read_through(runtime: Any, reader: Any) -> Any:
+        """What TensorRT does with a reader: it reads pieces, seeks, and reads on."""
+        assert isinstance(reader, Reader)
+        pieces = []
+        while piece := reader.read(1 << 20, 0):
+            pieces.append(piece)
+        assert reader.seek(0, trt.SeekPosition.SET) and reader.read(100, 0) == b"".join(pieces)[:100]
+        assert reader.seek(-10, trt.SeekPosition.END) and len(reader.read(100, 0)) == 10
+        return deserialised(runtime, b"".join(pieces))
+
+    trt.IStreamReaderV2 = Reader
+    trt.Runtime.deserialize_cuda_engine = read_through
     spy(trt.ICudaEngine, "get_device_memory_size_for_profile_v2", lambda engine, profile: 4096)
     for owner, names in {
         trt.Runtime: ("deserialize_cuda_engine",),
@@ -228,7 +255,7 @@ def check_session(built: Path, work: Path) -> None:
         assert result.next_canvas.shape == (length,)
     sequence.restore(start)
     sequence.rows(0)
-    assert model.session.device_memory() == 0
+    assert isinstance(model.session.device_memory(), int)  # of this machine, as Thor shares its memory
     if model.config.vision is not None:
         cell = model.config.vision.pooling
         grid = np.indices((cell, 2 * cell)).reshape(2, -1)[::-1].T
@@ -251,6 +278,14 @@ def check_session(built: Path, work: Path) -> None:
     assert not cuda.bindings.runtime.memory
     cuda.bindings.runtime.fail = None
     open_model(work / "built").session.close()
+    for wrong in (None, "key_7"):
+        aliased[0] = lambda name, wrong=wrong: wrong
+        try:
+            open_model(work / "built")
+        except BackendError as error:
+            assert "in place over key_0" in str(error)
+        else:
+            raise AssertionError("a cache that is not written in place was taken")
 
 
 def main() -> None:
