@@ -91,8 +91,9 @@ def refuse_step(step: PlanStep, terms: Terms) -> Refusal | None:
         return Refusal("bad_argument", f"{step.skill}: {' '.join(error.message.split())[:160]}")
     if any(isinstance(value, float) and not math.isfinite(value) for value in step.arguments.values()):
         return Refusal("bad_argument", f"{step.skill}: a number is not finite")
-    if not step.confidence >= terms.min_confidence:  # a NaN is below everything
-        return Refusal("unsure", f"{step.skill}: confidence {step.confidence:.2f} is below {terms.min_confidence:g}")
+    confidence = math.nan if step.confidence is None else step.confidence
+    if not confidence >= terms.min_confidence:  # what is not known is below everything
+        return Refusal("unsure", f"{step.skill}: confidence {confidence:.2f} is below {terms.min_confidence:g}")
     return None
 
 
