@@ -59,7 +59,7 @@ setup(
     python_requires=">=3.11",
     install_requires=RUNTIME,
     extras_require={"tensorrt": TENSORRT, "test": TEST, "ros": ROS, "oracle": TEST + ORACLE, "lint": LINT},
-    package_data={"dgemma_ros.nodes": ["fastdds.xml"], "dgemma_ros.trt.kernels": ["*.cu"]},
+    package_data={"dgemma_ros.nodes": ["fastdds.xml"], "dgemma_ros.trt.kernels": ["*.cu", "*.cuh"]},
     entry_points={
         "console_scripts": [
             "dgemma = dgemma_ros.cli:main",

@@ -20,12 +20,8 @@ MASKED = np.float32(-1e30)  # a logit that no temperature makes drawable, and th
 SCALED_INPUTS = ("over_cap", "temperature", "allowed", "allowed_row")
 ROW_STATS_INPUTS = ("over_cap", "temperature", "uniform", "allowed", "allowed_row")
 ROW_STATS_OUTPUTS = ("argmax", "drawn", "entropy", "largest", "total")
-CANVAS_UPDATE_INPUTS = (
-    "canvas", "argmax", "drawn", "entropy", "random_tokens", "entropy_bound", "pin", "pin_ids",
-)  # fmt: skip
-CANVAS_UPDATE_OUTPUTS = (
-    "next_canvas", "argmax_out", "drawn_out", "entropy_out", "accepted", "mean_entropy", "changed",
-)  # fmt: skip
+CANVAS_UPDATE_INPUTS = ("argmax", "drawn", "entropy", "random_tokens", "entropy_bound", "pin", "pin_ids")
+CANVAS_UPDATE_OUTPUTS = ("next_canvas", "argmax_out", "drawn_out", "entropy_out", "accepted", "mean_entropy")
 
 
 def _node(op: str, inputs: Sequence[str], output: str, **attributes: object) -> NodeProto:
@@ -170,10 +166,10 @@ def _count(cdf: str, target: str, output: str, below: str | None = None) -> list
 def canvas_update() -> FunctionProto:
     """Accepts the surest positions within the entropy bound and draws the others anew.
 
-    ``canvas``, ``argmax``, ``drawn``, ``random_tokens``, ``pin_ids`` int64 [C]; ``entropy`` float32 [C];
+    ``argmax``, ``drawn``, ``random_tokens``, ``pin_ids`` int64 [C]; ``entropy`` float32 [C];
     ``entropy_bound`` float32 [1]; ``pin`` bool [C]. Pinned positions hold their token and cost no entropy.
     → ``next_canvas``, ``argmax_out``, ``drawn_out`` int64 [C]; ``entropy_out`` float32 [C]; ``accepted`` bool [C];
-    ``mean_entropy`` float32 [1]; ``changed`` int64 [1], the positions where the next canvas differs.
+    ``mean_entropy`` float32 [1].
 
     Sorted ascending, position i is accepted while the entropies before it sum to at most the bound
     (arXiv 2505.24857; the reference's EntropyBoundSampler, whose float32 of a float64 running sum is kept).
@@ -196,9 +192,5 @@ def canvas_update() -> FunctionProto:
         _node("Where", ["accepted", "drawn_out", "random_tokens"], "next_canvas"),
         _constant("first_axis", np.array([0], np.int64)),
         _node("ReduceMean", ["entropy_out", "first_axis"], "mean_entropy", keepdims=1),
-        _node("Equal", ["next_canvas", "canvas"], "kept"),
-        _node("Not", ["kept"], "differs"),
-        _node("Cast", ["differs"], "differs_ones", to=TensorProto.INT64),
-        _node("ReduceSum", ["differs_ones", "first_axis"], "changed", keepdims=1),
     ]
     return function("DGemmaCanvasUpdate", CANVAS_UPDATE_INPUTS, CANVAS_UPDATE_OUTPUTS, nodes)

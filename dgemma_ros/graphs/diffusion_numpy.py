@@ -25,7 +25,7 @@ class RowStats(NamedTuple):
 
 
 class CanvasUpdate(NamedTuple):
-    """What one step makes of the canvas; arrays [C], ``mean_entropy`` in nats, ``changed`` in positions."""
+    """What one step makes of the canvas; arrays [C], ``mean_entropy`` in nats."""
 
     next_canvas: Ints
     argmax: Ints
@@ -33,7 +33,6 @@ class CanvasUpdate(NamedTuple):
     entropy: Floats
     accepted: Bools
     mean_entropy: float
-    changed: int
 
 
 def row_stats(
@@ -68,7 +67,6 @@ def _draw(weight: Floats, uniform: Floats) -> Ints:
 
 
 def canvas_update(
-    canvas: Ints,
     argmax: Ints,
     drawn: Ints,
     entropy: Floats,
@@ -86,5 +84,4 @@ def canvas_update(
     accepted = pin.copy()
     accepted[order] |= before <= np.float32(entropy_bound)
     next_canvas = np.where(accepted, drawn, random_tokens)
-    changed = int((next_canvas != canvas).sum())
-    return CanvasUpdate(next_canvas, argmax, drawn, entropy, accepted, float(entropy.mean()), changed)
+    return CanvasUpdate(next_canvas, argmax, drawn, entropy, accepted, float(entropy.mean()))

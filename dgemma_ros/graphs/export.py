@@ -22,7 +22,7 @@ from dgemma_ros.graphs.head import head
 from dgemma_ros.graphs.vision import vision
 from dgemma_ros.output import whole_folder
 
-GRAPHS_FORMAT = 1
+GRAPHS_FORMAT = 2
 """Raised when the graphs' inputs, outputs or their meaning change, so that an old export is not run by new code."""
 DTYPES = {"float32": FLOAT, "float16": FLOAT16, "bfloat16": BFLOAT16}
 COPIED = (

@@ -27,7 +27,6 @@ def head(config: ModelConfig, dtype: int = FLOAT, with_logits: bool = False) -> 
     rows = ("canvas_length",)
     b = GraphBuilder("head_with_logits" if with_logits else "head", dtype)
     hidden = b.input("hidden", dtype, (1, "canvas_length", text.hidden_size))
-    canvas = b.input("canvas", INT64, rows)
     uniform, random_tokens = b.input("uniform", FLOAT, rows), b.input("random_tokens", INT64, rows)
     temperature, entropy_bound = b.input("temperature", FLOAT, (1,)), b.input("entropy_bound", FLOAT, (1,))
     pin, pin_ids = b.input("pin", BOOL, rows), b.input("pin_ids", INT64, rows)
@@ -46,7 +45,6 @@ def head(config: ModelConfig, dtype: int = FLOAT, with_logits: bool = False) -> 
     )
     updated = b.call(
         canvas_update(),
-        canvas,
         argmax,
         drawn,
         entropy,
@@ -78,10 +76,10 @@ def head(config: ModelConfig, dtype: int = FLOAT, with_logits: bool = False) -> 
         b.reshape(soft, (1, -1, text.hidden_size), "soft_rows"), "soft", dtype, (1, "canvas_length", text.hidden_size)
     )
 
-    names = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
-    types = (INT64, INT64, INT64, FLOAT, BOOL, FLOAT, INT64)
+    names = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy")
+    types = (INT64, INT64, INT64, FLOAT, BOOL, FLOAT)
     for value, name, kind in zip(updated, names, types, strict=True):
-        b.output(value, name, kind, (1,) if name in ("mean_entropy", "changed") else rows)
+        b.output(value, name, kind, (1,) if name == "mean_entropy" else rows)
     if with_logits:
         tanh = b.add("Tanh", over_cap, name="logits_tanh")
         logits = b.add("Mul", tanh, b.constant(text.softcap), name="logits_capped")

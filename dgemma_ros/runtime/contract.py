@@ -23,8 +23,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Feeds = Mapping[str, Array]
 
-RESULTS: Final = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy", "changed")
-"""The head's outputs that a step sends back, the last two of one element."""
+RESULTS: Final = ("next_canvas", "argmax", "drawn", "entropy", "accepted", "mean_entropy")
+"""The head's outputs that a step sends back, the last of one element."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ class StepResult:
     entropy: Floats
     accepted: Bools
     mean_entropy: float
-    changed: int
     logits: Floats | None = None
     """[C, V], softcapped and before temperature; only where the canvas was opened with logits."""
 
@@ -51,7 +50,6 @@ class StepResult:
             entropy=outputs["entropy"],
             accepted=outputs["accepted"],
             mean_entropy=float(outputs["mean_entropy"][0]),
-            changed=int(outputs["changed"][0]),
             logits=logits,
         )
 

@@ -121,7 +121,6 @@ def _define() -> None:
 
     @trtp.register(f"{DOMAIN}::{CANVAS_UPDATE}")
     def canvas_update(
-        canvas: trtp.TensorDesc,
         argmax: trtp.TensorDesc,
         drawn: trtp.TensorDesc,
         entropy: trtp.TensorDesc,
@@ -136,17 +135,15 @@ def _define() -> None:
         trtp.TensorDesc,
         trtp.TensorDesc,
         trtp.TensorDesc,
-        trtp.TensorDesc,
     ]:
-        rows = canvas.shape_expr[0]
+        rows = argmax.shape_expr[0]
         tokens, floats = trt.DataType.INT64, trt.DataType.FLOAT
-        shapes = {"mean_entropy": 1, "changed": 1}
+        shapes = {"mean_entropy": 1}
         types = {"entropy_out": floats, "accepted": trt.DataType.BOOL, "mean_entropy": floats}
         return tuple(tensor((shapes.get(name, rows),), types.get(name, tokens)) for name in CANVAS_UPDATE_OUTPUTS)
 
     @trtp.aot_impl(f"{DOMAIN}::{CANVAS_UPDATE}")
     def canvas_update_kernel(
-        canvas: trtp.TensorDesc,
         argmax: trtp.TensorDesc,
         drawn: trtp.TensorDesc,
         entropy: trtp.TensorDesc,

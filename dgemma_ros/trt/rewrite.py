@@ -79,7 +79,7 @@ def _declare_outputs(model: ModelProto, node: NodeProto) -> None:
     for value, name in zip(node.output, _OUTPUTS[node.op_type], strict=True):
         if value and value not in known:
             shape: tuple[int | str, ...] = (rows, 1) if name in ("largest", "total") else (rows,)
-            shape = (1,) if name in ("mean_entropy", "changed") else shape
+            shape = (1,) if name == "mean_entropy" else shape
             model.graph.value_info.append(helper.make_tensor_value_info(value, _TYPES.get(name, INT64), shape))
 
 

@@ -160,7 +160,7 @@ class TrtCanvas:
         self._stream = stream
         self._buffers = buffers
         self._step = step
-        self._shapes = {name: (1,) if name in ("mean_entropy", "changed") else (length,) for name in RESULTS}
+        self._shapes = {name: (1,) if name == "mean_entropy" else (length,) for name in RESULTS}
         self._logits = (length, vocab) if with_logits else None
 
     def step(self, feeds: Feeds) -> StepResult:

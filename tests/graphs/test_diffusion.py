@@ -248,7 +248,6 @@ def test_the_released_vocabulary_needs_no_padding() -> None:
 class Canvas(NamedTuple):
     """The inputs of CanvasUpdate."""
 
-    canvas: np.ndarray
     argmax: np.ndarray
     drawn: np.ndarray
     entropy: np.ndarray
@@ -269,14 +268,14 @@ def canvas_session() -> ort.InferenceSession:
     types = {"entropy_out": FLOAT, "mean_entropy": FLOAT, "accepted": BOOL}
     outputs = b.call(diffusion.canvas_update(), *inputs, name="canvas_update")
     for value, name in zip(outputs, diffusion.CANVAS_UPDATE_OUTPUTS, strict=True):
-        b.output(value, name, types.get(name, INT64), (1,) if name in ("mean_entropy", "changed") else ("rows",))
+        b.output(value, name, types.get(name, INT64), (1,) if name == "mean_entropy" else ("rows",))
     return session(b)
 
 
 def update_in_onnx(canvas: Canvas) -> diffusion_numpy.CanvasUpdate:
     feeds = canvas._asdict() | {"entropy_bound": np.array([canvas.entropy_bound], np.float32)}
-    *arrays, mean, changed = canvas_session().run(None, feeds)
-    return diffusion_numpy.CanvasUpdate(*arrays, float(mean[0]), int(changed[0]))
+    *arrays, mean = canvas_session().run(None, feeds)
+    return diffusion_numpy.CanvasUpdate(*arrays, float(mean[0]))
 
 
 def accepted_plainly(entropy: np.ndarray, bound: float, pin: np.ndarray) -> np.ndarray:
@@ -292,7 +291,7 @@ def accepted_plainly(entropy: np.ndarray, bound: float, pin: np.ndarray) -> np.n
 def check_canvas(canvas: Canvas) -> diffusion_numpy.CanvasUpdate:
     ours, plain = update_in_onnx(canvas), diffusion_numpy.canvas_update(*canvas)
     pin = canvas.pin
-    for name in ("next_canvas", "argmax", "drawn", "accepted", "entropy", "changed"):
+    for name in ("next_canvas", "argmax", "drawn", "accepted", "entropy"):
         assert np.array_equal(getattr(ours, name), getattr(plain, name)), name
     assert ours.mean_entropy == pytest.approx(plain.mean_entropy, abs=1e-6, rel=1e-6)
     assert np.array_equal(ours.accepted, accepted_plainly(ours.entropy, canvas.entropy_bound, pin))
@@ -303,14 +302,13 @@ def check_canvas(canvas: Canvas) -> diffusion_numpy.CanvasUpdate:
     free = ours.accepted & ~pin
     assert np.array_equal(ours.next_canvas[free], canvas.drawn[free])
     assert np.array_equal(ours.next_canvas[~ours.accepted], canvas.random_tokens[~ours.accepted])
-    assert ours.changed == (ours.next_canvas != canvas.canvas).sum()
     return ours
 
 
 def canvas_of(entropy: Any, bound: float, noise: Noise, pinned: float = 0.0) -> Canvas:
     entropy = np.asarray(entropy, np.float32)
     shape = entropy.shape
-    tokens = {name: noise.integers(0, 50, shape) for name in ("canvas", "argmax", "drawn", "random_tokens", "pin_ids")}
+    tokens = {name: noise.integers(0, 50, shape) for name in ("argmax", "drawn", "random_tokens", "pin_ids")}
     return Canvas(entropy=entropy, entropy_bound=bound, pin=noise.uniform(shape) < pinned, **tokens)
 
 

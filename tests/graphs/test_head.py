@@ -36,7 +36,6 @@ def soft(dtype: int, table: NDArray[np.float32], hidden: NDArray[np.float32]) ->
     zeros = np.zeros(ROWS, np.int64)
     feeds = {
         "hidden": hidden[None].astype(kind),
-        "canvas": zeros,
         "uniform": np.full(ROWS, 0.5, np.float32),
         "random_tokens": zeros,
         "temperature": np.array([0.4], np.float32),

@@ -56,13 +56,13 @@ class Emulated:
     def canvas_update(self, *inputs: NDArray[Any]) -> CanvasUpdate:
         """``inputs`` as the kernel takes them: [C] each, the bound [1]."""
         count = len(inputs[0])
-        kinds = (np.int64, np.int64, np.int64, np.float32, np.bool_, np.float32, np.int64)
+        kinds = (np.int64, np.int64, np.int64, np.float32, np.bool_, np.float32)
         out = [
-            np.zeros(1 if name in ("mean_entropy", "changed") else count, kind)
+            np.zeros(1 if name == "mean_entropy" else count, kind)
             for name, kind in zip(CANVAS_UPDATE_OUTPUTS, kinds, strict=True)
         ]
         assert self._library.host_canvas_update(-(-count // 32) * 32, _arguments([*inputs, count, *out]))
-        return CanvasUpdate(*out[:5], float(out[5][0]), int(out[6][0]))
+        return CanvasUpdate(*out[:5], float(out[5][0]))
 
 
 def aligned(array: NDArray[Any]) -> NDArray[Any]:

@@ -33,7 +33,7 @@ extern "C" int host_row_stats(int rows, int threads, RowArguments* arguments) {
 }
 
 struct CanvasArguments {
-    const Int64 *canvas, *argmax, *drawn;
+    const Int64 *argmax, *drawn;
     const float* entropy;
     const Int64* random_tokens;
     const float* entropy_bound;
@@ -44,13 +44,12 @@ struct CanvasArguments {
     float* entropy_out;
     unsigned char* accepted;
     float* mean_entropy;
-    Int64* changed;
 };
 static void run_canvas(void* with) {
     CanvasArguments& a = *(CanvasArguments*)with;
-    canvas::dgemma_canvas_update(a.canvas, a.argmax, a.drawn, a.entropy, a.random_tokens, a.entropy_bound, a.pin,
-                                 a.pin_ids, a.count, a.next_canvas, a.argmax_out, a.drawn_out, a.entropy_out,
-                                 a.accepted, a.mean_entropy, a.changed);
+    canvas::dgemma_canvas_update(a.argmax, a.drawn, a.entropy, a.random_tokens, a.entropy_bound, a.pin, a.pin_ids,
+                                 a.count, a.next_canvas, a.argmax_out, a.drawn_out, a.entropy_out, a.accepted,
+                                 a.mean_entropy);
 }
 extern "C" int host_canvas_update(int threads, CanvasArguments* arguments) {
     return shim::launch(1, (unsigned)threads, run_canvas, arguments);

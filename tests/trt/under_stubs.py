@@ -136,10 +136,10 @@ def check_plugins() -> None:
         assert (grid, extra) == ([256, 512, 0], [262_144, 512, 512, 256, np.float32(30).view(np.int32)])
         assert entry == f"dgemma_row_stats_{suffix}"
         assert not compiled or f".entry {entry}(".encode() in ptx
-    names = [(t.INT64, (256,))] * 3 + [(t.FLOAT, (256,)), (t.INT64, (256,)), (t.FLOAT, (1,)), (t.BOOL, (256,))]
+    names = [(t.INT64, (256,))] * 2 + [(t.FLOAT, (256,)), (t.INT64, (256,)), (t.FLOAT, (1,)), (t.BOOL, (256,))]
     outputs, grid, extra, (entry, ptx) = plugin(registry, plugins.CANVAS_UPDATE, [*names, (t.INT64, (256,))])
-    assert [kind for kind, _ in outputs] == ["INT64", "INT64", "INT64", "FLOAT", "BOOL", "FLOAT", "INT64"]
-    assert [shape for _, shape in outputs] == [[256]] * 5 + [[1]] * 2
+    assert [kind for kind, _ in outputs] == ["INT64", "INT64", "INT64", "FLOAT", "BOOL", "FLOAT"]
+    assert [shape for _, shape in outputs] == [[256]] * 5 + [[1]]
     assert (grid, extra, entry) == ([1, 256, 0], [256], "dgemma_canvas_update")
     for name, order in plugins.INPUTS.items():
         assert tuple(trtp._lib.QDP_REGISTRY[f"dgemma_ros::{name}"].input_tensor_names) == order

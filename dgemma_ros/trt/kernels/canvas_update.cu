@@ -21,12 +21,11 @@ static __device__ __forceinline__ bool precedes(float a, int i, float b, int j) 
 }
 
 extern "C" __global__ void __launch_bounds__(MAX_CANVAS) dgemma_canvas_update(
-    const int64* __restrict__ canvas, const int64* __restrict__ argmax, const int64* __restrict__ drawn,
+    const int64* __restrict__ argmax, const int64* __restrict__ drawn,
     const float* __restrict__ entropy, const int64* __restrict__ random_tokens,
     const float* __restrict__ entropy_bound, const uint8* __restrict__ pin, const int64* __restrict__ pin_ids,
     int count, int64* __restrict__ next_canvas, int64* __restrict__ argmax_out, int64* __restrict__ drawn_out,
-    float* __restrict__ entropy_out, uint8* __restrict__ accepted, float* __restrict__ mean_entropy,
-    int64* __restrict__ changed) {
+    float* __restrict__ entropy_out, uint8* __restrict__ accepted, float* __restrict__ mean_entropy) {
     __shared__ float unsorted[MAX_CANVAS], ascending[MAX_CANVAS], before[MAX_CANVAS];
     __shared__ double sum;
     const int i = (int)threadIdx.x;
@@ -52,21 +51,14 @@ extern "C" __global__ void __launch_bounds__(MAX_CANVAS) dgemma_canvas_update(
     }
     __syncthreads();
 
-    bool differs = false;
     if (here) {
         const int64 token = pinned ? pin_ids[i] : drawn[i];
         const bool accept = pinned || before[rank] <= entropy_bound[0];
-        const int64 next = accept ? token : random_tokens[i];
-        differs = next != canvas[i];
-        next_canvas[i] = next;
+        next_canvas[i] = accept ? token : random_tokens[i];
         argmax_out[i] = pinned ? pin_ids[i] : argmax[i];
         drawn_out[i] = token;
         entropy_out[i] = own;
         accepted[i] = accept;
     }
-    const int different = __syncthreads_count(differs);
-    if (i == 0) {
-        mean_entropy[0] = (float)(sum / count);
-        changed[0] = different;
-    }
+    if (i == 0) mean_entropy[0] = (float)(sum / count);
 }
