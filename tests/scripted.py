@@ -23,6 +23,7 @@ KINDS = (LayerKind.FULL, LayerKind.SLIDING)
 class ScriptedCache:
     """One number a row, the token's id, in each kind of layer."""
 
+    dtype: Any = np.dtype(np.float32)
     rows: dict[LayerKind, np.ndarray] = field(default_factory=lambda: {kind: np.zeros(0) for kind in KINDS})
 
     def capacity(self, kind: LayerKind) -> int:
@@ -44,8 +45,8 @@ class ScriptedCache:
             self.resize(kind, start + len(saved[0]), 0)
         self.rows[kind][start : start + len(saved[0])] = saved[0]
 
-    def read(self, layer: int, start: int, count: int) -> Any:
-        raise NotImplementedError
+    def rotate(self, kind: LayerKind, start: int, count: int, cos: Floats, sin: Floats) -> None:
+        """An id has no position."""
 
 
 @dataclass
@@ -71,6 +72,7 @@ class ScriptedSession:
 
     def __init__(self, config: ModelConfig, script: Script, soft_id: int) -> None:
         self.config, self.script, self._soft = config, script, soft_id
+        self.max_rows = config.text.max_positions
         self.canvases = 0
         self.steps = 0
         self.pictures = 0

@@ -54,9 +54,19 @@ class StepResult:
         )
 
 
+class SavedRows(Protocol):
+    """Rows that :meth:`CacheBuffers.save` copied, wherever they lie; freed with the last reference."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that they take."""
+
+
 class CacheBuffers(Protocol):
     """The key and value rows of every layer, [1, kv, capacity, D] each; capacities are the same for all of a kind."""
 
+    dtype: np.dtype[Any]
+    """Of keys and values."""
     revision: int
     """Another after each change of a slot or a capacity, a canvas's scratch rows excepted."""
 
@@ -71,16 +81,33 @@ class CacheBuffers(Protocol):
         """Changes the capacity and keeps the first ``used`` slots."""
 
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
-        """Copies ``count`` slots within each buffer; the ranges may overlap."""
+        """Copies ``count`` slots within each buffer; the ranges may overlap. No buffer as long as they is made."""
 
-    def save(self, kind: LayerKind, start: int, count: int) -> list[Array]:
-        """A copy of ``count`` slots of every layer of the kind, for :meth:`load`."""
+    def rotate(self, kind: LayerKind, start: int, count: int, cos: Floats, sin: Floats) -> None:
+        """Turns the keys in ``count`` slots of every layer of the kind, all by the same angles.
 
-    def load(self, kind: LayerKind, start: int, saved: list[Array]) -> None:
+        ``cos`` and ``sin`` float32 [P], of the first P pairs of dimensions (i, i + D/2); the others stay as they are.
+        Computed in float32, whatever the buffers' type.
+        """
+
+    def rebuild_keys(self, start: int, cos: Floats, sin: Floats) -> None:
+        """Makes the full layers' keys from slot ``start`` on anew: their values by the key norm's weight, rotated.
+
+        ``cos`` and ``sin`` float32 [count, D/2], a row for each slot. A full layer's key and value are one projection,
+        normed with and without a weight, so that keys rounded many times become as good as new.
+        """
+
+    def save(self, kind: LayerKind, start: int, count: int) -> SavedRows:
+        """A copy of ``count`` slots of every layer of the kind, for :meth:`load` of the same cache."""
+
+    def load(self, kind: LayerKind, start: int, saved: SavedRows) -> None:
         """Puts saved slots back, from ``start`` on."""
 
-    def read(self, layer: int, start: int, count: int) -> tuple[Floats, Floats]:
-        """Keys and values [kv, count, D] of one layer, as float32."""
+    def fetch(self, layer: int, start: int, count: int) -> tuple[Array, Array]:
+        """Host copies of one layer's keys and values, [kv, count, D] each, in the buffers' type."""
+
+    def put(self, layer: int, start: int, keys: Array | None, values: Array) -> None:
+        """Writes keys (where they are given) and values [kv, count, D] of one layer, from slot ``start`` on."""
 
 
 class Canvas(Protocol):
@@ -99,6 +126,8 @@ class Session(Protocol):
     config: ModelConfig
     backend: str
     """What runs it, for people: ``ONNX Runtime 1.31 (CPU, 2 threads)``."""
+    max_rows: int
+    """Rows that the full layers of one of its caches can hold; no more than the model has positions."""
 
     def soft_tokens(self, feeds: Feeds) -> Floats:
         """The vision tower on one picture: [n, H]."""

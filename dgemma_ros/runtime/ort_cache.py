@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from dgemma_ros.checkpoint.config import LayerConfig, LayerKind, ModelConfig
-from dgemma_ros.runtime.contract import Array, Floats
+from dgemma_ros.runtime import keys
+from dgemma_ros.runtime.contract import Array, Floats, SavedRows
+
+
+@dataclass(frozen=True)
+class OrtSavedRows:
+    """See :class:`dgemma_ros.runtime.contract.SavedRows`: in the host's memory, [1, kv, count, D] each."""
+
+    arrays: tuple[Array, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """See the contract."""
+        return sum(array.nbytes for array in self.arrays)
 
 
 class OrtCache:
@@ -18,12 +32,15 @@ class OrtCache:
 
     On the CPU the bound values stand over numpy arrays, and rows are moved in place. On another device an array is
     fetched, changed and sent back, which costs when rows are moved, never when they are appended.
+
+    ``key_norms``: see :func:`dgemma_ros.runtime.keys.full_key_norms`.
     """
 
-    def __init__(self, config: ModelConfig, dtype: type, device: str) -> None:
+    def __init__(self, config: ModelConfig, dtype: type, device: str, key_norms: Mapping[int, Floats]) -> None:
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._layers = config.text.layers
-        self._dtype = dtype
         self._device = device
+        self._key_norms = key_norms
         self._arrays: dict[str, Array] = {}
         self._values: dict[str, Any] = {}
         self.revision = 0
@@ -33,8 +50,7 @@ class OrtCache:
     @property
     def nbytes(self) -> int:
         """See the contract."""
-        size = np.dtype(self._dtype).itemsize
-        return sum(size * int(np.prod(value.shape())) for value in self._values.values())
+        return sum(self.dtype.itemsize * int(np.prod(value.shape())) for value in self._values.values())
 
     def capacity(self, kind: LayerKind) -> int:
         """See the contract."""
@@ -46,7 +62,7 @@ class OrtCache:
         for layer in self._of(kind):
             for name in _names(layer):
                 # Zeros, not what memory held: a masked slot has weight 0, but 0 times NaN is NaN.
-                array: Array = np.zeros((1, layer.kv_heads, capacity, layer.head_dim), self._dtype)
+                array: Array = np.zeros((1, layer.kv_heads, capacity, layer.head_dim), self.dtype)
                 if used:
                     array[:, :, :used] = self._read(name)[:, :, :used]
                 self._values[name] = ort.OrtValue.ortvalue_from_numpy(array, self._device, 0)
@@ -56,29 +72,59 @@ class OrtCache:
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
         """See the contract."""
         self.revision += 1
-        for name in self._names(kind):
-            with self._edit(name) as array:
-                # One head at a time, so that numpy's buffer for overlapping ranges stays small.
-                for head in array[0]:
-                    head[target : target + count] = head[source : source + count]
+        for layer in self._of(kind):
+            to, begin, end = (layer.head_dim * slot for slot in (target, source, source + count))
+            for name in _names(layer):
+                with self._edit(name) as array:
+                    for head in array[0]:
+                        row = head.reshape(
+                            -1
+                        )  # of one dimension, whose overlapping parts numpy copies without a buffer
+                        row[to : to + end - begin] = row[begin:end]
 
-    def save(self, kind: LayerKind, start: int, count: int) -> list[Array]:
-        """See the contract."""
-        return [self._read(name)[:, :, start : start + count].copy() for name in self._names(kind)]
-
-    def load(self, kind: LayerKind, start: int, saved: list[Array]) -> None:
+    def rotate(self, kind: LayerKind, start: int, count: int, cos: Floats, sin: Floats) -> None:
         """See the contract."""
         self.revision += 1
-        for name, rows in zip(self._names(kind), saved, strict=True):
+        for layer in self._of(kind):
+            with self._edit(_names(layer)[0]) as array:
+                for first in range(start, start + count, keys.BLOCK):
+                    keys.rotate(array[0, :, first : min(first + keys.BLOCK, start + count)], cos, sin)
+
+    def rebuild_keys(self, start: int, cos: Floats, sin: Floats) -> None:
+        """See the contract."""
+        self.revision += 1
+        for layer in self._of(LayerKind.FULL):
+            key, value = _names(layer)
+            values = self._read(value)[0, :, start : start + len(cos)]
+            made = values.astype(np.float32) * self._key_norms[layer.index]
+            keys.rotate(made, cos, sin)
+            with self._edit(key) as array:
+                array[0, :, start : start + len(cos)] = made
+
+    def save(self, kind: LayerKind, start: int, count: int) -> SavedRows:
+        """See the contract."""
+        return OrtSavedRows(tuple(self._read(name)[:, :, start : start + count].copy() for name in self._names(kind)))
+
+    def load(self, kind: LayerKind, start: int, saved: SavedRows) -> None:
+        """See the contract."""
+        assert isinstance(saved, OrtSavedRows)
+        self.revision += 1
+        for name, rows in zip(self._names(kind), saved.arrays, strict=True):
             with self._edit(name) as array:
                 array[:, :, start : start + rows.shape[2]] = rows
 
-    def read(self, layer: int, start: int, count: int) -> tuple[Floats, Floats]:
+    def fetch(self, layer: int, start: int, count: int) -> tuple[Array, Array]:
         """See the contract."""
-        key, value = (
-            self._read(name)[0, :, start : start + count].astype(np.float32) for name in _names(self._layers[layer])
-        )
+        key, value = (self._read(name)[0, :, start : start + count].copy() for name in _names(self._layers[layer]))
         return key, value
+
+    def put(self, layer: int, start: int, keys: Array | None, values: Array) -> None:
+        """See the contract."""
+        self.revision += 1
+        for name, rows in zip(_names(self._layers[layer]), (keys, values), strict=True):
+            if rows is not None:
+                with self._edit(name) as array:
+                    array[0, :, start : start + rows.shape[1]] = rows
 
     def bind(self, binding: Any) -> None:
         """Binds every buffer as input and as output, so that the graph writes in place."""

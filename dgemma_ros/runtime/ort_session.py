@@ -20,6 +20,7 @@ from dgemma_ros.checkpoint.traffic import StepTraffic, step_traffic
 from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
 from dgemma_ros.runtime import ort_graphs
 from dgemma_ros.runtime.contract import RESULTS, Array, CacheBuffers, Feeds, Floats, Ints, StepResult
+from dgemma_ros.runtime.keys import full_key_norms
 from dgemma_ros.runtime.ort_cache import OrtCache
 from dgemma_ros.runtime.ort_graphs import OrtGraphs
 from dgemma_ros.runtime.validity import Admission, Openings
@@ -53,6 +54,7 @@ class OrtSession:
         profile: Path | None = None,
     ) -> None:
         self.config = config
+        self.max_rows = config.text.max_positions
         self.backend = f"ONNX Runtime {ort.__version__} ({device.upper()}, {threads or 'all'} threads)"
         self.graphs = OrtGraphs(folder, weights, threads, device, profile)
         self._device = device
@@ -66,6 +68,7 @@ class OrtSession:
             )
             for side in (DECODER, _LANGUAGE_MODEL)
         }
+        self._key_norms = full_key_norms(weights, config)
         inputs = {meta.name: meta.type for meta in self.graphs["backbone"].get_inputs()}
         self._dtype = _NUMPY[inputs["inputs_embeds"]]
 
@@ -84,7 +87,7 @@ class OrtSession:
 
     def new_cache(self) -> CacheBuffers:
         """See the contract."""
-        return OrtCache(self.config, self._dtype, self._device)
+        return OrtCache(self.config, self._dtype, self._device, self._key_norms)
 
     def encode(self, cache: CacheBuffers, rows: Floats, feeds: Feeds) -> None:
         """See the contract."""

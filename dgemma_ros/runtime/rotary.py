@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgemma_ros.checkpoint.config import ModelConfig, VisionConfig
+from dgemma_ros.checkpoint.config import LayerKind, ModelConfig, VisionConfig
 from dgemma_ros.runtime.contract import Array, Floats, Ints
 
 
@@ -25,6 +25,20 @@ def text_tables(config: ModelConfig, positions: Ints) -> dict[str, Array]:
     for kind, rope in config.text.rope.items():
         feeds[f"cos_{kind}"], feeds[f"sin_{kind}"] = angles(positions, rope.inverse_frequencies())
     return feeds
+
+
+def shift_tables(config: ModelConfig, delta: int) -> dict[LayerKind, tuple[Floats, Floats]]:
+    """cos and sin, [P] each, that take a key to the position ``delta`` further on, for each kind of layer.
+
+    Of the first P pairs of a head's dimensions, the only ones that turn. Angles are formed in float64: rotations that
+    follow one another would else drift apart by a float32 rounding of the angle each.
+    """
+    tables = {}
+    for kind, rope in config.text.rope.items():
+        frequencies = rope.inverse_frequencies().astype(np.float64)
+        turn = delta * frequencies[: np.count_nonzero(frequencies)]
+        tables[kind] = np.cos(turn).astype(np.float32), np.sin(turn).astype(np.float32)
+    return tables
 
 
 def vision_tables(vision: VisionConfig, positions: Ints) -> dict[str, Array]:

@@ -1,8 +1,10 @@
-"""One sequence of tokens in a session's KV cache: append, roll back, branch.
+"""One sequence of tokens in a session's KV cache: append, roll back, branch, forget.
 
-Slots and rows. Full layers keep every row, row *r* in slot *r*. Sliding layers keep the window and some slack, row *r*
-in slot *r - start*; when their buffer is full the rows still needed move to its front. A denoising step writes its
-canvas behind the last row, where the next write overwrites it, so that it commits nothing.
+A row has a slot, an order and a position (:mod:`row_table`). Full layers keep every row until it is evicted, and those
+behind it move down. Sliding layers keep the window, which goes by order, and some slack, the row of order *o* in slot
+*o - start*; when their buffer is full the rows still needed move to its front. They forget by themselves, so that what
+the full layers evict stays in them. Positions of all that lies behind a row can be shifted, by rotating keys in place.
+A denoising step writes its canvas behind the last row, where the next write overwrites it, so that it commits nothing.
 """
 
 from __future__ import annotations
@@ -14,27 +16,32 @@ import numpy as np
 from dgemma_ros.checkpoint.config import LayerKind
 from dgemma_ros.errors import ContextError
 from dgemma_ros.runtime import rotary, visibility
-from dgemma_ros.runtime.contract import Array, Canvas, Feeds, Floats, Ints, Session
+from dgemma_ros.runtime.contract import Array, Canvas, Feeds, Floats, Ints, SavedRows, Session
+from dgemma_ros.runtime.row_table import RowTable
 from dgemma_ros.runtime.visibility import Visible, VisionMask
 
 GROWTH = 8  # a cache that must grow gets an eighth more than it needs: masked slots cost attention its reading
 GRANULE = 64
+TABLE_ROWS = 4096  # of rotary tables made at a time
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A point to come back to: the length, and a copy of the sliding layers' window before it."""
+    """A point to come back to: the numbers of the next row, and a copy of the sliding layers' window before it."""
 
     length: int
+    order: int
+    position: int
     start: int
-    window: tuple[Array, ...]
+    """The order of the first row of ``window``."""
+    window: SavedRows | None
     serial: int
     owner: object = field(repr=False)
     """Stands for the sequence that it is of."""
 
 
 class Sequence:
-    """The tokens that a model has read. Not thread-safe.
+    """The tokens that a model has read and not forgotten. Not thread-safe.
 
     ``chunk``: tokens encoded in one run of the backbone, images excepted, which are never cut. ``slack``: how many
     rows can be rolled back without a snapshot; default, one canvas.
@@ -53,11 +60,19 @@ class Sequence:
         self.chunk = chunk or max(self.config.canvas_length, 128)
         self.slack = self.config.canvas_length if slack is None else slack
         self.cache = session.new_cache()
-        self.length = 0
-        self._start = 0  # the row in slot 0 of the sliding layers; those before it are gone
+        self.position = 0
+        """The next row's position."""
+        self._table = RowTable()
+        self._order = 0  # rows ever appended, those that were rolled back excepted
+        self._start = 0  # the order of the row in slot 0 of the sliding layers; those before it are gone
         self._owner = object()
-        self._serial = 0  # counts cuts
-        self._cuts: list[tuple[int, int]] = []  # (serial, length) of the cuts that no later one goes below
+        self._serial = 0  # counts changes of what was there
+        self._changes: list[tuple[int, int]] = []  # (serial, first row changed), of those that no later one goes below
+
+    @property
+    def length(self) -> int:
+        """Rows in the full layers: what attention reads."""
+        return self._table.count
 
     @property
     def window(self) -> int:
@@ -66,8 +81,8 @@ class Sequence:
 
     @property
     def room(self) -> int:
-        """Tokens that the context limit leaves; a canvas takes room, too."""
-        return self.config.text.max_positions - self.length
+        """Tokens that the limits of rows and of positions leave; a canvas takes room, too."""
+        return min(self.session.max_rows - self.length, self.config.text.max_positions - self.position)
 
     def append(
         self,
@@ -106,7 +121,9 @@ class Sequence:
             )
             feeds = self._place(seen)
             self.session.encode(self.cache, rows[start:stop], feeds)
-            self.length += stop - start
+            self._table.append(stop - start, self._order, self.position)
+            self._order += stop - start
+            self.position += stop - start
 
     def open_canvas(self, feeds: Feeds, with_logits: bool = False) -> Canvas:
         """Starts a canvas behind the last row; ``feeds`` are the head's that hold for all of its steps.
@@ -122,86 +139,167 @@ class Sequence:
         return self.session.open_canvas(self.cache, {**placed, **feeds}, with_logits)
 
     def rollback(self, length: int) -> None:
-        """Forgets all rows from ``length`` on.
+        """Forgets all rows from ``length`` on, as if they had never been appended; 0 begins anew, at position 0.
 
-        Raises :class:`ContextError` where the sliding layers no longer hold the window before it: take a snapshot.
+        Raises :class:`ContextError` where the sliding layers no longer hold the window before it, or hold it shifted:
+        take a snapshot.
         """
         if not 0 <= length <= self.length:
             raise ContextError(f"cannot roll back to {length}: the sequence has {self.length} tokens")
+        order, position = self._order, self.position
         if length == 0:
-            self._start = 0  # nothing is needed of what was there
-        if self._needed_from(length) < self._start:
-            raise ContextError(
-                f"cannot roll back from {self.length} to {length} tokens: sliding layers keep their rows from "
-                f"{self._start} on; take a snapshot where you branch"
-            )
-        self._cut(length)
+            order = position = self._start = 0  # nothing is needed of what was there
+        elif length < self.length:
+            order, position = self._table.at(length).order, self._table.at(length).position
+            if self._needed_from(order) < self._start:
+                raise ContextError(
+                    f"cannot roll back from {self.length} to {length} tokens: sliding layers keep their rows from "
+                    f"{self._start} on; take a snapshot where you branch"
+                )
+            if self._has_sliding and position - order != self.position - self._order:
+                raise ContextError(
+                    f"cannot roll back from {self.length} to {length} tokens: positions behind were shifted since; "
+                    "take a snapshot where you branch"
+                )
+        self._cut(length, order, position)
 
     def snapshot(self) -> Snapshot:
         """Remembers this point, with a copy of the sliding window, for :meth:`restore` after any number of tokens."""
-        start = self._needed_from(self.length)
-        saved: tuple[Array, ...] = ()
+        start = self._needed_from(self._order)
+        saved = None
         if self._has_sliding:
-            saved = tuple(self.cache.save(LayerKind.SLIDING, start - self._start, self.length - start))
-        return Snapshot(self.length, start, saved, self._serial, self._owner)
+            saved = self.cache.save(LayerKind.SLIDING, start - self._start, self._order - start)
+        return Snapshot(self.length, self._order, self.position, start, saved, self._serial, self._owner)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Comes back to a snapshot of this sequence. From there a rollback below it can only go to 0.
 
-        Raises :class:`ContextError` for another sequence's, and where the tokens before the snapshot are no longer
-        those it was taken after.
+        Raises :class:`ContextError` for another sequence's, and where the rows before the snapshot are no longer those
+        it was taken after: cut off, evicted or shifted.
         """
         if snapshot.owner is not self._owner:
             raise ContextError(f"the snapshot of {snapshot.length} tokens is of another sequence")
-        lowest = min((length for serial, length in self._cuts if serial > snapshot.serial), default=self.length)
+        lowest = min((first for serial, first in self._changes if serial > snapshot.serial), default=self.length)
         if lowest < snapshot.length:
             raise ContextError(
-                f"the snapshot of {snapshot.length} tokens is void: the sequence was cut back to {lowest} tokens since"
+                f"the snapshot of {snapshot.length} tokens is void: those from {lowest} on were cut off, evicted or "
+                "shifted since"
             )
-        if self._has_sliding:
+        if snapshot.window is not None:
             self._start = snapshot.start
-            self.cache.load(LayerKind.SLIDING, 0, list(snapshot.window))
-        self._cut(snapshot.length)
+            self.cache.load(LayerKind.SLIDING, 0, snapshot.window)
+        self._cut(snapshot.length, snapshot.order, snapshot.position)
 
-    def _cut(self, length: int) -> None:
-        self.length = length
+    def evict(self, start: int, count: int) -> None:
+        """Forgets ``count`` rows of the full layers from row ``start`` on; those behind move down.
+
+        Positions stay as they are, the next row's too. Sliding layers keep all that their window holds, these rows
+        among it. Snapshots of more than ``start`` rows are void. Raises :class:`ContextError` where there are no such
+        rows.
+        """
+        if start < 0 or count < 0 or start + count > self.length:
+            raise ContextError(f"cannot evict rows {start} … {start + count - 1}: the sequence has {self.length}")
+        if count:
+            self.cache.move(LayerKind.FULL, start + count, start, self.length - start - count)
+            self._table.evict(start, count)
+            self._changed(start)
+
+    def shift(self, start: int, delta: int) -> None:
+        """Adds ``delta`` to the positions of all rows from ``start`` on, of the full layers, and of the next row.
+
+        Keys are rotated in place; in half precision those of full layers are made anew from their values, so that
+        rounding does not add up. Of the sliding layers all rows are shifted, whatever ``start`` is: they may hold rows
+        that the full layers have forgotten, and what counts in a window are distances. Snapshots of more than
+        ``start`` rows are void. Raises :class:`ContextError`, with nothing shifted, where a position would no longer
+        be larger than the one before it, or lie beyond the model's.
+        """
+        if not 0 <= start <= self.length:
+            raise ContextError(f"cannot shift from row {start} on: the sequence has {self.length}")
+        lowest = self._table.at(start - 1).position + 1 if start else 0
+        first = self._table.at(start).position if start < self.length else self.position
+        if first + delta < lowest:
+            raise ContextError(
+                f"cannot shift by {delta} from row {start} on: its position {first} would become {first + delta}, "
+                f"but {lowest} is the lowest that is free"
+            )
+        if (last := self.position + delta) > (most := self.config.text.max_positions):
+            raise ContextError(f"cannot shift by {delta}: the next position would be {last}, beyond the model's {most}")
+        if not delta:
+            return
+        tables = rotary.shift_tables(self.config, delta)
+        self._table.shift(start, delta)
+        if self.cache.dtype.itemsize < 4:
+            self._rebuild(start)
+        else:
+            self.cache.rotate(LayerKind.FULL, start, self.length - start, *tables[LayerKind.FULL])
+        if self._has_sliding:
+            self.cache.rotate(LayerKind.SLIDING, 0, self._order - self._start, *tables[LayerKind.SLIDING])
+        self.position += delta
+        self._changed(start)
+
+    def _rebuild(self, start: int) -> None:
+        """Makes the full layers' keys from row ``start`` on anew, at their positions."""
+        frequencies = self.config.text.rope[LayerKind.FULL].inverse_frequencies()
+        for first in range(start, self.length, TABLE_ROWS):
+            positions = self._table.positions(first, min(first + TABLE_ROWS, self.length))
+            cos, sin = rotary.angles(positions, frequencies)
+            self.cache.rebuild_keys(first, cos[0], sin[0])
+
+    def _cut(self, length: int, order: int, position: int) -> None:
+        """The rows from ``length`` on are gone, and the next one has these numbers."""
+        self._table.truncate(length)
+        self._order, self.position = order, position
+        self._changed(length)
+
+    def _changed(self, first: int) -> None:
+        """What lies from row ``first`` on is not what it was."""
         self._serial += 1
-        while self._cuts and self._cuts[-1][1] >= length:
-            self._cuts.pop()
-        self._cuts.append((self._serial, length))
+        while self._changes and self._changes[-1][1] >= first:
+            self._changes.pop()
+        self._changes.append((self._serial, first))
 
     def rows(self, layer: int) -> tuple[Floats, Floats]:
-        """Keys and values [kv, kept, D] that later rows can see: all, or in sliding layers the last window - 1."""
-        if self.config.text.layers[layer].kind is LayerKind.FULL:
-            return self.cache.read(layer, 0, self.length)
-        start = self._needed_from(self.length)
-        return self.cache.read(layer, start - self._start, self.length - start)
+        """Keys and values [kv, kept, D], as float32, that later rows can see: all, or in sliding layers the last
+        window - 1.
+        """
+        start, count = 0, self.length
+        if self.config.text.layers[layer].kind is LayerKind.SLIDING:
+            first = self._needed_from(self._order)
+            start, count = first - self._start, self._order - first
+        keys, values = self.cache.fetch(layer, start, count)
+        return keys.astype(np.float32), values.astype(np.float32)
 
     @property
     def _has_sliding(self) -> bool:
         return LayerKind.SLIDING in self.config.text.rope
 
-    def _needed_from(self, length: int) -> int:
-        return max(0, length - (self.window - 1)) if self._has_sliding else 0
+    def _needed_from(self, order: int) -> int:
+        """The order of the first row that sliding layers must hold before the row of this order."""
+        return max(0, order - (self.window - 1)) if self._has_sliding else 0
 
     def _check_room(self, count: int, what: str) -> None:
-        if count > self.room:
+        if self.position + count > (most := self.config.text.max_positions):
             raise ContextError(
-                f"{what} of {count} tokens does not fit: {self.length} are in the context and its limit is "
-                f"{self.config.text.max_positions} (max_position_embeddings)"
+                f"{what} of {count} tokens does not fit: {self.position} is the next position in the context and its "
+                f"limit is {most} (max_position_embeddings)"
+            )
+        if self.length + count > (most := self.session.max_rows):
+            raise ContextError(
+                f"{what} of {count} tokens does not fit: {self.length} are in the context and its limit is {most}, "
+                "the rows that the cache can hold"
             )
 
     def _place(self, seen: Visible) -> Feeds:
         """Makes room for rows behind the last one; the backbone's feeds that say where they go and what they see."""
-        count = len(seen.last_full)
+        count, length = len(seen.last_full), self.length
         feeds: dict[str, Array] = rotary.text_tables(
-            self.config, np.arange(self.length, self.length + count, dtype=np.int64)
+            self.config, np.arange(self.position, self.position + count, dtype=np.int64)
         )
-        needed = self.length + count
+        needed = length + count
         if (capacity := self.cache.capacity(LayerKind.FULL)) < needed:
-            self.cache.resize(LayerKind.FULL, self._grown(capacity, needed), self.length)
-        feeds["write_full"] = np.array([self.length], np.int64)
-        feeds["last_full"] = self.length + seen.last_full
+            self.cache.resize(LayerKind.FULL, self._grown(capacity, needed), length)
+        feeds["write_full"] = np.array([length], np.int64)
+        feeds["last_full"] = length + seen.last_full
         if self._has_sliding:
             slot = self._make_sliding_room(count)
             feeds["write_sliding"] = np.array([slot], np.int64)
@@ -212,11 +310,11 @@ class Sequence:
     def _grown(self, capacity: int, needed: int) -> int:
         if capacity:
             needed += needed // GROWTH
-        return min(-(-needed // GRANULE) * GRANULE, self.config.text.max_positions)
+        return min(-(-needed // GRANULE) * GRANULE, self.session.max_rows)
 
     def _make_sliding_room(self, count: int) -> int:
         """The slot for ``count`` more rows, moving those still wanted to the front where the buffer is full."""
-        slot = self.length - self._start
+        slot = self._order - self._start
         keep = self.window - 1 + self.slack
         if slot + count > (capacity := self.cache.capacity(LayerKind.SLIDING)):
             kept = min(slot, keep)

@@ -6,17 +6,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from math import prod
+from typing import Any, Final
 
 import numpy as np
 
 from dgemma_ros.checkpoint.config import LayerConfig, LayerKind, ModelConfig
 from dgemma_ros.errors import ContextError
-from dgemma_ros.runtime.contract import Array, Floats
+from dgemma_ros.runtime.contract import Array, Floats, SavedRows
 from dgemma_ros.trt.device import Device
+from dgemma_ros.trt.key_kernels import KeyKernels
 
-_VERSIONS = (
-    count()
-)  # not id(): an address of a cache that is gone may come again, and with it a graph over freed memory
+_VERSIONS = count()
+"""Not id(): an address of a cache that is gone may come again, and with it a graph over freed memory."""
+STAGING: Final = 16 << 20
+"""Bytes through which rows are moved: enough that copies run at full speed, and little beside a cache."""
+
+
+class TrtSavedRows:
+    """See :class:`dgemma_ros.runtime.contract.SavedRows`: in the device's memory."""
+
+    def __init__(self, device: Device, count: int) -> None:
+        self._device = device
+        self.count = count
+        self.nbytes = 0
+        self.addresses: list[int] = []
+
+    def allocate(self, size: int) -> int:
+        """Room for the rows of one more buffer. Raises :class:`DeviceMemoryError`."""
+        self.addresses.append(self._device.allocate(size, "a copy of the KV cache's window"))
+        self.nbytes += size
+        return self.addresses[-1]
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # the device may be closed, and all that was allocated with it
+            for address in self.addresses:
+                self._device.release(address)
 
 
 class TrtCache:
@@ -35,13 +59,15 @@ class TrtCache:
         device: Device,
         stream: int,
         config: ModelConfig,
-        dtype: np.dtype[np.generic],
+        dtype: np.dtype[Any],
         buckets: dict[LayerKind, tuple[int, ...]],
+        key_kernels: KeyKernels,
     ) -> None:
         self._device = device
         self._stream = stream
         self._layers = config.text.layers
-        self._dtype = dtype
+        self.dtype = dtype
+        self._key_kernels = key_kernels
         self._buckets = buckets
         self._capacities = dict.fromkeys(buckets, 0)
         self._addresses: dict[str, int] = {}
@@ -120,45 +146,88 @@ class TrtCache:
 
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
         """See the contract."""
-        for layer in self._of(kind):
+        with self.writing():
+            for layer in self._of(kind) if count and source != target else ():
+                self._move(layer, source, target, count)
+
+    def _move(self, layer: LayerConfig, source: int, target: int, count: int) -> None:
+        """Block by block from the end that is free, each through a buffer, as the two places may overlap."""
+        row, heads = self._row(layer), layer.kv_heads
+        pitch, most = self._capacities[layer.kind] * row, max(1, STAGING // (heads * row))
+        between = self._device.allocate(heads * min(most, count) * row, "moving the KV cache")
+        firsts = range(0, count, most)
+        try:
+            for name in _names(layer):
+                at = self._addresses[name]
+                for first in firsts if target < source else reversed(firsts):
+                    width = min(most, count - first) * row
+                    old, new = (at + (slot + first) * row for slot in (source, target))
+                    self._device.copy_rows(between, width, old, pitch, width, heads, self._stream)
+                    self._device.copy_rows(new, pitch, between, width, width, heads, self._stream)
+            self._device.wait(self._stream)
+        finally:
+            self._device.release(between)
+
+    def rotate(self, kind: LayerKind, start: int, count: int, cos: Floats, sin: Floats) -> None:
+        """See the contract. Raises :class:`BackendError` where the kernel cannot be compiled."""
+        layers = {self._at(layer, start)[0]: layer for layer in self._of(kind)}
+        with self.writing():
+            self._key_kernels.rotate(layers, self._capacities[kind], count, cos, sin)
+
+    def rebuild_keys(self, start: int, cos: Floats, sin: Floats) -> None:
+        """See the contract. Raises :class:`BackendError` where the kernel cannot be compiled."""
+        layers = {self._at(layer, start): layer for layer in self._of(LayerKind.FULL)}
+        with self.writing():
+            self._key_kernels.rebuild(layers, self._capacities[LayerKind.FULL], cos, sin)
+
+    def _at(self, layer: LayerConfig, slot: int) -> tuple[int, int]:
+        """The addresses of a slot's key and value, of the first head."""
+        key, value = (self._addresses[name] + slot * self._row(layer) for name in _names(layer))
+        return key, value
+
+    def save(self, kind: LayerKind, start: int, count: int) -> SavedRows:
+        """See the contract. Raises :class:`DeviceMemoryError`."""
+        saved = TrtSavedRows(self._device, count)
+        for layer in self._of(kind) if count else ():
             row = self._row(layer)
             pitch, width = self._capacities[kind] * row, count * row
-            between = self._device.allocate(layer.kv_heads * width, "moving the KV cache")  # the ranges may overlap
-            try:
-                with self.writing():
-                    for name in _names(layer):
-                        at, heads = self._addresses[name], layer.kv_heads
-                        self._device.copy_rows(between, width, at + source * row, pitch, width, heads, self._stream)
-                        self._device.copy_rows(at + target * row, pitch, between, width, width, heads, self._stream)
-                self._device.wait(self._stream)
-            finally:
-                self._device.release(between)
+            for address in self._at(layer, start):
+                to = saved.allocate(layer.kv_heads * width)
+                self._device.copy_rows(to, width, address, pitch, width, layer.kv_heads, self._stream)
+        return saved
 
-    def save(self, kind: LayerKind, start: int, count: int) -> list[Array]:
+    def load(self, kind: LayerKind, start: int, saved: SavedRows) -> None:
         """See the contract."""
-        return [self._fetch(layer, name, start, count) for layer in self._of(kind) for name in _names(layer)]
+        assert isinstance(saved, TrtSavedRows)
+        addresses = iter(saved.addresses)
+        with self.writing():
+            for layer in self._of(kind) if saved.count else ():
+                row = self._row(layer)
+                pitch, width = self._capacities[kind] * row, saved.count * row
+                for to in self._at(layer, start):
+                    self._device.copy_rows(to, pitch, next(addresses), width, width, layer.kv_heads, self._stream)
 
-    def load(self, kind: LayerKind, start: int, saved: list[Array]) -> None:
+    def fetch(self, layer: int, start: int, count: int) -> tuple[Array, Array]:
         """See the contract."""
-        names = [(layer, name) for layer in self._of(kind) for name in _names(layer)]
-        for (layer, name), rows in zip(names, saved, strict=True):
-            row, width = self._row(layer), rows.shape[2] * self._row(layer)
-            between = self._device.allocate(layer.kv_heads * width, "restoring the KV cache")
-            try:
-                with self.writing():
-                    self._device.upload(between, np.ascontiguousarray(rows), self._stream)
-                    pitch = self._capacities[kind] * row
-                    at = self._addresses[name] + start * row
-                    self._device.copy_rows(at, pitch, between, width, width, layer.kv_heads, self._stream)
-                self._device.wait(self._stream)
-            finally:
-                self._device.release(between)
+        key, value = (self._fetch(self._layers[layer], name, start, count) for name in _names(self._layers[layer]))
+        return key, value
 
-    def read(self, layer: int, start: int, count: int) -> tuple[Floats, Floats]:
+    def put(self, layer: int, start: int, keys: Array | None, values: Array) -> None:
         """See the contract."""
         config = self._layers[layer]
-        key, value = (self._fetch(config, name, start, count)[0].astype(np.float32) for name in _names(config))
-        return key, value
+        row, width = self._row(config), values.shape[1] * self._row(config)
+        for address, rows in zip(self._at(config, start), (keys, values), strict=True):
+            if rows is None or not rows.size:
+                continue
+            between = self._device.allocate(rows.nbytes, "restoring the KV cache")
+            try:
+                with self.writing():
+                    self._device.upload(between, np.ascontiguousarray(rows, self.dtype), self._stream)
+                    pitch = self._capacities[config.kind] * row
+                    self._device.copy_rows(address, pitch, between, width, width, config.kv_heads, self._stream)
+                self._device.wait(self._stream)
+            finally:
+                self._device.release(between)
 
     def __del__(self) -> None:
         # A sequence has no end that its cache is told of. CUDA waits for what still reads the memory.
@@ -176,9 +245,9 @@ class TrtCache:
         self.version = next(_VERSIONS)
 
     def _fetch(self, layer: LayerConfig, name: str, start: int, count: int) -> Array:
-        """A copy of slots, [1, kv, count, D]."""
+        """A host copy of slots, [kv, count, D]."""
         row = self._row(layer)
-        rows: Array = np.empty((1, layer.kv_heads, count, layer.head_dim), self._dtype)
+        rows: Array = np.empty((layer.kv_heads, count, layer.head_dim), self.dtype)
         if not prod(rows.shape):
             return rows
         between = self._device.allocate(rows.nbytes, "reading the KV cache")
@@ -196,7 +265,7 @@ class TrtCache:
         return [layer for layer in self._layers if layer.kind is kind]
 
     def _row(self, layer: LayerConfig) -> int:
-        return layer.head_dim * self._dtype.itemsize
+        return layer.head_dim * self.dtype.itemsize
 
 
 def _names(layer: LayerConfig) -> tuple[str, str]:

@@ -7,11 +7,12 @@ stream priorities nor CUDA graphs.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ctypes
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from dgemma_ros.runtime.contract import Array
 from dgemma_ros.trt import machine
 
 _ALIGNMENT: Final = 256
+Argument: TypeAlias = ctypes.c_void_p | ctypes.c_int
+"""Of a kernel: an address on the device, or a number."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,12 @@ class Device(Protocol):
     ) -> None:
         """Copies ``rows`` pieces of ``width`` bytes, a pitch apart; they must not overlap."""
 
+    def kernel(self, ptx: bytes, entry: str) -> int:
+        """An entry point of a module, which stays loaded as long as the device. Raises :class:`BackendError`."""
+
+    def launch(self, kernel: int, blocks: int, threads: int, arguments: Sequence[Argument], stream: int) -> None:
+        """Enqueues a kernel over ``blocks`` × ``threads``."""
+
     def capture(self, stream: int, enqueue: Any) -> Graph:
         """What ``enqueue()`` puts on the stream, captured instead of run. Raises :class:`BackendError`."""
 
@@ -136,10 +145,12 @@ class CudaDevice:
 
     def __init__(self, limit: float = float("inf"), ordinal: int = 0) -> None:
         try:
-            from cuda.bindings import runtime
+            from cuda.bindings import driver, runtime
         except ImportError as error:
             raise BackendError("cuda-bindings is not installed: pip install cuda-bindings") from error
         self._cuda: Any = runtime
+        self._driver: Any = driver  # the runtime's binding launches no kernels; both share the primary context
+        self._modules: list[Any] = []
         self._ordinal = ordinal
         self._limit = limit
         self._sizes: dict[int, int] = {}
@@ -197,8 +208,6 @@ class CudaDevice:
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """See the protocol."""
-        import ctypes
-
         dtype = np.dtype(dtype)
         size = max(int(np.prod(shape)) * dtype.itemsize, 1)
         address = int(self._call("cudaHostAlloc", size, 0, what="pinned memory"))
@@ -264,6 +273,17 @@ class CudaDevice:
             kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToDevice
             self._call("cudaMemcpy2DAsync", target, target_pitch, source, source_pitch, width, rows, kind, stream)
 
+    def kernel(self, ptx: bytes, entry: str) -> int:
+        """See the protocol."""
+        module = self._call_driver("cuModuleLoadData", ptx.rstrip(b"\0") + b"\0")
+        self._modules.append(module)
+        return int(self._call_driver("cuModuleGetFunction", module, entry.encode()))
+
+    def launch(self, kernel: int, blocks: int, threads: int, arguments: Sequence[Argument], stream: int) -> None:
+        """See the protocol."""
+        given = tuple(argument.value for argument in arguments), tuple(map(type, arguments))
+        self._call_driver("cuLaunchKernel", kernel, blocks, 1, 1, threads, 1, 1, 0, stream, given, 0)
+
     def capture(self, stream: int, enqueue: Any) -> CudaGraph:
         """See the protocol."""
         mode = self._cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
@@ -293,7 +313,10 @@ class CudaDevice:
             for handle in handles:
                 with self._ignoring():  # a device that failed fails every call; what is left goes with the process
                     self._call(call, handle)
-        self._streams, self._events, self._sizes, self._pinned = [], set(), {}, []
+        for module in self._modules:
+            with self._ignoring():
+                self._call_driver("cuModuleUnload", module)
+        self._streams, self._events, self._sizes, self._pinned, self._modules = [], set(), {}, [], []
 
     @contextmanager
     def _ignoring(self) -> Iterator[None]:
@@ -308,6 +331,13 @@ class CudaDevice:
         if int(status):
             raise BackendError(f"CUDA: {name} failed with {getattr(status, 'name', status)}")
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _call_driver(self, name: str, *arguments: Any) -> Any:
+        """One call of the driver: its result without the status, if it has one. Raises :class:`BackendError`."""
+        status, *results = getattr(self._driver, name)(*arguments)
+        if int(status):
+            raise BackendError(f"CUDA: {name} failed with {getattr(status, 'name', status)}")
+        return results[0] if results else None
 
 
 class CudaGraph:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
@@ -15,6 +14,7 @@ from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
 from dgemma_ros.checkpoint.traffic import StepTraffic, step_traffic
 from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.runtime import keys
 from dgemma_ros.runtime.contract import RESULTS, Array, CacheBuffers, Feeds, Floats, Ints
 from dgemma_ros.runtime.validity import Openings
 from dgemma_ros.trt import engine_manifest, profiles
@@ -23,6 +23,7 @@ from dgemma_ros.trt.cache import TrtCache
 from dgemma_ros.trt.device import CudaDevice, Device, copy_bandwidth
 from dgemma_ros.trt.engine import Context, Runtime, TrtRuntime
 from dgemma_ros.trt.engine_manifest import CANVAS, IMAGE, PREFILL, STEP, EngineManifest
+from dgemma_ros.trt.key_kernels import KeyKernels
 from dgemma_ros.trt.steps import Engines, Lane, Step, TrtCanvas
 
 _LANGUAGE_MODEL: Final = f"{ENCODER}.language_model"
@@ -68,7 +69,8 @@ class TrtSession:
         backbone = manifest.engines["backbone"]
         widest = {name: high for profile in backbone.profiles for name, (_, _, high) in profile.dims.items()}
         limit = min(config.text.max_positions, widest["full_capacity"])
-        self.config = replace(config, text=replace(config.text, max_positions=limit))
+        self.config = config
+        self.max_rows = limit
         self.backend = f"TensorRT {runtime.version} ({device.facts.name})"
         self._device = device
         self._engines = Engines(folder, manifest, runtime)
@@ -91,6 +93,8 @@ class TrtSession:
         # Encoding yields to denoising: a frame may wait, a plan may not.
         self._encoding = Lane(device, self._engines, urgent=False)
         self._denoising = Lane(device, self._engines, urgent=True)
+        key_norms = keys.full_key_norms(weights, config)
+        self._key_kernels = KeyKernels(device, self._encoding.stream, self._dtype, key_norms)
         length = config.canvas_length
         sets = max(profile.dims["allowed_sets"][2] for profile in manifest.engines["head"].profiles)
         sizes = {"canvas_length": length, "rows": length, "rows_or_one": length, "allowed_sets": sets}
@@ -146,7 +150,7 @@ class TrtSession:
         self._device.activate()
         kinds = {layer.kind for layer in self.config.text.layers}
         buckets = {kind: self._buckets[kind] for kind in kinds}
-        cache = TrtCache(self._device, self._encoding.stream, self.config, self._dtype, buckets)
+        cache = TrtCache(self._device, self._encoding.stream, self.config, self._dtype, buckets, self._key_kernels)
         self._caches.add(cache)
         return cache
 

@@ -1,4 +1,4 @@
-"""A session that computes nothing and remembers which token lies in which cache slot.
+"""A session that computes nothing and remembers which token lies in which cache slot, and how its key is turned.
 
 Each row's visible slots are read back as tokens, so that a sequence's bookkeeping can be checked exactly, and fast.
 """
@@ -16,12 +16,24 @@ GARBAGE = -1
 SCRATCH = -2  # what a canvas leaves behind
 
 
-class SlotCache:
-    """Token ids in place of keys and values, one buffer a kind of layer; counts the slots that are copied."""
+@dataclass(frozen=True)
+class SavedSlots:
+    slots: np.ndarray
+    turns: np.ndarray
+    nbytes: int = 0
 
-    def __init__(self) -> None:
+
+class SlotCache:
+    """Token ids in place of values and, in place of keys, complex numbers of length 1 that turn as they do; one buffer
+    a kind of layer. Counts the slots that are copied, and those that are turned."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.dtype = np.dtype(np.float32)
+        self.pairs = {kind: len(rope.inverse_frequencies()) for kind, rope in config.text.rope.items()}
         self.slots = {kind: np.empty(0, np.int64) for kind in LayerKind}
+        self.turns = {kind: np.empty((0, self.pairs.get(kind, 0)), np.complex128) for kind in LayerKind}
         self.copied = dict.fromkeys(LayerKind, 0)
+        self.turned = dict.fromkeys(LayerKind, 0)
         self.resizes = dict.fromkeys(LayerKind, 0)
 
     def capacity(self, kind: LayerKind) -> int:
@@ -30,29 +42,42 @@ class SlotCache:
     def resize(self, kind: LayerKind, capacity: int, used: int) -> None:
         assert used <= min(capacity, self.capacity(kind))
         self.slots[kind] = np.r_[self.slots[kind][:used], np.full(capacity - used, GARBAGE)]
+        self.turns[kind] = np.r_[self.turns[kind][:used], np.full((capacity - used, self.turns[kind].shape[1]), np.nan)]
         self.copied[kind] += used
         self.resizes[kind] += 1
 
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
-        slots = self.slots[kind]
-        assert min(source, target) >= 0 and max(source, target) + count <= len(slots)
-        moved = slots[source : source + count].copy()
-        slots[target + count :] = GARBAGE  # whatever lay behind need not be kept
-        slots[target : target + count] = moved
+        assert min(source, target) >= 0 and max(source, target) + count <= self.capacity(kind)
+        for rows, garbage in ((self.slots[kind], GARBAGE), (self.turns[kind], np.nan)):
+            moved = rows[source : source + count].copy()
+            rows[target + count :] = garbage  # whatever lay behind need not be kept
+            rows[target : target + count] = moved
         self.copied[kind] += count
 
-    def save(self, kind: LayerKind, start: int, count: int) -> list[np.ndarray]:
+    def rotate(self, kind: LayerKind, start: int, count: int, cos: np.ndarray, sin: np.ndarray) -> None:
         assert start >= 0 and start + count <= self.capacity(kind)
-        return [self.slots[kind][start : start + count].copy()]
+        self.turns[kind][start : start + count, : len(cos)] *= cos + 1j * sin
+        self.turned[kind] += count
 
-    def load(self, kind: LayerKind, start: int, saved: list[np.ndarray]) -> None:
-        (rows,) = saved
-        self.slots[kind][:] = GARBAGE
-        self.slots[kind][start : start + len(rows)] = rows
+    def rebuild_keys(self, start: int, cos: np.ndarray, sin: np.ndarray) -> None:
+        assert start >= 0 and start + len(cos) <= self.capacity(LayerKind.FULL)
+        self.turns[LayerKind.FULL][start : start + len(cos)] = cos + 1j * sin
+        self.turned[LayerKind.FULL] += len(cos)
 
-    def write(self, kind: LayerKind, start: int, ids: np.ndarray) -> None:
+    def save(self, kind: LayerKind, start: int, count: int) -> SavedSlots:
+        assert start >= 0 and start + count <= self.capacity(kind)
+        here = slice(start, start + count)
+        return SavedSlots(self.slots[kind][here].copy(), self.turns[kind][here].copy())
+
+    def load(self, kind: LayerKind, start: int, saved: SavedSlots) -> None:
+        self.slots[kind][:], self.turns[kind][:] = GARBAGE, np.nan
+        here = slice(start, start + len(saved.slots))
+        self.slots[kind][here], self.turns[kind][here] = saved.slots, saved.turns
+
+    def write(self, kind: LayerKind, start: int, ids: np.ndarray, turns: np.ndarray) -> None:
         assert start >= 0 and start + len(ids) <= self.capacity(kind), "written beyond the buffer"
         self.slots[kind][start : start + len(ids)] = ids
+        self.turns[kind][start : start + len(ids)] = turns
 
 
 @dataclass
@@ -62,13 +87,14 @@ class SlotSession:
 
     config: ModelConfig
     backend: str = "slots"
+    max_rows: int = 1 << 18
     seen: list[tuple[list[int], list[int]]] = field(default_factory=list)
 
     def token_rows(self, ids: np.ndarray) -> np.ndarray:
         return ids.astype(np.float64)[:, None]
 
     def new_cache(self) -> SlotCache:
-        return SlotCache()
+        return SlotCache(self.config)
 
     def encode(self, cache: SlotCache, rows: np.ndarray, feeds: Feeds) -> None:
         self._run(cache, rows[:, 0].astype(np.int64), feeds)
@@ -79,7 +105,8 @@ class SlotSession:
     def _run(self, cache: SlotCache, ids: np.ndarray, feeds: Feeds) -> None:
         kinds = set(self.config.text.rope)
         for kind in kinds:
-            cache.write(kind, int(feeds[f"write_{kind}"][0]), ids)
+            turns = feeds[f"cos_{kind}"][0] + 1j * feeds[f"sin_{kind}"][0]
+            cache.write(kind, int(feeds[f"write_{kind}"][0]), ids, turns)
             assert len(feeds[f"last_{kind}"]) == len(ids) == feeds[f"cos_{kind}"].shape[1]
         for row in range(len(ids)):
             seen: list[list[int]] = []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from dgemma_ros.checkpoint.config import LayerKind, read_config
 from dgemma_ros.checkpoint.fields import Section
@@ -14,7 +18,7 @@ from dgemma_ros.errors import ContextError
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 from dgemma_ros.runtime.visibility import VisionMask
 from tests.cases import GOLDEN
-from tests.runtime.slots import SCRATCH, SlotSession
+from tests.runtime.slots import SCRATCH, SlotCache, SlotSession
 from tests.runtime.test_visibility import prompts, whole_masks
 from tests.tiny import Tiny, config_json
 
@@ -23,11 +27,34 @@ IMAGE = 1_000_000  # soft tokens of images are told from tokens by this
 
 def session_of(window: int, canvas: int, layers: str = "SF", positions: int = 1 << 18) -> SlotSession:
     tiny = Tiny(layers=layers, window=window, canvas=canvas, positions=positions)
-    return SlotSession(read_config(Section(GOLDEN, config_json(tiny))))
+    return SlotSession(read_config(Section(GOLDEN, config_json(tiny))), max_rows=positions)
+
+
+class Told(NamedTuple):
+    """One row, as the plain lists beside the sequence know it."""
+
+    token: int
+    type: int
+    order: int
+    position: int
+
+
+@dataclass
+class Branch:
+    """A snapshot with what it must bring back, and whether it may no longer be restored."""
+
+    snapshot: Snapshot
+    full: list[Told]
+    stream: list[Told]
+    position: int
+    void: bool = False
 
 
 class History(RuleBasedStateMachine):
-    """A sequence next to the plain list of its tokens, each of which is another number."""
+    """A sequence next to plain lists of its rows, each of which has another number as its token.
+
+    ``full`` is what full layers hold; ``stream`` all that was appended and not rolled back, for sliding layers.
+    """
 
     snapshots = Bundle("snapshots")
 
@@ -38,16 +65,27 @@ class History(RuleBasedStateMachine):
         slack=st.one_of(st.none(), st.integers(0, 12)),
         layers=st.sampled_from(["SF", "FSSF", "F"]),
         mask=st.sampled_from(VisionMask),
+        half=st.booleans(),
     )
-    def begin(self, window: int, canvas: int, chunk: int, slack: int | None, layers: str, mask: VisionMask) -> None:
+    def begin(
+        self, window: int, canvas: int, chunk: int, slack: int | None, layers: str, mask: VisionMask, half: bool
+    ) -> None:
         self.session = session_of(window, canvas, layers)
         self.sequence = Sequence(self.session, mask, chunk, slack)  # type: ignore[arg-type]
+        self.cache: SlotCache = self.sequence.cache  # type: ignore[assignment]
+        self.cache.dtype = np.dtype(np.float16 if half else np.float32)
         self.mask, self.sliding = mask, "S" in layers
-        self.tokens: list[int] = []
-        self.types: list[int] = []
+        self.full: list[Told] = []
+        self.stream: list[Told] = []
+        self.position = 0
+        self.branches: list[Branch] = []
         self.fresh = 0
-        self.peak = 0  # the longest it was since the last restore: slack is counted from there
-        self.reach = 0  # the length of the last snapshot restored
+        self.peak = 0  # the most rows since the last restore: slack is counted from there
+        self.reach = 0  # the order at the last snapshot restored
+
+    def changed(self, first: int) -> None:
+        for branch in self.branches:
+            branch.void |= len(branch.full) > first
 
     @rule(types=prompts(), planned=st.booleans(), data=st.data())
     def append(self, types: np.ndarray, planned: bool, data: st.DataObject) -> None:
@@ -60,73 +98,136 @@ class History(RuleBasedStateMachine):
             cuts = sorted(data.draw(st.sets(st.sampled_from(allowed), max_size=5))) if allowed else []
             chunks = np.diff([0, *cuts, len(types)])
         # One image goes on where types of 1 meet, which two prompts never do.
-        if self.types and len(types) and self.types[-1] == types[0] == 1:
+        if self.stream and len(types) and self.stream[-1].type == types[0] == 1:
             return
         self.session.seen.clear()
         self.sequence.append(ids, types, soft if len(soft) else None, chunks)
-        start = len(self.tokens)
-        self.tokens += np.where(types == 1, ids + IMAGE, ids).tolist()
-        self.types += types.tolist()
-        self.peak = max(self.peak, len(self.tokens))
-        full, near = whole_masks(np.array(self.types), self.sequence.window, True, self.mask)
-        tokens = np.array(self.tokens)
-        for row, seen in enumerate(self.session.seen, start):
-            assert seen[0] == tokens[full[row]].tolist()
-            assert not self.sliding or seen[1] == tokens[near[row]].tolist()
+        for token, kind in zip(np.where(types == 1, ids + IMAGE, ids).tolist(), types.tolist(), strict=True):
+            row = Told(token, kind, len(self.stream), self.position)
+            self.full.append(row)
+            self.stream.append(row)
+            self.position += 1
+        self.peak = max(self.peak, len(self.stream))
         assert len(self.session.seen) == len(types)
+        masks = [
+            whole_masks(np.array([row.type for row in rows], np.int64), self.sequence.window, True, self.mask)[number]
+            for number, rows in enumerate((self.full, self.stream))
+        ]
+        for back, seen in enumerate(reversed(self.session.seen), 1):
+            assert seen[0] == [row.token for row, is_seen in zip(self.full, masks[0][-back], strict=True) if is_seen]
+            near = [row.token for row, is_seen in zip(self.stream, masks[1][-back], strict=True) if is_seen]
+            assert not self.sliding or seen[1] == near
 
     @rule()
     def denoise(self) -> None:
         self.session.seen.clear()
         self.sequence.open_canvas({})
-        canvas = [SCRATCH] * self.session.config.canvas_length
-        past = self.tokens[max(0, len(self.tokens) - (self.sequence.window - 1)) :]
+        count = self.session.config.canvas_length
+        past = [row.token for row in self.window]
         for full, near in self.session.seen:
-            assert full == self.tokens + canvas
-            assert not self.sliding or near == past + canvas
+            assert full == [row.token for row in self.full] + [SCRATCH] * count
+            assert not self.sliding or near == past + [SCRATCH] * count
+        turns = self.cache.turns[LayerKind.FULL][len(self.full) : len(self.full) + count]
+        assert np.allclose(turns, self.turn(LayerKind.FULL, range(self.position, self.position + count)), atol=1e-3)
 
     @rule(back=st.integers(0, 30))
     def rollback(self, back: int) -> None:
-        length = max(0, len(self.tokens) - back)
+        length = max(0, len(self.full) - back)
+        if length == 0:
+            return self.rollback_to_nothing()
+        order, position = len(self.stream), self.position
+        if length < len(self.full):
+            order, position = self.full[length].order, self.full[length].position
         try:
             self.sequence.rollback(length)
         except ContextError as error:
             assert "take a snapshot" in str(error)
             # Never without need: not within the slack, not where there are full layers alone.
-            assert self.sliding and (self.peak - length > self.sequence.slack or length < self.reach)
-            assert self.sequence.length == len(self.tokens)
-        else:
-            del self.tokens[length:], self.types[length:]
-            self.reach = min(self.reach, length)
+            far = self.peak - order > self.sequence.slack or order < self.reach
+            assert self.sliding and (far or position - order != self.position - len(self.stream))
+            return None
+        self.changed(length)
+        del self.full[length:], self.stream[order:]
+        self.position = position
+        self.reach = min(self.reach, order)
+        return None
 
     @rule()
     def rollback_to_nothing(self) -> None:
         self.sequence.rollback(0)
-        self.tokens, self.types, self.reach, self.peak = [], [], 0, 0
+        self.changed(0)
+        self.full, self.stream, self.position, self.reach, self.peak = [], [], 0, 0, 0
 
     @rule(target=snapshots)
-    def snapshot(self) -> tuple[Snapshot, list[int], list[int]]:
-        return self.sequence.snapshot(), self.tokens.copy(), self.types.copy()
+    def snapshot(self) -> Branch:
+        branch = Branch(self.sequence.snapshot(), self.full.copy(), self.stream.copy(), self.position)
+        self.branches.append(branch)
+        return branch
 
-    @rule(target=snapshots, taken=snapshots)
-    def restore(self, taken: tuple[Snapshot, list[int], list[int]]) -> object:
-        snapshot, tokens, types = taken
-        void = self.tokens[: len(tokens)] != tokens
-        try:
-            self.sequence.restore(snapshot)
-        except ContextError as error:
-            assert void and "void" in str(error)
-            assert self.sequence.length == len(self.tokens)
-        else:
-            assert not void
-            self.tokens, self.types = tokens.copy(), types.copy()
-            self.reach = self.peak = len(tokens)
-        return multiple()
+    @rule(branch=snapshots)
+    def restore(self, branch: Branch) -> None:
+        if branch.void:
+            with pytest.raises(ContextError, match="void"):
+                self.sequence.restore(branch.snapshot)
+            return
+        self.sequence.restore(branch.snapshot)
+        self.changed(len(branch.full))
+        self.full, self.stream, self.position = branch.full.copy(), branch.stream.copy(), branch.position
+        self.reach = self.peak = len(self.stream)
+
+    @rule(start=st.integers(0, 40), count=st.integers(0, 12))
+    def evict(self, start: int, count: int) -> None:
+        """Across an image, inside the window, at the tail, all of it: whatever there is."""
+        start = min(start, len(self.full))
+        count = min(count, len(self.full) - start)
+        self.sequence.evict(start, count)
+        if count:
+            self.changed(start)
+        del self.full[start : start + count]
+
+    @rule(start=st.integers(0, 40), delta=st.integers(-30, 30), closing=st.booleans())
+    def shift(self, start: int, delta: int, closing: bool) -> None:
+        start = min(start, len(self.full))
+        free = (self.full[start].position if start < len(self.full) else self.position) - (
+            self.full[start - 1].position + 1 if start else 0
+        )
+        if closing:
+            delta = -free
+        if delta < -free:
+            with pytest.raises(ContextError, match="is the lowest that is free"):
+                self.sequence.shift(start, delta)
+            return
+        self.sequence.shift(start, delta)
+        if delta:
+            self.changed(start)
+        self.full[start:] = [row._replace(position=row.position + delta) for row in self.full[start:]]
+        self.stream = [row._replace(position=row.position + delta) for row in self.stream]
+        self.position += delta
+
+    @property
+    def window(self) -> list[Told]:
+        return self.stream[max(0, len(self.stream) - (self.sequence.window - 1)) :]
+
+    def turn(self, kind: LayerKind, positions: Iterable[int]) -> np.ndarray:
+        frequencies = self.session.config.text.rope[kind].inverse_frequencies().astype(np.float64)
+        return np.exp(1j * np.outer(list(positions), frequencies))
 
     @invariant()
-    def same_length(self) -> None:
-        if hasattr(self, "sequence"):
-            assert self.sequence.length == len(self.tokens)
+    def same_rows(self) -> None:
+        if not hasattr(self, "sequence"):
+            return
+        assert self.sequence.length == len(self.full) and self.sequence.position == self.position
+        slots, turns = self.cache.slots[LayerKind.FULL], self.cache.turns[LayerKind.FULL]
+        assert slots[: len(self.full)].tolist() == [row.token for row in self.full]
+        expected = self.turn(LayerKind.FULL, [row.position for row in self.full])
+        assert np.allclose(turns[: len(self.full)], expected, atol=1e-3)
+        if self.sliding and self.window:
+            slots = self.cache.slots[LayerKind.SLIDING]
+            first = int(np.flatnonzero(slots == self.window[0].token)[0])
+            here = slice(first, first + len(self.window))
+            assert slots[here].tolist() == [row.token for row in self.window]
+            expected = self.turn(LayerKind.SLIDING, [row.position for row in self.window])
+            assert np.allclose(self.cache.turns[LayerKind.SLIDING][here], expected, atol=1e-3)
 
 
 TestHistory = History.TestCase
@@ -145,7 +246,7 @@ def test_a_snapshot_is_void_only_after_a_cut_below_it() -> None:
     at_25 = sequence.snapshot()
     sequence.rollback(21)
     sequence.restore(at_20)  # 21 is not below 20
-    with pytest.raises(ContextError, match=r"snapshot of 25 tokens is void.*cut back to 20"):
+    with pytest.raises(ContextError, match=r"snapshot of 25 tokens is void: those from 20 on"):
         sequence.restore(at_25)
     append(10)
     with pytest.raises(ContextError, match="void"):
@@ -156,7 +257,7 @@ def test_a_snapshot_is_void_only_after_a_cut_below_it() -> None:
         sequence.rollback(19)  # a snapshot holds the window before it and no more
     sequence.rollback(0)
     append(50)
-    with pytest.raises(ContextError, match=r"snapshot of 20 tokens is void.*cut back to 0"):
+    with pytest.raises(ContextError, match=r"snapshot of 20 tokens is void: those from 0 on"):
         sequence.restore(at_20)
     assert sequence.length == 50
 
@@ -166,7 +267,7 @@ def test_a_lower_cut_is_not_forgotten_for_a_later_one() -> None:
     sequence.append(np.arange(15))
     at_15 = sequence.snapshot()
     sequence.rollback(14)
-    with pytest.raises(ContextError, match="cut back to 14"):
+    with pytest.raises(ContextError, match="from 14 on were cut off"):
         sequence.restore(at_15)  # one token is enough
     sequence.rollback(10)
     sequence.append(np.arange(15))
@@ -175,7 +276,7 @@ def test_a_lower_cut_is_not_forgotten_for_a_later_one() -> None:
     sequence.append(np.arange(10))
     sequence.rollback(25)
     for snapshot, lowest in ((at_15, 10), (at_25, 20)):
-        with pytest.raises(ContextError, match=f"cut back to {lowest}"):
+        with pytest.raises(ContextError, match=f"from {lowest} on"):
             sequence.restore(snapshot)
 
 

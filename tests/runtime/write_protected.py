@@ -56,7 +56,7 @@ def main(folder: str, length: int, what: str) -> None:
     sequence.append(np.arange(4))
     assert sequence.config.text.rope.keys() == {LayerKind.FULL}
     sequence.cache.resize(LayerKind.FULL, length + 64, 4)
-    sequence.length = length  # with full layers alone nothing else knows how many rows there are
+    sequence._table.append(length - 4, 4, 4)  # with full layers alone nothing else knows how many rows there are
     sequence.append(np.arange(4))
     canvas = sequence.open_canvas({})
     canvas.step({})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import struct
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,13 @@ from dgemma_ros.trt.kernels import SOURCES
 
 HERE = Path(__file__).parent
 TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(ml_dtypes.bfloat16): 2}
+
+
+@cache
+def shared() -> Emulated:
+    """Compiled once a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        return compiled(Path(folder))
 
 
 def compiled(folder: Path) -> Emulated:
@@ -53,6 +62,17 @@ class Emulated:
         assert self._library.host_row_stats(rows, threads, _arguments(values))
         return RowStats(argmax, drawn, entropy, largest[:, None], total[:, None])
 
+    def turn_keys(self, entry: str, blocks: int, threads: int, arguments: list[int]) -> None:
+        """A launch as the device gets it: addresses, then numbers."""
+        _, what, kind = entry.rsplit("_", 2)
+        is_rebuild = what == "rebuild"
+        addresses = arguments[: 5 if is_rebuild else 3]
+        sizes = [*arguments[len(addresses) :], 0][:5]
+        if not is_rebuild:
+            addresses = [addresses[0], 0, 0, *addresses[1:]]
+        values = [["f32", "f16", "bf16"].index(kind), int(is_rebuild), *map(ctypes.c_void_p, addresses), *sizes]
+        assert self._library.host_turn_keys(blocks, threads, _arguments(values))
+
     def canvas_update(self, *inputs: NDArray[Any]) -> CanvasUpdate:
         """``inputs`` as the kernel takes them: [C] each, the bound [1]."""
         count = len(inputs[0])
@@ -75,11 +95,14 @@ def aligned(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _arguments(values: list[Any]) -> Any:
+    """A structure of C integers and of addresses, of arrays or as they are."""
+    given = [value if isinstance(value, int | ctypes.c_void_p) else value.ctypes.data for value in values]
+
     class Arguments(ctypes.Structure):
         _fields_ = [
             (f"f{i}", ctypes.c_int if isinstance(value, int) else ctypes.c_void_p) for i, value in enumerate(values)
         ]
 
-    arguments = Arguments(*(value if isinstance(value, int) else value.ctypes.data for value in values))
+    arguments = Arguments(*given)
     arguments.keep = values
     return ctypes.byref(arguments)

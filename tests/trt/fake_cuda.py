@@ -18,6 +18,38 @@ NO_DRIVER = {real.cudaError_t.cudaErrorInsufficientDriver, real.cudaError_t.cuda
 SUCCESS = real.cudaError_t.cudaSuccess
 
 
+class FakeDriver:
+    """Stands in for the module ``cuda.bindings.driver``, which without a driver cannot even check types."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def cuModuleLoadData(self, image: bytes) -> tuple[int, int]:  # noqa: N802
+        assert image.endswith(b"\0") and b".entry dgemma_turn_keys" in image
+        return self._called("cuModuleLoadData", 5)
+
+    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, int]:  # noqa: N802
+        assert module == 5 and name.startswith(b"dgemma_turn_keys_")
+        return self._called("cuModuleGetFunction", 6)
+
+    def cuLaunchKernel(self, function: int, *given: Any) -> tuple[int]:  # noqa: N802
+        *sizes, stream, (values, kinds), extra = given
+        assert function == 6 and len(sizes) == 7 and stream >= 1000 and extra == 0
+        for value, kind in zip(values, kinds, strict=True):
+            assert kind(value).value == value and kind in (ctypes.c_void_p, ctypes.c_int)
+        self.calls["cuLaunchKernel"] += 1
+        return (0,)
+
+    def cuModuleUnload(self, module: int) -> tuple[int]:  # noqa: N802
+        assert module == 5
+        self.calls["cuModuleUnload"] += 1
+        return (0,)
+
+    def _called(self, name: str, result: int) -> tuple[int, int]:
+        self.calls[name] += 1
+        return 0, result
+
+
 class FakeRuntime:
     """Stands in for the module ``cuda.bindings.runtime``."""
 

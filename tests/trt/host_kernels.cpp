@@ -6,6 +6,9 @@ namespace rows {
 namespace canvas {
 #include "canvas_update.cu"
 }
+namespace keys {
+#include "turn_keys.cu"
+}
 
 typedef long long Int64;
 
@@ -53,4 +56,28 @@ static void run_canvas(void* with) {
 }
 extern "C" int host_canvas_update(int threads, CanvasArguments* arguments) {
     return shim::launch(1, (unsigned)threads, run_canvas, arguments);
+}
+
+struct KeyArguments {
+    int type, is_rebuild;
+    void* keys;
+    const void* values;
+    const float *weight, *cosine, *sine;
+    int heads, capacity, count, dim, pairs;
+};
+static void run_keys(void* with) {
+    KeyArguments& a = *(KeyArguments*)with;
+#define TURN(SUFFIX, T)                                                                                               \
+    if (a.is_rebuild)                                                                                                 \
+        keys::dgemma_turn_keys_rebuild_##SUFFIX((T*)a.keys, (const T*)a.values, a.weight, a.cosine, a.sine, a.heads,  \
+                                                a.capacity, a.count, a.dim);                                          \
+    else                                                                                                              \
+        keys::dgemma_turn_keys_rotate_##SUFFIX((T*)a.keys, a.cosine, a.sine, a.heads, a.capacity, a.count, a.dim,     \
+                                               a.pairs);
+    if (a.type == 0) { TURN(f32, float) }
+    if (a.type == 1) { TURN(f16, unsigned short) }
+    if (a.type == 2) { TURN(bf16, unsigned short) }
+}
+extern "C" int host_turn_keys(int blocks, int threads, KeyArguments* arguments) {
+    return shim::launch((unsigned)blocks, (unsigned)threads, run_keys, arguments);
 }

@@ -125,10 +125,20 @@ template <typename T> inline T __shfl_up_sync(unsigned, T value, unsigned by) {
     return shim::exchange(value, lane >= by ? lane - by : lane);
 }
 inline float __uint_as_float(unsigned bits) { float f; memcpy(&f, &bits, 4); return f; }
+inline unsigned __float_as_uint(float f) { unsigned bits; memcpy(&bits, &f, 4); return bits; }
 inline float __int_as_float(int bits) { float f; memcpy(&f, &bits, 4); return f; }
 inline float half_to_float(unsigned short bits) {
     const unsigned sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 31, mantissa = bits & 1023;
     if (exponent == 31) return __uint_as_float(sign | 0x7f800000u | mantissa << 13);
     if (exponent == 0) return (sign ? -1.0f : 1.0f) * ldexpf((float)mantissa, -24);
     return __uint_as_float(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+// To the nearest, of two equally near to the even one.
+inline unsigned short float_to_half(float value) {
+    const unsigned bits = __float_as_uint(value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return (unsigned short)(sign | 0x7e00u);
+    const float size = __uint_as_float(magnitude);
+    if (size >= 65520.0f) return (unsigned short)(sign | 0x7c00u);
+    if (size < 6.103515625e-05f) return (unsigned short)(sign | (unsigned)nearbyintf(size * 16777216.0f));
+    return (unsigned short)(sign | (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13);
 }

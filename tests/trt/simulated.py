@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from dgemma_ros.trt.builder import Source
 from dgemma_ros.trt.device import Facts
 from dgemma_ros.trt.engine_manifest import EngineSpec, ProfileSpec
 from dgemma_ros.trt.targets import Target
+from tests.trt import emulated
 
 VERSION = "10.16.2.0"
 FACTS = Facts("Simulated NVIDIA Thor", 110, 128_000_000_000, 13020, integrated=True)
@@ -59,10 +60,11 @@ class SimulatedDevice:
         self.events = count(100)
         self.room = room
         self.memory: dict[int, np.ndarray] = {}
-        self.captures = self.launches = 0
+        self.captures = self.launches = self.downloads = 0
         self.capturable = True
         self.capturing: list[Callable[[], None]] | None = None
         self.host: list[np.ndarray] = []
+        self.kernels: list[str] = []
         self.closed = False
 
     def activate(self) -> None:
@@ -148,6 +150,8 @@ class SimulatedDevice:
         self.enqueue(copy, stream)
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None:
+        self.downloads += 1
+
         def copy() -> None:
             self.view(address, array.nbytes)
             ctypes.memmove(array.ctypes.data, address, array.nbytes)
@@ -164,6 +168,20 @@ class SimulatedDevice:
                 self.view(target + row * target_pitch, width)[:] = piece
 
         self.enqueue(copy, stream)
+
+    def kernel(self, ptx: bytes, entry: str) -> int:
+        assert f".entry {entry}(".encode() in ptx and f"sm_{self.facts.architecture}".encode() in ptx
+        self.kernels.append(entry)
+        return len(self.kernels) - 1
+
+    def launch(
+        self, kernel: int, blocks: int, threads: int, arguments: Sequence[ctypes.c_void_p | ctypes.c_int], stream: int
+    ) -> None:
+        values = [int(argument.value or 0) for argument in arguments]
+        for argument, value in zip(arguments, values, strict=True):
+            if isinstance(argument, ctypes.c_void_p):
+                self.view(value, 1)
+        self.enqueue(lambda: emulated.shared().turn_keys(self.kernels[kernel], blocks, threads, values), stream)
 
     def capture(self, stream: int, enqueue: Callable[[], None]) -> SimulatedGraph:
         if not self.capturable:

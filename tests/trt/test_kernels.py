@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dgemma_ros.checkpoint.config import LayerConfig, LayerKind
 from dgemma_ros.errors import BackendError
 from dgemma_ros.graphs import diffusion_numpy as reference
 from dgemma_ros.graphs.diffusion import MASKED, cdf_blocks
+from dgemma_ros.runtime import keys
 from dgemma_ros.trt import kernels
+from dgemma_ros.trt.key_kernels import THREADS, KeyKernels
 from tests.trt.emulated import Emulated, compiled
+from tests.trt.simulated import SimulatedDevice
 
 SOFTCAP = 30.0
 BORDER = 2e-6  # of a CDF: closer to a border of two tokens, rounding may draw the neighbour
@@ -189,14 +193,76 @@ def test_canvas_equals_numpy(emulated: Emulated, count: int, kind: str) -> None:
             assert np.isclose(ours.mean_entropy, theirs.mean_entropy, rtol=1e-5, atol=1e-8, equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize(
+    ("heads", "dim", "start", "count"), [(1, 8, 0, 9), (3, 24, 4, 1), (2, 512, 2, 5), (2, 16, 3, 0)]
+)
+def test_keys_turn_where_they_lie(emulated: Emulated, dtype: Any, heads: int, dim: int, start: int, count: int) -> None:
+    """Through the device's own way of launching; rotated and rebuilt as numpy does, and nothing else touched."""
+    device, half, capacity = SimulatedDevice(eager=True), dim // 2, 12
+    random = np.random.Generator(np.random.Philox(key=dim))
+    layer = LayerConfig(7, LayerKind.FULL, heads, dim)
+    buffers = [random.standard_normal((heads, capacity, dim), np.float32).astype(dtype) for _ in range(2)]
+    places = [device.allocate(array.nbytes, "a buffer") for array in buffers]
+    for array, place in zip(buffers, places, strict=True):
+        device.upload(place, array, 1)
+    norm = random.standard_normal(dim, np.float32)
+    key_kernels = KeyKernels(device, 1, np.dtype(dtype), {7: norm})
+    at, here = start * dim * np.dtype(dtype).itemsize, slice(start, start + count)
+
+    angles = random.standard_normal((count, half), np.float32)
+    key_kernels.rebuild({(places[0] + at, places[1] + at): layer}, capacity, np.cos(angles), np.sin(angles))
+    made = buffers[1][:, here].astype(np.float32) * norm
+    keys.rotate(made, np.cos(angles), np.sin(angles))
+    expected = buffers[0].copy()
+    expected[:, here] = made.astype(dtype)
+    assert_near(device, places, [expected, buffers[1]])
+
+    turn = random.standard_normal(half - 1, np.float32)
+    device.upload(places[0], buffers[0], 1)
+    key_kernels.rotate({places[0] + at: layer}, capacity, count, np.cos(turn), np.sin(turn))
+    expected = buffers[0].copy()
+    keys.rotate(expected[:, here], np.cos(turn), np.sin(turn))
+    assert_near(device, places, [expected, buffers[1]])
+    assert len(device.memory) == 2  # the tables are gone
+
+
+def assert_near(device: SimulatedDevice, places: list[int], expected: list[NDArray[Any]]) -> None:
+    """Equal, but where fused products round the other way."""
+    for place, array in zip(places, expected, strict=True):
+        found = np.empty_like(array)
+        device.download(found, place, 1)
+        step = float(ml_dtypes.finfo(array.dtype).eps)
+        close = np.isclose(found.astype(np.float32), array.astype(np.float32), rtol=step, atol=1e-6)
+        assert close.all()
+        assert array.dtype == np.float32 or (found == array).mean() > 0.9
+
+
+def test_halves_are_rounded_as_numpy_does(emulated: Emulated) -> None:
+    """Ties, subnormal numbers and both ends among them: keys of one pair, turned by nothing."""
+    values = np.array([1 + 2**-11, 1 + 3 * 2**-11, 6e-8, 2**-24 * 0.5, 65504, 1e-5, 0.1, -1 / 3], np.float32)
+    for dtype in (np.float16, ml_dtypes.bfloat16):
+        device = SimulatedDevice(eager=True)
+        layer = LayerConfig(0, LayerKind.FULL, 1, len(values))
+        ones = np.ones(len(values), dtype)
+        places = [device.allocate(ones.nbytes, "a buffer") for _ in range(2)]
+        device.upload(places[1], ones, 1)
+        straight = np.ones((1, len(values) // 2), np.float32), np.zeros((1, len(values) // 2), np.float32)
+        KeyKernels(device, 1, np.dtype(dtype), {0: values}).rebuild({tuple(places): layer}, 1, *straight)
+        found = np.empty_like(ones)
+        device.download(found, places[0], 1)
+        assert np.array_equal(found.view(np.uint16), values.astype(dtype).view(np.uint16))
+
+
 def hold_report(name: str, report: str) -> None:
     """ptxas's report: each kernel without stack and spills, its registers enough for a whole block of threads."""
     frames = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", report)
     registers = re.findall(r"Used (\d+) registers", report)
-    assert len(frames) == len(registers) == (3 if name == kernels.ROW_STATS else 1), report
+    entries = {kernels.ROW_STATS: 3, kernels.CANVAS_UPDATE: 1, kernels.TURN_KEYS: 6}
+    assert len(frames) == len(registers) == entries[name], report
     assert all(frame == ("0", "0", "0") for frame in frames), report
     assert "warning" not in report
-    threads = 512 if name == kernels.ROW_STATS else kernels.MAX_CANVAS
+    threads = {kernels.ROW_STATS: 512, kernels.CANVAS_UPDATE: kernels.MAX_CANVAS, kernels.TURN_KEYS: THREADS}[name]
     assert all(int(used) * threads <= 65536 for used in registers), report
 
 

@@ -14,7 +14,7 @@ from dgemma_ros.generation.canvas_loop import Pins, denoise
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
-from dgemma_ros.trt import session
+from dgemma_ros.trt import cache, session
 from dgemma_ros.trt.device import copy_bandwidth
 from dgemma_ros.verification.compare import TOLERANCES, compare
 from dgemma_ros.verification.replay import replay
@@ -67,11 +67,12 @@ def tokens(model: Model, sequence: Any, seed: int, steps: int = 4, feeds: Any = 
 
 
 @pytest.mark.parametrize("eager", [False, True])
-def test_a_long_life(eager: bool, opened: Models, open_built: Opened) -> None:
-    """Appends over several buckets, roll-backs, snapshots, canvases in between: token by token the same.
+def test_a_long_life(eager: bool, opened: Models, open_built: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Appends over several buckets, roll-backs, snapshots, edits, canvases in between: token by token the same.
 
     Whether the device does what is enqueued at once, or as late as the streams' order lets it.
     """
+    monkeypatch.setattr(cache, "STAGING", 1000)  # a few rows, so that they move in many pieces
     device = SimulatedDevice(eager=eager)
     models = opened("small_window"), open_built("small_window", device)
     logs = []
@@ -96,6 +97,20 @@ def test_a_long_life(eager: bool, opened: Models, open_built: Opened) -> None:
         row = np.arange(model.config.canvas_length) % 2
         log.append(tokens(model, sequence, 9, feeds={"allowed": allowed, "allowed_row": row}))
         log.append(tokens(model, sequence, 1))
+        sequence.evict(4, 9)
+        log.append(tokens(model, sequence, 2))
+        sequence.shift(4, -9)
+        log.append(tokens(model, sequence, 3))
+        branch = sequence.snapshot()
+        sequence.append(random.integers(0, 100, 40))
+        sequence.evict(20, 30)
+        sequence.shift(10, 1000)
+        log.append(tokens(model, sequence, 4))
+        sequence.rollback(sequence.length - 3)
+        log.append(tokens(model, sequence, 5))
+        with pytest.raises(ContextError, match="void"):
+            sequence.restore(branch)
+        log.append([sequence.length, sequence.position])
         logs.append(log)
     assert logs[0] == logs[1]
     assert device.captures >= 3
@@ -230,6 +245,24 @@ def test_what_a_step_reads_and_what_is_held(open_built: Opened, monkeypatch: pyt
     model.session.close()
 
 
+def test_a_snapshot_stays_on_the_device_and_is_freed(open_built: Opened) -> None:
+    device = SimulatedDevice()
+    model = open_built(NAMES[0], device)
+    sequence = model.sequence()
+    sequence.append(np.arange(20))
+    held, downloads = device.used(), device.downloads
+    snapshot = sequence.snapshot()
+    sequence.append(np.arange(5))
+    sequence.restore(snapshot)
+    assert device.downloads == downloads and device.used() > held
+    device.room = device.used() + 10
+    with pytest.raises(DeviceMemoryError, match="KV cache's window"):
+        sequence.snapshot()
+    del snapshot
+    assert device.used() == held
+    model.session.close()
+
+
 def test_memory_runs_out_and_comes_back(open_built: Opened) -> None:
     device = SimulatedDevice()
     model = open_built(NAMES[0], device)
@@ -254,7 +287,7 @@ def test_a_session_that_does_not_fit_is_named(open_built: Opened) -> None:
 
 def test_the_context_ends_at_the_largest_bucket(open_built: Opened) -> None:
     model = open_built(NAMES[0])
-    assert model.session.config.text.max_positions == 512
+    assert model.session.max_rows == 512 < model.session.config.text.max_positions
     sequence = model.sequence()
     sequence.append(np.zeros(400, np.int64))
     with pytest.raises(ContextError, match="limit is 512"):

@@ -202,7 +202,7 @@ def check_build(checkpoint: Path, work: Path) -> None:
 def check_session(built: Path, work: Path) -> None:
     from dgemma_ros.errors import BackendError, DeviceMemoryError
     from dgemma_ros.model import open_model
-    from dgemma_ros.trt import engine_manifest
+    from dgemma_ros.trt import engine_manifest, kernels
 
     shutil.copytree(built, work / "built")
     written = engine_manifest.load(work / "built")
@@ -255,6 +255,11 @@ def check_session(built: Path, work: Path) -> None:
         assert result.next_canvas.shape == (length,)
     sequence.restore(start)
     sequence.rows(0)
+    sequence.evict(3, 5)
+    if kernels.nvrtc() is not None or kernels.find_nvcc() is not None:
+        sequence.shift(3, -5)
+        assert cuda.bindings.driver.calls["cuLaunchKernel"] == len(model.config.text.layers)
+        sequence.shift(3, 5)
     assert isinstance(model.session.device_memory(), int)  # of this machine, as Thor shares its memory
     if model.config.vision is not None:
         cell = model.config.vision.pooling
@@ -265,7 +270,10 @@ def check_session(built: Path, work: Path) -> None:
     for name in (f"cuda{name}" for name in used):
         assert cuda.bindings.runtime.calls[name], name
     assert CALLS["IExecutionContext.execute_async_v3"] >= 8
+    del start  # as snapshots are of the device's memory
     model.session.close()
+    driver = cuda.bindings.driver.calls
+    assert driver["cuModuleUnload"] == driver["cuModuleLoadData"]
     assert cuda.bindings.runtime.calls["cudaEventDestroy"] == cuda.bindings.runtime.calls["cudaEventCreateWithFlags"]
     assert not cuda.bindings.runtime.memory
     cuda.bindings.runtime.fail = "cudaMalloc"
@@ -290,9 +298,10 @@ def check_session(built: Path, work: Path) -> None:
 
 def main() -> None:
     checkpoint, built, work = map(Path, sys.argv[1:])
-    from tests.trt.fake_cuda import FakeRuntime
+    from tests.trt.fake_cuda import FakeDriver, FakeRuntime
 
     cuda.bindings.runtime = FakeRuntime("Simulated NVIDIA Thor", 110)
+    cuda.bindings.driver = FakeDriver()
     check_plugins()
     check_build(checkpoint, work)
     check_session(built, work)

@@ -1,4 +1,4 @@
-"""The diffusion step's CUDA kernels, and how they become PTX for one architecture.
+"""The CUDA kernels of the diffusion step and of the KV cache, and how they become PTX for one architecture.
 
 No kernel includes a header, so NVRTC needs nothing beside itself, and nvcc does as well.
 """
@@ -20,8 +20,11 @@ from dgemma_ros.errors import BackendError
 
 ROW_STATS: Final = "row_stats"
 CANVAS_UPDATE: Final = "canvas_update"
-SOURCES: Final[Mapping[str, Path]] = {name: Path(__file__).parent / f"{name}.cu" for name in (ROW_STATS, CANVAS_UPDATE)}
-"""Each kernel's source; ``row_stats`` holds one entry point a type of logits."""
+TURN_KEYS: Final = "turn_keys"
+SOURCES: Final[Mapping[str, Path]] = {
+    name: Path(__file__).parent / f"{name}.cu" for name in (ROW_STATS, CANVAS_UPDATE, TURN_KEYS)
+}
+"""Each kernel's source; ``row_stats`` holds one entry point a type of logits, ``turn_keys`` two a type of keys."""
 ARCHITECTURES: Final = (89, 90, 110, 120)
 """What the sources are compiled for in the tests: RTX 40, H200, Jetson Thor, RTX 50."""
 MAX_BLOCKS: Final = 1024
