@@ -23,7 +23,7 @@ KINDS = (LayerKind.FULL, LayerKind.SLIDING)
 class ScriptedCache:
     """One number a row, the token's id, in each kind of layer."""
 
-    dtype: Any = np.dtype(np.float32)
+    dtype: Any = field(default_factory=lambda: np.dtype(np.float32))
     rows: dict[LayerKind, np.ndarray] = field(default_factory=lambda: {kind: np.zeros(0) for kind in KINDS})
 
     def capacity(self, kind: LayerKind) -> int:

@@ -176,7 +176,7 @@ class Context:
 
     def limit_of(self, settings: Bounds) -> int:
         """:attr:`limit`, as other settings would have it."""
-        most = min(settings.context_tokens, self.model.config.text.max_positions)
+        most = min(settings.context_tokens, self.model.session.max_rows)
         return min(most, tokens_within(self.model, settings.context_bytes)) if settings.context_bytes else most
 
     def tidy(self, room: int = 0, frames: int = 0, notes: int = 0) -> bool:

@@ -17,9 +17,9 @@ def used_bytes(model: Model, tokens: int) -> int:
 
 
 def tokens_within(model: Model, limit: int) -> int:
-    """The most tokens whose keys and values fit in ``limit`` bytes; no more than the model has positions."""
+    """The most tokens whose keys and values fit in ``limit`` bytes; no more than its cache has rows."""
     full, sliding = _row_bytes(model, LayerKind.FULL), _row_bytes(model, LayerKind.SLIDING)
-    window, most = model.config.text.sliding_window, model.config.text.max_positions
+    window, most = model.config.text.sliding_window, model.session.max_rows
     if limit < (full + sliding) * window:
         return min(most, limit // (full + sliding))
     return min(most, (limit - sliding * window) // full) if full else most
