@@ -39,7 +39,7 @@ if command -v docker > /dev/null && docker info > /dev/null 2>&1; then
 elif command -v buildah > /dev/null; then
     [ -n "$base" ] || make_base
     say "base $base after $((SECONDS - began)) s"
-    buildah bud -q "${store[@]}" --isolation chroot --network host --format docker -f docker/Dockerfile "${arguments[@]}" \
+    buildah bud -q "${store[@]}" --layers --isolation chroot --network host --format docker -f docker/Dockerfile "${arguments[@]}" \
         --build-arg "BASE=$base" "${more[@]}" -t "$name" .
     container=$(buildah from "${store[@]}" "$name")
     root=$(buildah mount "${store[@]}" "$container")

@@ -13,6 +13,7 @@ from dgemma_ros.cli.bench import bench
 from dgemma_ros.cli.build import build
 from dgemma_ros.cli.doctor import doctor
 from dgemma_ros.cli.export import export
+from dgemma_ros.cli.health import health
 from dgemma_ros.cli.plan import plan
 from dgemma_ros.cli.replay import replay
 from dgemma_ros.cli.verify import verify
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (export, build, plan, replay, verify, bench, doctor, ask, watch):
+for command in (export, build, plan, replay, verify, bench, doctor, health, ask, watch):
     app.command()(command)
 
 

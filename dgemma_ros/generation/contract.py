@@ -173,3 +173,9 @@ class Generator(Protocol):
         self, context: Context, record: Callable[[int, float], None], on_progress: Callable[[str], None]
     ) -> None:
         """Runs real steps and leaves the context as it was. ``record(tokens, seconds)`` is told what they took."""
+
+    def canary(self, context: Context) -> None:
+        """One denoising step for nobody, to see that the model still runs; the context is left as it was.
+
+        Raises what the backend raises. Of a generator that somebody else keeps, a sign of life.
+        """

@@ -122,6 +122,14 @@ PLANNER = (
     Parameter(
         "result_timeout", 60.0, "seconds for which the action keeps a result to be asked for", When.START, 0.0, 86400.0
     ),
+    Parameter(
+        "canary_period",
+        10.0,
+        "seconds without a task after which one denoising step is made, so that `dgemma health` knows; 0 makes none",
+        When.LIVE,
+        0.0,
+        86400.0,
+    ),
     *(_setting(name, about) for name, about in _SETTINGS.items()),
 )
 

@@ -24,13 +24,15 @@ from rclpy.node import Node
 
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.nodes import diagnostics, parameter_table, parameters, process, topics
+from dgemma_ros.nodes.camera_input import CameraInput
 from dgemma_ros.nodes.inlets import Inlets
 from dgemma_ros.nodes.loading import load
 from dgemma_ros.nodes.outlets import Outlets
 from dgemma_ros.nodes.services import Services
+from dgemma_ros.nodes.status_file import StatusFile
 from dgemma_ros.nodes.task_action import TaskAction
 from dgemma_ros.planning.planner import Planner
-from dgemma_ros.planning.types import ErrorCode, Event, EventKind, Plan, Status, Task
+from dgemma_ros.planning.types import ErrorCode, Event, EventKind, Plan, Statistics, Status, Task
 
 FAILURES = 3
 """Plans in a row that the backend failed to make, after which it is not trusted any more."""
@@ -82,6 +84,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._outlets = Outlets(self, self._action)
         self._answers = Services(self, self._chosen)
         self._diagnostics = diagnostics.Diagnostics(self)
+        self._status = StatusFile(self)
+        self._canary_asked = 0.0
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(diagnostics.PERIOD, self._diagnose, callback_group=group, clock=diagnostics.steady())
         check = parameters.checker(parameter_table.PLANNER, lambda: self._phase != "unconfigured", self._take)
@@ -174,6 +178,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Ends the planner, so that a task in work gets its plan while there is still someone to send it."""
+        self._status.remove()
         if (planner := self._planner) is not None:
             planner.stop(1.0)
             patience = time.monotonic() + 0.3
@@ -264,8 +269,23 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         else:
             self.get_logger().debug(text)
 
+    def _keep_watch(self, figures: Statistics | None, cameras: list[CameraInput]) -> None:
+        """What `dgemma health` reads; and a canary, where no task has shown for a while that the model still runs."""
+        active = self._phase == "active"
+        period = float(self.get_parameter("canary_period").value)
+        since = self._active_since if active else None
+        autostart = bool(self.get_parameter("autostart").value)
+        self._status.write(self._phase, self._error, autostart, since, period, figures, cameras)
+        now, planner = time.monotonic(), self._planner
+        if planner is None or figures is None or not active or not period or figures.running:
+            return
+        if now - max(figures.last_step, self._active_since, self._canary_asked) >= period:
+            self._canary_asked = now  # one that hangs is not joined by more for a while
+            planner.canary()
+
     def _diagnose(self) -> None:
         health = diagnostics.Health()
+        figures: Statistics | None = None
         if self._error:
             health.raise_to(DiagnosticStatus.ERROR, self._error)
         elif self._phase != "active":
@@ -276,7 +296,9 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             figures = planner.statistics()
             backend = figures.backend
             diagnostics.of_planner(health, figures, self._phase == "active")
-        if (inlets := self._inlets) is not None and self.get_parameter("frame_rate").value > 0.0:
+        inlets = self._inlets
+        self._keep_watch(figures, [] if inlets is None else list(inlets.cameras))
+        if inlets is not None and self.get_parameter("frame_rate").value > 0.0:
             diagnostics.of_cameras(health, list(inlets.cameras), self._active_since)
         self._diagnostics.publish(health, backend)
 

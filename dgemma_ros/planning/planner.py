@@ -274,6 +274,10 @@ class Planner:
             self._gate.clear()
         self._put(self._context.reset)
 
+    def canary(self) -> None:
+        """Has one denoising step made soon that changes nothing: ``statistics().last_step`` says that it was."""
+        self._put(self._worker.canary)
+
     # -- what can be asked ----------------------------------------------------------------------------------------
 
     def context_info(self) -> ContextInfo:
@@ -300,6 +304,7 @@ class Planner:
             step_time=percentiles(self._times.latest),
             steps_per_plan=percentiles(counted.steps),
             step_drift=self._times.drift,
+            last_step=self._worker.last_step,
             frames_taken=taken,
             frames_dropped={reason: count for reason, count in dropped.items() if count},
             repairs=counted.repairs,

@@ -218,6 +218,8 @@ class Statistics:
     steps_per_plan: Percentiles
     step_drift: float
     """Step time now over what warming up measured."""
+    last_step: float
+    """``time.monotonic()`` at the end of the last denoising step, a canary's included; 0 where none was made."""
     frames_taken: int
     frames_dropped: Mapping[str, int]
     """By reason: ``rate``, ``replaced``, ``invalid``, ``stopped``, ``refused``."""

@@ -46,6 +46,8 @@ class Worker:
     def __post_init__(self) -> None:
         self._frame_times: deque[float] = deque(maxlen=16)
         self._rebuilds = 0
+        self.last_step = 0.0
+        """By the clock, when the last denoising step ended; 0 where none did."""
 
     # -- what is read ---------------------------------------------------------------------------------------------
 
@@ -123,6 +125,7 @@ class Worker:
         def on_update(answer: Answer) -> None:
             job.answer = answer
             if answer.usage.steps:
+                self.last_step = self.clock()
                 self.publisher.draft(job)
             else:
                 self.publisher.event(EventKind.TASK_READ, f"{answer.usage.context_tokens} tokens", job.task.task_id)
@@ -167,6 +170,11 @@ class Worker:
             return
         self._tell_rebuilds()
         self.publisher.event(EventKind.REMEMBERED, f"{self.context.info.tokens} tokens", job.task.task_id)
+
+    def canary(self) -> None:
+        """One denoising step for nobody, to see that the model still runs. Raises what the backend raises."""
+        self.generator.canary(self.context)
+        self.last_step = self.clock()
 
     # -- what is told ---------------------------------------------------------------------------------------------
 
