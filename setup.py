@@ -74,6 +74,7 @@ setup(
             "dgemma = dgemma_ros.cli:main",
             "planner = dgemma_ros.nodes.planner:main",
             "camera = dgemma_ros.nodes.camera:main",
+            "executor = dgemma_ros.nodes.executor:main",
             "tabletop = dgemma_ros.nodes.tabletop:main",
         ]
     },

@@ -140,6 +140,10 @@ class Dispatcher:
         """The skill that is on its way."""
         return self._live.dispatch if self._live else None
 
+    def awaits(self, task_id: str) -> bool:
+        """Whether the planner's answer to that task is still wanted."""
+        return self._asked is not None and self._asked.task_id == task_id
+
     def recover(self) -> list[Dispatch]:
         """After a start: gives what a crash cut its outcome, tells what may not have been told; what was cut."""
         cut = self.journal.unfinished()

@@ -151,6 +151,56 @@ CAMERA = (
     Parameter("camera_info", "", "file: calibration as camera_calibration writes it; empty: uncalibrated", When.START),
 )
 
+EXECUTOR = (
+    Parameter("skills", "", "file: the robot's skills and how they are carried out", When.UNCONFIGURED),
+    Parameter("journal", "", "file: what was dispatched; empty: in ROS's log folder", When.UNCONFIGURED),
+    Parameter("autostart", True, "configure and activate by itself; false where a lifecycle manager leads", When.START),
+    Parameter("planner", "planner", "name of the planner's node, whose life is watched", When.UNCONFIGURED),
+    Parameter(
+        "planner_timeout",
+        5.0,
+        "seconds without a word of the planner's; 0: not watched",
+        When.UNCONFIGURED,
+        0.0,
+        3600.0,
+    ),
+    Parameter("cameras", [""], "names of the cameras that are watched", When.UNCONFIGURED),
+    Parameter("image_transport", "raw", "how pictures come", When.UNCONFIGURED, choices=TRANSPORTS),
+    Parameter("camera_timeout", 2.0, "seconds without a picture; 0: not watched", When.UNCONFIGURED, 0.0, 3600.0),
+    Parameter("min_confidence", 0.0, "of every step of a plan", When.UNCONFIGURED, 0.0, 1.0),
+    Parameter("attempts", 3, "plans for one task", When.UNCONFIGURED, 1, 100),
+    Parameter("pin_done", True, "a next plan has the steps that are done pinned", When.UNCONFIGURED),
+    Parameter(
+        "ask_model",
+        True,
+        "when all steps have succeeded: ask the planner whether the goal is reached",
+        When.UNCONFIGURED,
+    ),
+    Parameter("ask_rule", False, "the same of the service `goal_reached`", When.UNCONFIGURED),
+    Parameter("remember", True, "whether the planner remembers what it is asked here", When.UNCONFIGURED),
+    Parameter(
+        "same_priority",
+        "replace",
+        "what a new plan of the same priority does",
+        When.UNCONFIGURED,
+        choices=("replace", "refuse"),
+    ),
+    Parameter(
+        "settle",
+        1.5,
+        "seconds from a skill's end to the next question: a newer picture shall be there",
+        When.UNCONFIGURED,
+        0.0,
+        60.0,
+    ),
+    Parameter("accept_timeout", 3.0, "seconds from a goal to its acceptance", When.UNCONFIGURED, 0.1, 600.0),
+    Parameter(
+        "cancel_timeout", 5.0, "seconds from cancel to the end, then its end is in doubt", When.UNCONFIGURED, 0.1, 600.0
+    ),
+    Parameter("approval_timeout", 60.0, "seconds for which an approval may be given", When.UNCONFIGURED, 1.0, 86400.0),
+    Parameter("plan_timeout", 30.0, "seconds for the planner's answer", When.UNCONFIGURED, 0.1, 3600.0),
+)
+
 TABLETOP = (
     Parameter("seed", 0, "of the table and of all that happens there", When.START, 0, 2**31 - 1),
     Parameter("objects", 0, "things on the table; 0: as many as come", When.START, 0, 8),

@@ -26,6 +26,7 @@ from dgemma_ros.nodes import diagnostics, parameter_table, parameters, process, 
 from dgemma_ros.nodes.conversions import image_message
 from dgemma_ros.nodes.task_action import Deferred
 from dgemma_ros.tabletop.arm import Act, Arm, Durations, Ending
+from dgemma_ros.tabletop.goals import reached_by_rule
 from dgemma_ros.tabletop.person import Person
 from dgemma_ros.tabletop.render import Look, draw_moment
 from dgemma_ros.tabletop.world import Dynamics, World, WorldError
@@ -72,6 +73,7 @@ class TabletopNode(Node):  # type: ignore[misc]
             result_timeout=60,
         )
         for type_, topic, answer in (
+            (srv.GoalReached, topics.GOAL_REACHED, self._reached),
             (srv.MoveObject, topics.MOVE_OBJECT, self._move),
             (srv.SlipNext, topics.SLIP_NEXT, self._slip),
             (srv.SetReachable, topics.SET_REACHABLE, self._reach),
@@ -188,6 +190,11 @@ class TabletopNode(Node):  # type: ignore[misc]
         self._server.notify_execute(goal, end)
 
     # -- services -------------------------------------------------------------------------------------------------
+
+    def _reached(self, request: srv.GoalReached.Request, response: srv.GoalReached.Response) -> Any:
+        said = reached_by_rule(request.task, self._world)
+        response.known, response.reached = said is not None, bool(said)
+        return response
 
     def _move(self, request: srv.MoveObject.Request, response: srv.MoveObject.Response) -> Any:
         return _answer(response, lambda: self._person.call(request.object, request.target))

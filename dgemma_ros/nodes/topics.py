@@ -109,6 +109,37 @@ CAMERA = (
     Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, "reliable, depth 10", "once a second: frames, rate, drops"),
 )
 
+SKILL_RESULT = Name(
+    "skill_result",
+    "dgemma_msgs/msg/SkillResult",
+    Kind.OUT,
+    "reliable, transient local, depth 100",
+    "what became of each skill that was dispatched, exactly one outcome for each dispatch_id",
+)
+EXECUTION = Name(
+    "execution",
+    "dgemma_msgs/msg/Execution",
+    Kind.OUT,
+    "reliable, transient local, depth 100",
+    "where the executor stands with a task, at every change, and how it ended",
+)
+APPROVAL_REQUEST = Name(
+    "approval_request",
+    "dgemma_msgs/msg/ApprovalRequest",
+    Kind.OUT,
+    "reliable, transient local, depth 100",
+    "what a person is asked, and how that was settled",
+)
+APPROVE = Name("~/approve", "dgemma_msgs/srv/Approve", Kind.SERVICE, "", "the answer to a request, once")
+CANCEL_EXECUTION = Name(
+    "~/cancel", "dgemma_msgs/srv/CancelExecution", Kind.SERVICE, "", "ends what is carried out, or waits to be"
+)
+CLEAR_DOUBT = Name(
+    "~/clear_doubt", "dgemma_msgs/srv/ClearDoubt", Kind.SERVICE, "", "a person says that the robot stands still"
+)
+GOAL_REACHED = Name(
+    "goal_reached", "dgemma_msgs/srv/GoalReached", Kind.SERVICE, "", "a rule's word on whether a task's goal is reached"
+)
 EXECUTE_SKILL = Name(
     "execute_skill",
     "dgemma_msgs/action/ExecuteSkill",
@@ -126,10 +157,60 @@ SLIP_NEXT = Name("~/slip_next", "dgemma_msgs/srv/SlipNext", Kind.SERVICE, "", "t
 SET_REACHABLE = Name("~/set_reachable", "dgemma_msgs/srv/SetReachable", Kind.SERVICE, "", "what the arm can reach")
 RESET_WORLD = Name("~/reset", "dgemma_msgs/srv/ResetWorld", Kind.SERVICE, "", "lays the table anew, from a seed")
 
+EXECUTOR = (
+    Name(
+        PLAN.name, PLAN.type, Kind.IN, "reliable, volatile, depth 100", "plans; those of before it came are left alone"
+    ),
+    Name(
+        INHIBIT.name,
+        INHIBIT.type,
+        Kind.IN,
+        "reliable, depth 10",
+        "`true` stops what moves, and nothing begins until `false`",
+    ),
+    Name(
+        IMAGE.name,
+        IMAGE.type,
+        Kind.IN,
+        "best effort, depth 1",
+        "watched for life only, with `camera_timeout`; as for the planner",
+    ),
+    Name(
+        DIAGNOSTICS.name,
+        DIAGNOSTICS.type,
+        Kind.IN,
+        "reliable, depth 10",
+        "the planner's, watched for life with `planner_timeout`",
+    ),
+    *(SKILL_RESULT, EXECUTION, APPROVAL_REQUEST),
+    Name(
+        TASK_REQUEST.name,
+        TASK_REQUEST.type,
+        Kind.OUT,
+        "reliable, depth 1000",
+        "the rest of a task, or whether it is reached",
+    ),
+    Name(
+        DIAGNOSTICS.name,
+        DIAGNOSTICS.type,
+        Kind.OUT,
+        "reliable, depth 10",
+        "once a second: state, outcomes, what was refused",
+    ),
+    Name(
+        "execute_skill",
+        "dgemma_msgs/action/ExecuteSkill",
+        Kind.ACTION,
+        "",
+        "called; this and whatever the skills file names",
+    ),
+    Name(GOAL_REACHED.name, GOAL_REACHED.type, Kind.SERVICE, "", "called, with `ask_rule`: is the goal reached?"),
+    *(APPROVE, CANCEL_EXECUTION, CLEAR_DOUBT),
+)
 TABLETOP = (
     Name(IMAGE.name, IMAGE.type, Kind.OUT, "best effort, depth 1", "the table as a camera sees it now, `bgr8`"),
     Name(INHIBIT.name, INHIBIT.type, Kind.OUT, "reliable, depth 10", "`true` while a person is at the table"),
-    *(TRUTH, EXECUTE_SKILL, MOVE_OBJECT, SLIP_NEXT, SET_REACHABLE, RESET_WORLD),
+    *(TRUTH, EXECUTE_SKILL, GOAL_REACHED, MOVE_OBJECT, SLIP_NEXT, SET_REACHABLE, RESET_WORLD),
     Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, "reliable, depth 10", "once a second: time, arm, person"),
 )
 

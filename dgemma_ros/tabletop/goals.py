@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from dgemma_ros.tabletop.scenes import TRAYS
+from dgemma_ros.tabletop.scenes import PLACES, TRAYS
 from dgemma_ros.tabletop.world import World
 
 KINDS: Final = ("put", "clear", "stack", "pick")
@@ -48,6 +49,33 @@ class Goal:
     def wrong_touches(self, touches: Iterable[dict[str, Any]]) -> list[str]:
         """What the arm took hold of that the task does not speak of."""
         return [touch["name"] for touch in touches if touch["name"] not in self.touchable]
+
+
+_WORDS: Final = (
+    (re.compile(r"(?:put|place|move) the (\w+ \w+) (?:into|to) the (.+)"), "put"),
+    (re.compile(r"(?:stack the (\w+ \w+) on|put the (\w+ \w+) on top of) the (\w+ \w+)"), "stack"),
+    (re.compile(r"(?:pick up|get|take|please grab) the (\w+ \w+)"), "pick"),
+    (re.compile(r"clear the table, everything goes into the (.+)"), "clear"),
+)
+
+
+def reached_by_rule(task: str, world: World) -> bool | None:
+    """Whether the world is as a task in these plain words wants it; None for other words."""
+    words = " ".join(task.lower().split()).rstrip(".")
+    for pattern, kind in _WORDS:
+        found = pattern.fullmatch(words)
+        if found is None:
+            continue
+        parts = [part for part in found.groups() if part]
+        if kind == "clear":
+            return None if parts[0] not in TRAYS else not any(o.on_table for o in world.objects)
+        if kind == "put" and parts[1] not in PLACES:
+            return None
+        if kind == "stack":
+            return world.on.get(parts[0]) == parts[1]
+        wanted = "gripper" if kind == "pick" else parts[1]
+        return world.place_of(parts[0]) == wanted and parts[0] not in world.on
+    return None
 
 
 def under_a_hand(touches: Iterable[dict[str, Any]]) -> list[str]:

@@ -176,6 +176,7 @@ def test_goals_are_not_reached_before_and_are_reached_by_their_plan(seed: int) -
     world = World.lay(seed)
     goal = sample_goal(world, np.random.default_rng(seed))
     assert not goal.reached(world) and goal.possible(world)
+    assert goals.reached_by_rule(goal.task, world) is False and goals.reached_by_rule("sing", world) is None
     arm = Arm(world)
     for name, where in goal.where:
         skill = {"skill": "pick"} if where == "gripper" else {"skill": "place", "target": where}
@@ -184,7 +185,7 @@ def test_goals_are_not_reached_before_and_are_reached_by_their_plan(seed: int) -
         for cover in [t for t, b in world.on.items() if b in (top, base)]:
             do(world, arm, "place", object=cover, target="middle")
         assert do(world, arm, "stack", object=top, on_=base)[0] is Ending.SUCCEEDED
-    assert goal.reached(world)
+    assert goal.reached(world) and goals.reached_by_rule(goal.task + ".", world)
     assert not goal.wrong_touches(world.truth()["touches"])
 
 
