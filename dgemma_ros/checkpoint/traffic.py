@@ -26,11 +26,19 @@ class StepTraffic:
     """Attention, the dense MLPs, routers, norms and self-conditioning."""
     embedding: float
     cache: float
+    conditioning: float = 0.0
+    """Of ``dense``: the self-conditioning, which is not the backbone's."""
 
     @property
     def total(self) -> float:
         """All of it."""
         return self.experts + self.dense + self.embedding + self.cache
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """All of it by the graph that reads it. Of the table, embed reads a canvas's rows, which are not counted."""
+        backbone = self.experts + self.dense - self.conditioning + self.cache
+        return {"embed": self.conditioning, "backbone": backbone, "head": self.embedding}
 
 
 def step_traffic(
@@ -41,6 +49,7 @@ def step_traffic(
     routed = sum(size for name, size in sizes.items() if ".experts." in name)
     table = sizes[EMBEDDING]
     dense = sum(sizes.values()) - routed - table
+    conditioning = sum(size for name, size in sizes.items() if ".self_conditioning." in name)
     reached = min(1.0, config.canvas_length * config.text.top_k / config.text.experts)
     kept = {LayerKind.FULL: context, LayerKind.SLIDING: min(context, config.text.sliding_window - 1)}
     rows = sum(2 * layer.kv_heads * layer.head_dim * kept[layer.kind] for layer in config.text.layers)
@@ -49,4 +58,11 @@ def step_traffic(
         dense=dense * BITS[dtype] / 8,
         embedding=2 * table * BITS[dtype] / 8,
         cache=rows * BITS[cache] / 8,
+        conditioning=conditioning * BITS[dtype] / 8,
     )
+
+
+def vision_traffic(config: ModelConfig, dtype: str = "bfloat16") -> float:
+    """The bytes of weights that one picture reads; 0 without a vision tower."""
+    sizes = {name: prod(shape) for name, shape in expected_shapes(config).items()}
+    return sum(size for name, size in sizes.items() if "vision" in name) * BITS[dtype] / 8

@@ -146,7 +146,7 @@ def measure(model: Model, prompt: int, rounds: int, update: terminal.Update) -> 
 def _encode(sequence: Any, ids: Any) -> None:
     """Until it is done: a session may return as soon as all is enqueued."""
     sequence.append(ids)
-    sequence.cache.read(0, 0, 1)
+    sequence.cache.fetch(0, 0, 1)
 
 
 def _bound(model: Model, context: int, step_ms: float) -> Bound:

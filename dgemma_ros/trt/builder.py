@@ -23,10 +23,12 @@ from dgemma_ros.graphs import manifest
 from dgemma_ros.graphs.export import export, first_layers
 from dgemma_ros.output import whole_folder
 from dgemma_ros.runtime.contract import Array
-from dgemma_ros.trt import builder_flags, engine_manifest, fusing, operators, preflight, profiles, rewrite
+from dgemma_ros.trt import builder_flags, costs, engine_manifest, forms, fusing, operators, preflight, profiles, rewrite
+from dgemma_ros.trt.costs import Costs
 from dgemma_ros.trt.device import Facts
 from dgemma_ros.trt.engine_manifest import EngineManifest, EngineSpec, ProfileSpec, TensorSpec
-from dgemma_ros.trt.preflight import Finding
+from dgemma_ros.trt.forms import Forms
+from dgemma_ros.trt.preflight import Finding, State
 from dgemma_ros.trt.targets import Target
 
 Progress = Callable[[str, int, int], None]
@@ -52,6 +54,9 @@ class Compiler(Protocol):
 
     def free_memory(self) -> int:
         """Bytes that are free on the device."""
+
+    def refusals(self, config: ModelConfig, dtype: str, packed: bool) -> tuple[str | None, str | None]:
+        """Why the plugins cannot take a model. See :data:`dgemma_ros.trt.forms.Refusals`."""
 
     def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
         """Writes the engine to ``out``. Raises :class:`BackendError`."""
@@ -82,14 +87,16 @@ def build(
         target.builder_flags, compiler.version, compiler.facts.architecture, os.environ.get(builder_flags.VARIABLE, "")
     )
     weights = Weights.open(checkpoint, config)
-    preflight.refuse(_findings(target, compiler, flags, weights), on_warning)
-    check_memory(target, config, compiler.facts, compiler.free_memory())
+    packed = any(map(weights.is_packed, weights.shapes))
+    chosen = forms.choose(target, config, packed, compiler.refusals)
+    preflight.refuse(_findings(target, compiler, flags, weights, chosen), on_warning)
+    check_memory(costs.of(config, target, chosen), compiler.facts, compiler.free_memory(), out)
     with whole_folder(out) as folder, builder_flags.applied(flags):
         export(checkpoint, folder, target.dtype, lambda name: on_progress(name, 0, 0), layers)
         engines = {}
         for name in profiles.graphs_of(config):
             on_progress(name, 0, 0)
-            engines[name] = _build_one(name, folder, config, target, weights, compiler, on_progress, on_warning)
+            engines[name] = _build_one(name, folder, config, target, weights, chosen, compiler, on_progress, on_warning)
         written = EngineManifest(
             compiler.version,
             compiler.facts,
@@ -97,17 +104,20 @@ def build(
             engine_manifest.sha256(folder / manifest.MANIFEST_FILE),
             engines,
             flags,
+            chosen,
         )
         engine_manifest.write(folder, written)
     return out
 
 
-def _findings(target: Target, compiler: Compiler, flags: str, weights: Weights) -> Iterator[Finding]:
+def _findings(target: Target, compiler: Compiler, flags: str, weights: Weights, chosen: Forms) -> Iterator[Finding]:
     yield preflight.device(target, compiler.facts)
     yield preflight.tensorrt(target, compiler.version)
     yield preflight.kernel_compiler()
     yield preflight.flags(flags, compiler.version, compiler.facts.architecture)
     yield preflight.scales(weights)
+    for reason in chosen.reasons:
+        yield Finding("plugins", State.WARNING, reason)
 
 
 def _build_one(
@@ -116,11 +126,12 @@ def _build_one(
     config: ModelConfig,
     target: Target,
     weights: Weights,
+    chosen: Forms,
     compiler: Compiler,
     on_progress: Progress,
     on_warning: Callable[[Finding], None],
 ) -> EngineSpec:
-    model = rewrite.for_tensorrt(onnx.load(folder / f"{name}.onnx", load_external_data=False))
+    model = rewrite.for_tensorrt(onnx.load(folder / f"{name}.onnx", load_external_data=False), chosen)
     preflight.refuse((preflight.precision(model), preflight.fusion(model)), on_warning)
     if refused := operators.problems(model):
         raise BackendError(f"graph {name}: TensorRT's parser would refuse {refused[0]} ({len(refused)} in all)")
@@ -145,17 +156,19 @@ def external_weights(model: ModelProto, weights: Weights) -> dict[str, Array]:
     return arrays
 
 
-def check_memory(target: Target, config: ModelConfig, facts: Facts, free: int) -> None:
-    """Raises :class:`BackendError` where the model cannot fit."""
-    itemsize = profiles.ITEMSIZE[target.dtype.replace("float32", "float")]
-    weights = profiles.weight_bytes(config, itemsize)
-    smallest = profiles.cache_bytes(config, profiles.buckets(config, target)[0], target.window_buckets[0], itemsize)
-    if (needed := weights + smallest) > target.memory_limit:
+def check_memory(cost: Costs, facts: Facts, free: int, out: Path) -> None:
+    """Raises :class:`BackendError` where the model cannot fit, or cannot be built here now."""
+    if not cost.fits:
         raise BackendError(
-            f"the model takes {weights / 1e9:.1f} GB in {target.dtype} and {smallest / 1e9:.1f} GB of cache, but "
-            f"target {target.name} allows {target.memory_limit / 1e9:.1f} GB (memory_limit)"
+            f"the model takes {cost.weights / 1e9:.1f} GB of weights and {cost.caches[0].nbytes / 1e9:.1f} GB of "
+            f"cache at its smallest, but target {cost.target} allows {cost.memory_limit / 1e9:.1f} GB (memory_limit)"
         )
-    preflight.refuse([preflight.memory(free, needed, "building", facts)])
+    preflight.refuse(
+        [
+            preflight.memory(free, max(cost.build_peak, cost.smallest), "building and verifying", facts),
+            preflight.disk(out, cost.in_engines),
+        ]
+    )
 
 
 def default_out(source: Path, target: Target) -> Path:
@@ -173,5 +186,7 @@ def summary(out: Path) -> dict[str, Any]:
         "gpu": written.gpu.name,
         "target": written.target["name"],
         "builder_flags": written.builder_flags,
+        "experts": written.forms.experts,
+        "attention": written.forms.attention,
         "engines": {name: spec.size for name, spec in written.engines.items()},
     }

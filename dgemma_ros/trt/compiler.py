@@ -19,6 +19,7 @@ from dgemma_ros.trt.builder import Progress, Source
 from dgemma_ros.trt.device import CudaDevice
 from dgemma_ros.trt.engine import import_tensorrt
 from dgemma_ros.trt.engine_manifest import ProfileSpec, TensorSpec
+from dgemma_ros.trt.forms import plugin_refusals
 from dgemma_ros.trt.logger import make_logger
 from dgemma_ros.trt.targets import Target
 
@@ -39,6 +40,10 @@ class TrtCompiler:
     def free_memory(self) -> int:
         """See the protocol."""
         return self._device.free_memory()
+
+    def refusals(self, config: ModelConfig, dtype: str, packed: bool) -> tuple[str | None, str | None]:
+        """See the protocol."""
+        return plugin_refusals(config, dtype, packed)
 
     def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
         """See the protocol."""

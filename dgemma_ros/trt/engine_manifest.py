@@ -18,6 +18,7 @@ from dgemma_ros.checkpoint.fields import Section, shown
 from dgemma_ros.errors import BackendError, CheckpointError
 from dgemma_ros.graphs.manifest import MANIFEST_FILE
 from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt.forms import Forms
 
 ENGINE_FILE: Final = "engine.json"
 FORMAT: Final = 2
@@ -68,6 +69,8 @@ class EngineManifest:
     engines: Mapping[str, EngineSpec]
     builder_flags: str
     """The variable of :mod:`dgemma_ros.trt.builder_flags` as it was while they were built."""
+    forms: Forms
+    """How experts and attention are computed, which may differ from what the recipe asks."""
 
 
 def sha256(file: Path) -> str:
@@ -103,7 +106,10 @@ def load(folder: Path) -> EngineManifest:
         engines = {name: _engine(table.section(name)) for name in table.values}
         target = dict(root.section("target").values)
         flags = root.string("builder_flags")
-        return EngineManifest(root.string("tensorrt"), facts, target, root.string("checkpoint"), engines, flags)
+        made = root.section("forms")
+        reasons = tuple(str(reason) for reason in made.items("reasons"))
+        forms = Forms(made.string("experts"), made.string("attention"), made.boolean("packed"), reasons)
+        return EngineManifest(root.string("tensorrt"), facts, target, root.string("checkpoint"), engines, flags, forms)
     except CheckpointError as error:
         raise BackendError(str(error)) from error
 

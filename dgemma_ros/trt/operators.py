@@ -16,7 +16,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, shape_inference
 
 from dgemma_ros.graphs.builder import DOMAIN
-from dgemma_ros.trt import plugins
+from dgemma_ros.trt import plugin_contracts
 
 OPSETS: Final = range(9, 25)
 
@@ -56,7 +56,7 @@ def _problems(model: ModelProto) -> Iterator[str]:
     constants = _constants(model)
     for node in inferred.graph.node:
         where = f"{node.name or node.op_type} ({node.op_type})"
-        if node.domain == DOMAIN and node.op_type in plugins.NAMES:
+        if node.domain == DOMAIN and node.op_type in plugin_contracts.NAMES:
             if {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute} != _MARKED:
                 yield f"{where}: is not marked as a plugin"
         elif node.domain:
@@ -77,7 +77,7 @@ def _problems(model: ModelProto) -> Iterator[str]:
 
 
 _MARKED: Final = {
-    name: value.encode() if isinstance(value, str) else value for name, value in plugins.ATTRIBUTES.items()
+    name: value.encode() if isinstance(value, str) else value for name, value in plugin_contracts.ATTRIBUTES.items()
 }
 _Types = Mapping[str, tuple[int, int]]
 

@@ -18,6 +18,7 @@ from dgemma_ros.runtime import keys
 from dgemma_ros.runtime.contract import RESULTS, Array, CacheBuffers, Feeds, Floats, Ints
 from dgemma_ros.runtime.validity import Openings
 from dgemma_ros.trt import engine_manifest, profiles
+from dgemma_ros.trt.bound_weights import BoundWeights
 from dgemma_ros.trt.buffers import NUMPY, Buffers
 from dgemma_ros.trt.cache import TrtCache
 from dgemma_ros.trt.device import CudaDevice, Device, copy_bandwidth
@@ -76,7 +77,8 @@ class TrtSession:
         self._engines = Engines(folder, manifest, runtime)
         self._caches: WeakSet[TrtCache] = WeakSet()
         self._openings = Openings()
-        self._types = (str(manifest.target["dtype"]), str(manifest.target["dtype"]))
+        dtype = str(manifest.target["dtype"])
+        self._types = (dtype, "nvfp4" if manifest.forms.packed else dtype)
         self._buckets = {
             LayerKind.FULL: tuple(sorted({profile.dims["full_capacity"][2] for profile in backbone.profiles})),
             LayerKind.SLIDING: tuple(manifest.target["window_buckets"]),
@@ -110,17 +112,11 @@ class TrtSession:
             self._step_buffers.declare(self._engines.spec(name).outputs)
             self._engines[name]  # loaded now, so that what is wrong shows before the first task
         self._encode_buffers.declare({**backbone.inputs, **backbone.outputs})
-        self._shared = self._upload_table(weights)
+        self._weights = BoundWeights(device, self._denoising.stream, weights)
+        for name in ("embed", "head", "backbone"):
+            self._weights.upload(self._engines.spec(name).inputs)
         self._encode_buffers.write("layer_scalars", self._scalars[_LANGUAGE_MODEL])
         self._device.wait(self._encoding.stream)
-
-    def _upload_table(self, weights: Weights) -> int:
-        dtype = NUMPY[self._engines.spec("head").inputs[EMBEDDING].dtype]
-        table = np.ascontiguousarray(weights.array(EMBEDDING, dtype))
-        address = self._device.allocate(table.nbytes, "the embedding table")
-        self._device.upload(address, table, self._denoising.stream)
-        self._device.wait(self._denoising.stream)
-        return address
 
     def soft_tokens(self, feeds: Feeds) -> Floats:
         """See the contract."""
@@ -165,8 +161,10 @@ class TrtSession:
         for name, value in {**feeds, "inputs_embeds": rows[None]}.items():
             buffers.write(name, value)
         context.set_shapes({name: profiles.resolved(tensor.shape, dims) for name, tensor in spec.inputs.items()})
-        own = [name for name in (*spec.inputs, *spec.outputs) if name not in cache.addresses]
-        context.bind({**buffers.addresses(own), **cache.addresses})
+        elsewhere = {**cache.addresses, **self._weights.addresses}
+        own = [name for name in (*spec.inputs, *spec.outputs) if name not in elsewhere]
+        at = {**buffers.addresses(own), **elsewhere}
+        context.bind({name: at[name] for name in (*spec.inputs, *spec.outputs)})
         with cache.writing():
             context.run(self._encoding.stream)
 
@@ -240,7 +238,7 @@ class TrtSession:
             context = self._denoising.context(name, use, dims)
             inputs = {name: profiles.resolved(tensor.shape, dims) for name, tensor in spec.inputs.items()}
             context.set_shapes(inputs)
-            elsewhere = {**cache.addresses, EMBEDDING: self._shared}
+            elsewhere = {**cache.addresses, **self._weights.addresses}
             own = [name for name in (*spec.inputs, *spec.outputs) if name not in elsewhere]
             at = {**self._step_buffers.addresses(own), **elsewhere}
             context.bind({name: at[name] for name in (*spec.inputs, *spec.outputs)})

@@ -189,7 +189,9 @@ def test_checker_and_shape_inference(name: str, dtype: str, checkpoint: Folders,
         known = {value.name for value in inferred.graph.value_info} | set(declared)
         missing = {value for node in model.graph.node for value in node.output if value} - known
         assert not missing, (file.stem, missing)
-        assert {tensor.data_type for tensor in weights_of(model.graph)} == {DTYPES[dtype]}
+        for tensor in weights_of(model.graph):  # routers are float32 in every type
+            expected = "float32" if ".router." in tensor.name else dtype
+            assert tensor.data_type == DTYPES[expected], tensor.name
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

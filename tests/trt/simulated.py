@@ -28,7 +28,7 @@ from dgemma_ros.trt.builder import Source
 from dgemma_ros.trt.device import Facts
 from dgemma_ros.trt.engine_manifest import EngineSpec, ProfileSpec
 from dgemma_ros.trt.targets import Target
-from tests.trt import emulated
+from tests.trt import emulated, plugin_bodies
 
 VERSION = "10.16.2.0"
 FACTS = Facts("Simulated NVIDIA Thor", 110, 128_000_000_000, 13020, integrated=True)
@@ -220,7 +220,13 @@ class SimulatedCompiler:
     facts = FACTS
 
     def __init__(self, target: Target, config: ModelConfig) -> None:
-        self.sizes = plugins.Sizes.of(config)
+        self.sizes, self.experts = plugins.Sizes.of(config), config.text.experts
+
+    def refusals(self, config: ModelConfig, dtype: str, packed: bool) -> tuple[str | None, str | None]:
+        """Functions of standard operators take any size; packed rows must be whole int32 numbers all the same."""
+        text = config.text
+        odd = packed and (text.hidden_size % 64 or text.expert_intermediate_size % 64)
+        return ("rows of packed experts are no whole numbers" if odd else None), None
 
     def free_memory(self) -> int:
         return FACTS.memory
@@ -228,7 +234,7 @@ class SimulatedCompiler:
     def compile(self, source: Source, out: Path, on_progress: Callable[[str, int, int], None]) -> None:
         on_progress("building", 1, 1)
         weights = source.weights
-        runnable = with_functions(source.model, self.sizes)
+        runnable = with_functions(source.model, self.sizes, self.experts)
         for tensor in runnable.graph.initializer:
             if tensor.data_location == TensorProto.EXTERNAL:
                 data = weights[tensor.name]
@@ -236,7 +242,7 @@ class SimulatedCompiler:
         onnx.save(runnable, out)
 
 
-def with_functions(model: ModelProto, sizes: plugins.Sizes) -> ModelProto:
+def with_functions(model: ModelProto, sizes: plugins.Sizes, experts: int) -> ModelProto:
     """A rewritten graph as ONNX Runtime can run it: the plugins' calls are functions again."""
     copy = ModelProto()
     copy.CopyFrom(model)
@@ -244,13 +250,15 @@ def with_functions(model: ModelProto, sizes: plugins.Sizes) -> ModelProto:
         kept = [attribute for attribute in node.attribute if attribute.name != rewrite.DECOMPOSABLE]
         del node.attribute[:]
         node.attribute.extend(kept)
-    called = [node for node in copy.graph.node if node.op_type in plugins.NAMES]
+    called = [node for node in copy.graph.node if node.domain == DOMAIN]
     for node in called:
         kept = [attribute for attribute in node.attribute if attribute.name in PLUGIN]
         del node.attribute[:]
         node.attribute.extend(kept)
     if called:
-        copy.functions.extend([scaled_logits(sizes.softcap), row_stats(sizes.softcap, sizes.vocab), canvas_update()])
+        known = [scaled_logits(sizes.softcap), row_stats(sizes.softcap, sizes.vocab), canvas_update()]
+        names = {node.op_type for node in called} | {known[0].name}
+        copy.functions.extend(one for one in (*known, *plugin_bodies.functions(experts)) if one.name in names)
         del copy.opset_import[:]
         copy.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)])
     return copy

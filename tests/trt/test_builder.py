@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from dgemma_ros.errors import BackendError, ExportError
 from dgemma_ros.graphs.builder import BFLOAT16
 from dgemma_ros.graphs.export import graphs
 from dgemma_ros.graphs.manifest import MANIFEST_FILE
-from dgemma_ros.trt import builder, engine_manifest, operators, plugins, preflight, profiles, rewrite, targets
+from dgemma_ros.trt import builder, costs, engine_manifest, operators, preflight, profiles, rewrite, targets
+from dgemma_ros.trt import plugin_contracts as contracts
 from dgemma_ros.trt.builder import build, check_memory
+from dgemma_ros.trt.forms import Forms
 from dgemma_ros.trt.preflight import State
 from tests.conftest import Folders
 from tests.sparse import RELEASED
@@ -77,14 +80,19 @@ def test_nothing_is_left_of_a_build_that_fails(checkpoint: Folders, tmp_path: Pa
         build(checkpoint("plain"), tmp_path / "out", TARGET, SimulatedCompiler)
 
 
-def test_memory_of_the_released_model() -> None:
-    thor = targets.load("thor")
-    check_memory(thor, CONFIG, FACTS, 120_000_000_000)
+BF16, NVFP4 = Forms("plugins", "plugin", False), Forms("plugins", "plugin", True)
+DENSE = Forms("dense", "tensorrt", False)
+
+
+def test_memory_of_the_released_model(tmp_path: Path) -> None:
+    thor = costs.of(CONFIG, targets.load("thor"), BF16)
+    check_memory(thor, FACTS, 120_000_000_000, tmp_path)
     with pytest.raises(BackendError, match=r"of free memory \(shared with the CPU; .*but 20\.0 GB are free"):
-        check_memory(thor, CONFIG, FACTS, 20_000_000_000)
+        check_memory(thor, FACTS, 20_000_000_000, tmp_path)
     for name in ("rtx5090", "rtx4090"):
         with pytest.raises(BackendError, match=f"target {name} allows"):
-            check_memory(targets.load(name), CONFIG, FACTS, 32_000_000_000)
+            check_memory(costs.of(CONFIG, targets.load(name), BF16), FACTS, 32_000_000_000, tmp_path)
+        assert costs.of(CONFIG, targets.load(name), NVFP4).fits
 
 
 @pytest.mark.parametrize(
@@ -148,15 +156,26 @@ def test_recipes_are_checked(tmp_path: Path) -> None:
             targets.load(str(file))
 
 
+def expected_plugins(name: str, forms: Forms) -> Counter[str]:
+    if name.startswith("head"):
+        return Counter([contracts.ROW_STATS, contracts.CANVAS_UPDATE])
+    if name != "backbone" or forms is DENSE:
+        return Counter()
+    up_down = (contracts.UP_NVFP4, contracts.DOWN_NVFP4) if forms.packed else (contracts.UP, contracts.DOWN)
+    layers = len(CONFIG.text.layers)
+    return Counter(dict.fromkeys((contracts.ROUTE, *up_down, contracts.COMBINE, contracts.ATTENTION), layers))
+
+
 @pytest.mark.parametrize(("name", "model"), list(graphs(CONFIG, BFLOAT16)), ids=lambda value: str(value)[:20])
 def test_the_released_graphs_pass_the_parsers_table(name: str, model: onnx.ModelProto) -> None:
-    rewritten = rewrite.for_tensorrt(model)
-    assert operators.problems(rewritten) == []
+    for forms in (BF16, NVFP4, DENSE):
+        rewritten = rewrite.for_tensorrt(model, forms)
+        assert operators.problems(rewritten) == []
+        taken = Counter(node.op_type for node in rewritten.graph.node if node.domain)
+        assert taken == expected_plugins(name, forms)
+        assert not any(node.op_type == "Scan" for node in rewritten.graph.node)
     assert preflight.precision(rewritten).state is State.OK
     assert preflight.fusion(rewritten).state is State.OK
-    taken = [node.op_type for node in rewritten.graph.node if node.domain]
-    assert taken == (list(plugins.NAMES) if name.startswith("head") else [])
-    assert not any(node.op_type == "Scan" for node in rewritten.graph.node)
 
 
 def test_the_table_refuses() -> None:
@@ -164,7 +183,7 @@ def test_the_table_refuses() -> None:
     text = " ".join(operators.problems(backbone))
     assert "local functions are left" in text
     assert "(DGemmaExperts): of the domain dgemma_ros" in text
-    rewritten = rewrite.for_tensorrt(backbone)
+    rewritten = rewrite.for_tensorrt(backbone, DENSE)
     rewritten.opset_import[0].version = 25
     next(node for node in rewritten.graph.node if node.op_type == "Gelu").op_type = "Mish"
     for node in rewritten.graph.node:

@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dgemma_ros.checkpoint.traffic import step_traffic
 from dgemma_ros.cli.app import run
 from dgemma_ros.errors import BackendError
 from dgemma_ros.model import open_model
-from dgemma_ros.trt import compiler, session
+from dgemma_ros.trt import compiler, engine_manifest, forms, preflight, session
 from dgemma_ros.trt.builder import build
 from dgemma_ros.trt.device import copy_bandwidth
 from dgemma_ros.verification import verify
 from dgemma_ros.verification.replay import replay
 from tests.conftest import Folders
+from tests.tiny import TINIES
 from tests.trt.conftest import TARGET, Built
 from tests.trt.simulated import SimulatedCompiler, SimulatedDevice, SimulatedRuntime
 
@@ -111,8 +113,65 @@ def test_half_precision(checkpoint: Folders, tmp_path: Path, devices: list[Simul
         for name in ("logits", "key_3", "value_3", "entropy"):
             assert np.allclose(found[name], expected[name], atol=0.2), name
         assert (found["argmax"] == expected["argmax"]).mean() > 0.9
-    assert ours.session.new_cache().read(0, 0, 0)[0].dtype == np.float32
+    assert ours.session.new_cache().fetch(0, 0, 0)[0].dtype == np.float16
     ours.session.close()
+
+
+@pytest.mark.parametrize("form", ["plugins", "dense"])
+def test_packed_experts(form: str, checkpoint: Folders, tmp_path: Path, devices: list[SimulatedDevice]) -> None:
+    """The checkpoint's own NVFP4 bytes, bound as they are, give what unpacked experts give; so do dense ones."""
+    source = checkpoint(TINIES["images"].with_(nvfp4=True, hidden=64, expert_inner=64))
+    attention = "plugin" if form == "plugins" else "tensorrt"
+    out = build(source, tmp_path / "out", replace(TARGET, experts=form, attention=attention), SimulatedCompiler)
+    written = engine_manifest.load(out)
+    assert (written.forms.experts, written.forms.packed) == (form, form == "plugins")
+    inputs = written.engines["backbone"].inputs
+    name = "model.decoder.layers.0.experts.gate_up_proj"
+    assert (f"{name}/packed" in inputs) == (form == "plugins") and name not in inputs
+    ours, theirs = open_model(out), open_model(source, threads=1)
+    experts = "nvfp4" if form == "plugins" else "float32"
+    assert ours.session.traffic(9) == step_traffic(ours.config, 9, "float32", experts, cache="float32")
+    for case in verify.made_cases(theirs.config):
+        expected, found = (replay(model, case, with_logits=True) for model in (theirs, ours))
+        assert np.allclose(found["logits"], expected["logits"], atol=1e-4)
+        assert np.array_equal(found["argmax"], expected["argmax"])
+    ours.session.close()
+
+
+def test_experts_lie_once_beside_small_engines(
+    checkpoint: Folders, tmp_path: Path, devices: list[SimulatedDevice]
+) -> None:
+    """Weights that are inputs are uploaded once, for canvas and prefill, and are in no engine's file."""
+    sizes = {}
+    for form in ("plugins", "dense"):
+        out = build(checkpoint("many_experts"), tmp_path / form, replace(TARGET, experts=form), SimulatedCompiler)
+        sizes[form] = engine_manifest.load(out).engines["backbone"].size
+        model = open_model(out)
+        sequence = model.sequence()
+        sequence.append(np.arange(20))
+        before = model.session.device_memory()
+        sequence.open_canvas({}).step({"temperature": np.ones(1, np.float32)})
+        sequence.append(np.arange(5))
+        assert model.session.device_memory() - before < 1 << 20
+        model.session.close()
+    config = model.config.text
+    experts = 4 * len(config.layers) * config.experts * 3 * config.expert_intermediate_size * config.hidden_size
+    assert sizes["dense"] - sizes["plugins"] > 0.9 * experts
+
+
+def test_what_the_kernels_do_not_take_is_told(
+    checkpoint: Folders, tmp_path: Path, devices: list[SimulatedDevice]
+) -> None:
+    class Picky(SimulatedCompiler):
+        refusals = staticmethod(forms.plugin_refusals)
+
+    warnings: list[preflight.Finding] = []
+    out = build(checkpoint("plain"), tmp_path / "out", TARGET, Picky, on_warning=warnings.append)
+    written = engine_manifest.load(out)
+    assert (written.forms.experts, written.forms.attention) == ("dense", "tensorrt")
+    assert [one.detail for one in warnings if one.name == "plugins"] == list(written.forms.reasons)
+    assert "experts are dense: the kernels are for bfloat16, not float32" in written.forms.reasons
+    assert open_model(out).session.new_cache().nbytes == 0
 
 
 def test_other_weights_than_the_engines(built: Built, tmp_path: Path, devices: list[SimulatedDevice]) -> None:

@@ -21,6 +21,7 @@ from dgemma_ros.graphs.builder import BFLOAT16
 from dgemma_ros.graphs.export import graphs
 from dgemma_ros.trt import builder_flags, machine, preflight, rewrite, targets
 from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt.forms import Forms
 from dgemma_ros.trt.preflight import State
 from tests.sparse import RELEASED
 from tests.tiny import TINIES, make, write_safetensors
@@ -167,7 +168,8 @@ def test_scales(tmp_path: Path, which: str, value: np.ndarray, state: State) -> 
 
 def test_a_router_in_a_half_type_is_found() -> None:
     config = read_config(Section.of_file(RELEASED))
-    backbone = rewrite.for_tensorrt(next(model for name, model in graphs(config, BFLOAT16) if name == "backbone"))
+    exported = next(model for name, model in graphs(config, BFLOAT16) if name == "backbone")
+    backbone = rewrite.for_tensorrt(exported, Forms("plugins", "plugin", False))
     assert "30 routers in float32" in preflight.precision(backbone).detail
     for tensor in backbone.graph.initializer:
         if tensor.name.endswith("layers.7.router.proj.weight"):
