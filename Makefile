@@ -29,7 +29,7 @@ WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 CORE := $(addprefix tests/,checkpoint images graphs runtime skills context generation planning verification execution tabletop cli launch) \
     $(wildcard tests/test_*.py)
 
-.PHONY: help demo test core ros colcon oracle lint bench clean
+.PHONY: help demo test core ros colcon oracle fuzz lint bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -60,6 +60,9 @@ ifdef GOLDEN
 else
 	$(BIN)/python -m pytest $(or $(TESTS),tests/oracle) $(ARGS)
 endif
+
+fuzz: $(READY)/test ## every parser of untrusted input on mutated inputs, SECONDS=60 each
+	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 lint: $(READY)/lint ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dgemma_ros.checkpoint.fields import Section, shown
 from dgemma_ros.errors import CheckpointError, ImageError
 from dgemma_ros.files import MIB, read_bytes
+from dgemma_ros.images.container import check
 from dgemma_ros.images.orientation import orientation, upright
 from dgemma_ros.images.resample import Pixels, resample
 
@@ -165,10 +166,13 @@ def read_image(path: Path) -> Pixels:
     file = read_bytes(path, MAX_FILE_BYTES, ImageError)
     content = np.frombuffer(file, np.uint8)
     try:
+        check(file)
         decoded = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
         if decoded is not None and (decoded.ndim != 3 or decoded.shape[2] != 4):
             # Decoded again, because this flag makes grey and 16 bit what we want.
             decoded = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
     except cv2.error as error:
         raise ImageError(f"{path}: cannot be decoded ({' '.join(str(error.err).split())})") from error
     if decoded is None:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_ros.errors import CheckpointError, ImageError
+from dgemma_ros.images import container
 from dgemma_ros.images.orientation import orientation
 from dgemma_ros.images.preparation import ImagePreparation, read_image, to_rgb
 from tests.photographs import view
@@ -226,3 +227,16 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         with pytest.raises(ImageError) as error:
             read_image(path)
         assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
+def test_what_a_file_claims_is_looked_at_before_it_is_decoded(tmp_path: Path) -> None:
+    drawn = view("coffee", "small")[:, :, ::-1]
+    whole = {kind: cv2.imencode(kind, drawn)[1].tobytes() for kind in (".png", ".jpg", ".webp")}
+    for content in whole.values():
+        container.check(content, drawn.shape[0] * drawn.shape[1])
+        with pytest.raises(ImageError, match=f"{drawn.shape[1]}x{drawn.shape[0]} pixels"):
+            container.check(content, drawn.shape[0] * drawn.shape[1] - 1)
+    png = whole[".png"]
+    (tmp_path / "claims.png").write_bytes(png[:33] + b"\xbd\xe4\x8c\xca" + png[37:])  # a chunk of 3 GB
+    with pytest.raises(ImageError, match=r"claims\.png: a PNG that is cut or damaged"):
+        read_image(tmp_path / "claims.png")
