@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.config import GenerationConfig, ModelConfig, load_config, load_generation_config, media_ids
-from dgemma_ros.checkpoint.fields import shown
+from dgemma_ros.checkpoint.fields import Section, shown
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.checkpoint.trial import try_out
@@ -42,6 +42,16 @@ class Model:
     session: Session
     dtype: str = "float32"
     """The type in which the graphs bind weights and multiply matrices."""
+    weights: Weights | None = field(default=None, repr=False)
+
+    def check_weights(self) -> None:
+        """Raises :class:`CheckpointError` where a file of the weights was changed, cut or replaced since it was opened.
+
+        By size, time and place of the files, so it costs little and may be asked every second, from any thread. Copied
+        weights never change.
+        """
+        if self.weights is not None:
+            self.weights.tensors.check_unchanged()
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -118,12 +128,14 @@ def open_model(
     threads: int = 0,
     on_progress: Callable[[str], None] | None = None,
     excerpt: Excerpt | None = None,
+    copy_weights: bool = False,
 ) -> Model:
     """Opens a checkpoint, or what ``dgemma export`` or ``dgemma build`` made of one.
 
     What was built runs on its engines, whatever ``device`` and ``threads`` say. A bare checkpoint is exported to the
     user's cache first, which takes a second, and so is an ``excerpt``. ``device``: ``cpu`` or ``cuda``; ``threads``: of
-    the CPU, 0 for all. Raises :class:`CheckpointError`, :class:`BackendError` or :class:`ExportError`.
+    the CPU, 0 for all. ``copy_weights`` reads the weights' files into memory, where nobody can change them any more;
+    else they are mapped, and pages are shared and read when first used. Raises :class:`CheckpointError`, :class:`BackendError` or :class:`ExportError`.
     """
     folder = _existing(Path(folder))
     exported = folder
@@ -136,7 +148,7 @@ def open_model(
         listed = _checked(exported)
     config, dtype = _described(exported, listed)
     entries = {name: record.entry for name, record in listed.tensors.items()}
-    weights = Weights(Tensors(listed.checkpoint, entries), config)
+    weights = Weights(Tensors(listed.checkpoint, entries, copy_weights), config)
     weights.check()
     session: Session
     if on_engines:
@@ -144,7 +156,7 @@ def open_model(
     else:
         session = OrtSession(exported, config, weights, threads, device)
     # All else is read from the folder that was given: what is said of a file there should name it there.
-    return Model(folder, config, load_generation_config(folder, config), session, dtype)
+    return Model(folder, config, load_generation_config(folder, config), session, dtype, weights)
 
 
 def _on_engines(folder: Path, listed: manifest.Manifest, excerpt: Excerpt | None) -> bool:
@@ -187,8 +199,9 @@ def _checked(exported: Path) -> manifest.Manifest:
 
 def _described(exported: Path, listed: manifest.Manifest) -> tuple[ModelConfig, str]:
     config = load_config(exported)
-    if isinstance(layers := listed.settings.get("layers"), int):
-        config = first_layers(config, layers)
-    if (dtype := listed.settings.get("dtype", Model.dtype)) not in DTYPES:
+    settings = Section(exported / manifest.MANIFEST_FILE, listed.settings, "settings")
+    if "layers" in settings:
+        config = first_layers(config, settings.integer("layers", 1, len(config.text.layers)))
+    if (dtype := settings.string("dtype", Model.dtype)) not in DTYPES:
         raise CheckpointError(f"{exported / manifest.MANIFEST_FILE}: settings.dtype: {shown(dtype)} is not known")
     return config, str(dtype)

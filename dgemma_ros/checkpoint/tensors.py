@@ -73,10 +73,13 @@ class Tensors:
     as this object or any array taken from it, and no longer.
     """
 
-    def __init__(self, folder: Path, entries: Mapping[str, TensorEntry]) -> None:
+    def __init__(self, folder: Path, entries: Mapping[str, TensorEntry], copy: bool = False) -> None:
+        """``copy`` reads each shard into memory instead, where a change of the file does not reach."""
         self.folder = folder
+        self._copy = copy
         self._entries = dict(entries)
-        self._maps: dict[Path, mmap.mmap] = {}
+        self._maps: dict[Path, mmap.mmap | bytes] = {}
+        self._states: dict[Path, tuple[int, ...]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Tensors:
@@ -126,14 +129,37 @@ class Tensors:
         count = entry.length // dtype.itemsize
         return np.frombuffer(self._mapped(entry.file), dtype, count, entry.offset).reshape(entry.shape)
 
-    def _mapped(self, file: Path) -> mmap.mmap:
+    def check_unchanged(self) -> None:
+        """Raises :class:`CheckpointError` naming the first mapped file that is not as it was when it was mapped.
+
+        A file that is cut short while it is mapped ends the process with SIGBUS at the next read of what is gone;
+        asked often, this sees it before, unless the read comes first. Safe from any thread.
+        """
+        for file, state in list(self._states.items()):
+            try:
+                now = _state(file.stat())
+            except OSError as error:
+                raise CheckpointError(f"{file}: is gone since it was opened ({error.strerror or error})") from error
+            if now != state:
+                raise CheckpointError(f"{file}: was changed or replaced since it was opened; open the model again")
+
+    def _mapped(self, file: Path) -> mmap.mmap | bytes:
         if file not in self._maps:  # two threads may both map it; the loser's mapping dies with its arrays
             with open_regular(file, CheckpointError) as stream:
                 try:
+                    if self._copy:
+                        self._maps[file] = stream.read()
+                        return self._maps[file]
+                    self._states[file] = _state(os.fstat(stream.fileno()))
                     self._maps[file] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
                 except (OSError, ValueError) as error:
-                    raise CheckpointError(f"{file}: cannot be mapped ({error})") from error
+                    raise CheckpointError(f"{file}: cannot be read ({error})") from error
         return self._maps[file]
+
+
+def _state(stat: os.stat_result) -> tuple[int, ...]:
+    """What tells a file from another, and from itself before a write."""
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def read_header(file: Path) -> dict[str, TensorEntry]:

@@ -27,6 +27,7 @@ MANIFEST_FILE: Final = "manifest.json"
 FORMAT: Final = 2
 PAGE: Final = 4096
 PAGES: Final = 16
+MAX_PATH: Final = 4095
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def load(folder: Path, checkpoint: Path | None = None) -> Manifest:
     root = Section.of_file(folder / MANIFEST_FILE, "is this a folder that `dgemma export` wrote?")
     if (version := root.integer("format", 0)) != FORMAT:
         root.fail("format", f"{version} is not {FORMAT}; export the checkpoint again with this version")
-    bases = {"checkpoint": Path(checkpoint or root.string("checkpoint")).resolve(), "export": folder}
+    bases = {"checkpoint": (checkpoint or _place(root)).resolve(), "export": folder}
     table = root.section("tensors")
     tensors = {name: _read_record(table.section(name), name, bases) for name in table.values}
     listed = root.section("files")
@@ -146,12 +147,20 @@ def load(folder: Path, checkpoint: Path | None = None) -> Manifest:
     return Manifest(bases["checkpoint"], tensors, root.section("settings").values, files)
 
 
+def _place(root: Section) -> Path:
+    """Where the checkpoint lay."""
+    place = root.string("checkpoint")
+    if "\0" in place or len(place.encode("utf-8", "replace")) > MAX_PATH or any(len(p) > 255 for p in place.split("/")):
+        root.fail("checkpoint", f"{shown(place)} is no path")
+    return Path(place)
+
+
 def origin(folder: Path) -> Path:
     """The checkpoint that an export of this or an earlier format was made from. Raises :class:`CheckpointError`."""
     root = Section.of_file(Path(folder) / MANIFEST_FILE)
     root.integer("format", 0)
     root.section("tensors")
-    return Path(root.string("checkpoint"))
+    return _place(root)
 
 
 def _read_record(section: Section, name: str, bases: Mapping[str, Path]) -> TensorRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +262,35 @@ def test_linked_shards_are_read(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "model.safetensors").symlink_to(blob)
     assert (Tensors.open(folder).array("a") == 1).all()
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size - 8)
+
+
+def overwritten(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[:-8] + bytes(8))
+    os.utime(file, ns=(1, 1))  # whatever the clock's grain is
+
+
+def replaced(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(file.read_bytes())
+    other.replace(file)
+
+
+@pytest.mark.parametrize("change", [cut, overwritten, replaced, Path.unlink])
+def test_a_change_of_mapped_weights_is_noticed(change: Callable[[Path], None], tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    write_safetensors(file, {"a": np.ones(4096, np.float32)})
+    mapped = Tensors.open(tmp_path)
+    copied = Tensors(tmp_path, {"a": mapped.entry("a")}, copy=True)
+    for tensors in (mapped, copied):
+        assert (tensors.array("a") == 1).all()
+        tensors.check_unchanged()
+    change(file)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: (was changed or replaced|is gone)"):
+        mapped.check_unchanged()
+    copied.check_unchanged()
+    assert (copied.array("a") == 1).all()

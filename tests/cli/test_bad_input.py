@@ -140,6 +140,18 @@ EXPORTS: list[tuple[str, Damage, tuple[str, ...]]] = [
         set_in("manifest.json", "settings", "dtype", to="int4"),
         ("manifest.json: settings.dtype: 'int4'",),
     ),
+    (
+        "type of a wrong type",
+        set_in("manifest.json", "settings", "dtype", to=[]),
+        ("manifest.json: settings.dtype: [] is not a string",),
+    ),
+    (
+        "no layers",
+        set_in("manifest.json", "settings", "layers", to=0),
+        ("manifest.json: settings.layers: 0 is outside",),
+    ),
+    ("a NUL", set_in("manifest.json", "checkpoint", to="\0"), ("manifest.json: checkpoint:", "is no path")),
+    ("a long path", set_in("manifest.json", "checkpoint", to="/" + "a" * 9999), ("manifest.json: checkpoint:",)),
     ("checkpoint gone", set_in("manifest.json", "checkpoint", to="/nowhere"), ("/nowhere: the checkpoint is gone",)),
 ]
 
