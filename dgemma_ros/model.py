@@ -134,8 +134,9 @@ def open_model(
 
     What was built runs on its engines, whatever ``device`` and ``threads`` say. A bare checkpoint is exported to the
     user's cache first, which takes a second, and so is an ``excerpt``. ``device``: ``cpu`` or ``cuda``; ``threads``: of
-    the CPU, 0 for all. ``copy_weights`` reads the weights' files into memory, where nobody can change them any more;
-    else they are mapped, and pages are shared and read when first used. Raises :class:`CheckpointError`, :class:`BackendError` or :class:`ExportError`.
+    the CPU, 0 for all. ``copy_weights`` reads the weights into memory, where nobody can change them any more; else
+    they are mapped, and pages are shared and read when first used. Raises :class:`CheckpointError`,
+    :class:`BackendError` or :class:`ExportError`.
     """
     folder = _existing(Path(folder))
     exported = folder

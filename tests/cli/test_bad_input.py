@@ -148,7 +148,7 @@ EXPORTS: list[tuple[str, Damage, tuple[str, ...]]] = [
     (
         "no layers",
         set_in("manifest.json", "settings", "layers", to=0),
-        ("manifest.json: settings.layers: 0 is outside",),
+        ("settings.layers: 0 is outside",),
     ),
     ("a NUL", set_in("manifest.json", "checkpoint", to="\0"), ("manifest.json: checkpoint:", "is no path")),
     ("a long path", set_in("manifest.json", "checkpoint", to="/" + "a" * 9999), ("manifest.json: checkpoint:",)),
