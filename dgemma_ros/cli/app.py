@@ -12,6 +12,7 @@ from dgemma_ros.cli.ask import ask
 from dgemma_ros.cli.bench import bench
 from dgemma_ros.cli.build import build
 from dgemma_ros.cli.doctor import doctor
+from dgemma_ros.cli.episodes import episodes
 from dgemma_ros.cli.export import export
 from dgemma_ros.cli.health import health
 from dgemma_ros.cli.plan import plan
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (export, build, plan, replay, verify, bench, doctor, health, ask, watch):
+for command in (export, build, plan, replay, verify, bench, doctor, health, ask, watch, episodes):
     app.command()(command)
 
 

@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROS = {"action_msgs", "builtin_interfaces", "diagnostic_msgs", "dgemma_msgs", "lifecycle_msgs", "rcl_interfaces"}
-ROS |= {"rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs"}
+ROS |= {"rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs", "unique_identifier_msgs"}
 
 # What rosdep resolves on Ubuntu 24.04 for Jazzy: rosdep/python.yaml and jazzy/distribution.yaml of ros/rosdistro.
 APT = {"python3-jinja2", "python3-jsonschema", "python3-numpy", "python3-opencv", "python3-pytest", "python3-rich"}

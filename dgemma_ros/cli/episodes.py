@@ -1,0 +1,188 @@
+"""``dgemma episodes``: goals in the tabletop world, carried out by real processes over DDS, judged by its truth."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import numpy as np
+import typer
+
+from dgemma_ros.cli.options import Json
+from dgemma_ros.console import terminal
+from dgemma_ros.console.processes import Nodes, ProcessError, own_domain
+from dgemma_ros.tabletop.goals import Goal, sample_goal, under_a_hand
+from dgemma_ros.tabletop.world import Dynamics, World
+
+if TYPE_CHECKING:
+    from dgemma_ros.console.loop import Loop
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+GIVES_UP_AFTER: Final = 120.0
+"""Seconds for one goal."""
+ASKED_AGAIN: Final = 5
+"""Times that a goal is asked for again which was stopped because a person came to the table."""
+
+
+@dataclass
+class Tally:
+    """What became of the episodes."""
+
+    episodes: int = 0
+    reached: int = 0
+    plans: int = 0
+    seconds: float = 0.0
+    possible: int = 0
+    claimed_and_missed: int = 0
+    forbidden: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def report(self) -> dict[str, Any]:
+        """What ``--json`` prints: ``seconds`` are the world's own, of all episodes together."""
+        return {
+            "episodes": self.episodes,
+            "reached": self.reached,
+            "possible": self.possible,
+            "forbidden": sum(self.forbidden.values()),
+            "forbidden_kinds": dict(self.forbidden),
+            "plans": self.plans,
+            "seconds": round(self.seconds, 1),
+            "claimed_and_missed": self.claimed_and_missed,
+            "endings": dict(self.endings),
+            "kinds": {kind: dict(counts) for kind, counts in sorted(self.kinds.items())},
+        }
+
+
+def episodes(
+    n: Annotated[int, typer.Option("--n", min=1, max=100_000, metavar="N", help="How many goals.")] = 10,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**20, metavar="S", help="Of tables, goals and luck.")] = 0,
+    model: Annotated[Path, typer.Option("--model", metavar="MODEL", help="A model's folder.")] = ROOT / "engines/nano",
+    blind: Annotated[bool, typer.Option("--blind", help="Carry out the first plan blindly instead.")] = False,
+    slip: Annotated[float, typer.Option("--slip", min=0, max=1, help="Share of grasps that slip.")] = 0.15,
+    unreachable: Annotated[
+        float, typer.Option("--unreachable", min=0, max=1, help="Share of things out of reach.")
+    ] = 0.05,
+    person: Annotated[float, typer.Option("--person", min=0, max=10, help="Visits of a person, a second.")] = 0.03,
+    rate: Annotated[float, typer.Option("--rate", min=0.1, max=50, help="The world's seconds in one of ours.")] = 4.0,
+    as_json: Json = False,
+) -> None:
+    """Let the planner reach goals on the tabletop, with slips, things out of reach and a person who moves things."""
+    own_domain()
+    logs = Path(tempfile.mkdtemp(prefix="dgemma_episodes_"))
+    os.environ.setdefault("ROS_LOG_DIR", str(logs))
+    from dgemma_ros.console.loop import Loop
+
+    nodes = Nodes(logs)
+    tally = Tally()
+    rates = {"slip_rate": slip, "unreachable_rate": unreachable, "person_rate": person}
+    try:
+        with Loop(nodes) as loop:
+            loop.start(model, model / "skills.yaml", executor=not blind, rate=rate, **rates)
+            for number in range(n):
+                one = _Episode(loop, nodes, tally, seed * 100_000 + number, unreachable, blind)
+                terminal.note(f"{number + 1} of {n}: {one.run()}")
+    finally:
+        nodes.stop()
+    if as_json:
+        terminal.emit_json(tally.report())
+    else:
+        terminal.emit("\n".join(f"{name}: {value}" for name, value in tally.report().items()))
+
+
+class _Episode:
+    """One goal, from the table laid to the judgement."""
+
+    def __init__(self, loop: Loop, nodes: Nodes, tally: Tally, seed: int, unreachable: float, blind: bool) -> None:
+        self._loop, self._nodes, self._tally, self._seed, self._blind = loop, nodes, tally, seed, blind
+        self._world = World.lay(seed, Dynamics(unreachable_rate=unreachable))
+
+    def run(self) -> str:
+        """Carries it out; a line for people."""
+        goal = sample_goal(self._world, np.random.default_rng((self._seed, 20)))
+        loop, tally = self._loop, self._tally
+        names = loop.lay(self._seed)
+        if names != self._world.names:
+            raise ProcessError(f"the node's table is another one: {names}")
+        loop.look()
+        plans, began = len(loop.plans), float(loop.truth["time"])
+        ending = self._blindly(goal) if self._blind else self._by_the_executor(goal)
+        self._nodes.wait(lambda: not loop.truth["busy"], "a still arm", GIVES_UP_AFTER)
+        reached = goal.reached_in(loop.truth)
+        touches = loop.truth["touches"]
+        tally.episodes += 1
+        tally.reached += reached
+        tally.possible += goal.possible(self._world)
+        tally.claimed_and_missed += ending == "REACHED" and not reached
+        tally.plans += len(loop.plans) - plans
+        tally.seconds += float(loop.truth["time"]) - began
+        tally.forbidden["under a hand"] += len(under_a_hand(touches))
+        tally.forbidden["another thing"] += len(goal.wrong_touches(touches))
+        tally.endings[ending] += 1
+        tally.kinds.setdefault(goal.kind, Counter())["reached" if reached else "missed"] += 1
+        return f"{goal.task}: {ending}, {'reached' if reached else 'missed'}"
+
+    def _by_the_executor(self, goal: Goal) -> str:
+        loop = self._loop
+        for attempt in range(ASKED_AGAIN):
+            self._nodes.wait(lambda: not loop.inhibited, "the person to go", GIVES_UP_AFTER)
+            task_id = f"e{self._seed}.{attempt}"
+            plans = len(loop.plans)
+            loop.request(task_id, goal.task)
+
+            def ended(task_id: str = task_id, plans: int = plans) -> Any:
+                if (message := loop.ended(task_id)) is not None:
+                    return message
+                mine = [p for p in loop.plans[plans:] if p.task_id == task_id]
+                return mine[0] if mine and not mine[0].valid else None
+
+            message = self._nodes.wait(ended, f"the end of {goal.task!r}", GIVES_UP_AFTER)
+            if not hasattr(message, "ending"):  # the planner itself was inhibited
+                continue
+            if message.reason != "inhibited":
+                return loop.ending(message)
+        return "STOPPED"
+
+    def _blindly(self, goal: Goal) -> str:
+        """The first plan, step by step, whatever comes of each, and whoever is at the table."""
+        from dgemma_msgs.action import ExecuteSkill
+        from rclpy.action import ActionClient
+
+        loop = self._loop
+        task_id = f"e{self._seed}"
+        for _ in range(ASKED_AGAIN):
+            self._nodes.wait(lambda: not loop.inhibited, "the person to go", GIVES_UP_AFTER)
+            plans = len(loop.plans)
+            loop.request(task_id, goal.task)
+
+            def made(plans: int = plans) -> Any:
+                return next((p for p in loop.plans[plans:] if p.task_id == task_id), None)
+
+            plan = self._nodes.wait(made, "the plan", GIVES_UP_AFTER)
+            if plan.valid:
+                break
+        else:
+            return "REFUSED"
+        client = ActionClient(loop.node, ExecuteSkill, "execute_skill")
+        try:
+            self._nodes.wait(client.server_is_ready, "the arm")
+            for number, step in enumerate(plan.steps):
+                if step.skill == "done":
+                    continue
+                request = ExecuteSkill.Goal(skill=step.skill, arguments_json=step.arguments_json)
+                request.dispatch_id = f"{plan.plan_id}-{number}-{time.monotonic_ns()}"
+                sent = loop.do(partial(client.send_goal_async, request))
+                self._nodes.wait(sent.done, "the arm's answer", GIVES_UP_AFTER)
+                if sent.result().accepted:
+                    handle = sent.result()
+                    ended = loop.do(handle.get_result_async)
+                    self._nodes.wait(ended.done, "the skill's end", GIVES_UP_AFTER)
+        finally:
+            loop.do(client.destroy)
+        return "CARRIED_OUT"
