@@ -28,7 +28,7 @@ make_base() {
     base=localhost/base:$suite
 }
 
-arguments=(--build-arg ROS=pypi --build-arg VARIANT=cpu --build-arg "REVISION=$(git describe --always --dirty)")
+arguments=(--build-arg ROS=pypi --build-arg VARIANT=cpu --build-arg "REVISION=$(git describe --always --dirty 2> /dev/null || echo unknown)")
 began=$SECONDS
 if command -v docker > /dev/null && docker info > /dev/null 2>&1; then
     docker build -q -f docker/Dockerfile "${arguments[@]}" --build-arg "BASE=${base:-debian:bookworm-slim}" "${more[@]}" -t "$name" .

@@ -11,7 +11,7 @@ import dgemma_ros
 from dgemma_ros.cli.ask import ask
 from dgemma_ros.cli.bench import bench
 from dgemma_ros.cli.build import build
-from dgemma_ros.cli.doctor import doctor
+from dgemma_ros.cli.doctor.command import doctor
 from dgemma_ros.cli.episodes import episodes
 from dgemma_ros.cli.export import export
 from dgemma_ros.cli.health import health

@@ -8,31 +8,43 @@ from pathlib import Path
 
 import pytest
 
-from dgemma_ros.cli import machine, software
-from dgemma_ros.cli.doctor import Finding
+from dgemma_ros import installed
+from dgemma_ros.cli.doctor import child, host, machine, robot, software
+from dgemma_ros.cli.doctor.finding import Finding, State
 from tests.cli.conftest import Command, real
 from tests.conftest import Folders
 
 NAMES = [
     *("Python", "numpy", "onnx", "onnxruntime", "ml_dtypes", "tokenizers", "jinja2", "cv2", "yaml"),
-    *("ONNX providers", "rclpy", "RMW", "dgemma_msgs", "TensorRT", "CUDA driver", "cores", "memory", "cache folder"),
-    "nano checkpoint",
+    *("ONNX providers", "rclpy", "RMW", "dgemma_msgs", "TensorRT", "kernel compiler", "builder flags"),
+    *(
+        "CUDA driver",
+        "cores",
+        "memory",
+        "cache folder",
+        "nano checkpoint",
+        "power mode",
+        "clocks",
+        "real-time",
+        "clock",
+    ),
+    *("shared memory", "DDS profile", "cameras", "ROS graph"),
 ]
 
 
-def test_every_line_has_its_state_and_its_mend(dgemma: Command) -> None:
+def test_every_line_has_its_state_and_its_fix(dgemma: Command) -> None:
     outcome = dgemma("doctor", "--json")
     told = outcome.object
     assert outcome.status == 0 and told["ready"] is True and outcome.err == ""
     assert [check["name"] for check in told["checks"]] == NAMES
     for check in told["checks"]:
-        assert check["state"] == "ok" or check["mend"], check
+        assert check["state"] == "ok" or check["fix"], check
         assert check["detail"]
 
 
 def test_lines_for_people(dgemma: Command) -> None:
     lines = dgemma("doctor").out.splitlines()
-    assert len([line for line in lines if "mend: " not in line]) == len(NAMES)
+    assert len([line for line in lines if "fix: " not in line]) == len(NAMES)
     assert lines[0].startswith("ok       Python ")
     assert "\x1b" not in "".join(lines)
 
@@ -42,8 +54,8 @@ def test_a_missing_package_is_found_and_named(dgemma: Command, monkeypatch: pyte
     outcome = dgemma("doctor")
     assert outcome.status == 1
     lines = outcome.out.splitlines()
-    number = next(i for i, line in enumerate(lines) if line.startswith("missing  tokenizers "))
-    assert 'mend: pip install "tokenizers' in lines[number + 1]
+    number = next(i for i, line in enumerate(lines) if line.startswith("wrong    tokenizers "))
+    assert 'fix: pip install "tokenizers' in lines[number + 1]
 
 
 def test_packages_are_held_to_what_the_package_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +70,7 @@ def test_packages_are_held_to_what_the_package_asks_for(monkeypatch: pytest.Monk
     assert software.minima() == {"numpy": "1.26", "onnx": "99.1", "opencv-python-headless": "4.8"}
     assert software.package("numpy", software.minima()).state == "ok"
     old = software.package("onnx", software.minima())
-    assert old.state == "faulty" and "99.1 or newer" in old.detail and old.mend == 'pip install "onnx>=99.1"'
+    assert old.state == "wrong" and "99.1 or newer" in old.detail and old.fix == 'pip install "onnx>=99.1"'
 
 
 def test_a_package_whose_library_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,38 +79,27 @@ def test_a_package_whose_library_is_broken(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(importlib, "import_module", broken)
     found = software.package("cv2", {})
-    assert found.state == "faulty" and "libGL" in found.detail and found.needed
+    assert found.state == "wrong" and "libGL" in found.detail and found.needed
 
 
 def test_python_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(software.sys, "version_info", (3, 10, 12, "final", 0))
-    assert software.python().state == "faulty" and "3.11" in software.python().mend
+    assert software.python().state == "wrong" and "3.11" in software.python().fix
 
 
 @pytest.mark.parametrize(
     ("code", "state", "detail"),
     [
-        ("print('noise'); print('rmw_x')", "ok", "rmw_x"),
-        ("import nothing_of_this_name", "missing", "nothing_of_this_name"),
-        ("raise OSError('lib.so: undefined symbol')", "faulty", "undefined symbol"),
-        ("import os; os.abort()", "faulty", "ended with status -6"),
-        ("import time; time.sleep(60)", "faulty", "timed out"),
+        ("print('noise'); print('rmw_x')", State.OK, "rmw_x"),
+        ("import nothing_of_this_name", "warning", "nothing_of_this_name"),
+        ("raise OSError('lib.so: undefined symbol')", "wrong", "undefined symbol"),
+        ("import os; os.abort()", "wrong", "ended with status -6"),
+        ("import time; time.sleep(60)", "wrong", "timed out"),
     ],
 )
-def test_robot_libraries_are_tried_in_a_process_of_their_own(
-    code: str, state: str, detail: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(software, "_CHILD_SECONDS", 3.0 if "sleep" in code else 30.0)
-    found = software._in_child("x", code, "mend it")
+def test_robot_libraries_are_tried_in_a_process_of_their_own(code: str, state: str, detail: str) -> None:
+    found = child.in_child("x", code, "fix it", 3.0 if "sleep" in code else 30.0)
     assert (found.state, found.needed) == (state, False) and detail in found.detail
-
-
-@pytest.mark.parametrize(
-    ("version", "state"), [("10.15.3", "faulty"), ("10.16.1.11", "ok"), ("11.4.0", "ok"), ("8.6", "faulty")]
-)
-def test_versions_of_tensorrt(version: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(software, "_in_child", lambda name, code, mend: Finding(name, "ok", version))
-    assert software.tensorrt().state == state
 
 
 def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +108,7 @@ def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(machine.ctypes, "CDLL", absent)
     found = machine.gpu()
-    assert found.state == "missing" and not found.needed and "libcuda" in found.detail
+    assert found.state == "warning" and not found.needed and "libcuda" in found.detail
 
 
 def test_a_driver_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,20 +151,72 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
     found = machine.cache()
-    assert found.state == "faulty" and found.needed and "XDG_CACHE_HOME" in found.mend
+    assert found.state == "wrong" and found.needed and "XDG_CACHE_HOME" in found.fix
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
     assert machine.cache().state == "ok" and not (tmp_path / "new").exists()
 
 
 def test_the_nano_checkpoint(checkpoint: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.dgemma_ros, "__file__", str(tmp_path / "dgemma_ros" / "__init__.py"))
-    assert machine.nano().state == "missing"
+    monkeypatch.setattr(installed, "__file__", str(tmp_path / "dgemma_ros" / "installed.py"))
+    monkeypatch.setattr(installed.sysconfig, "get_path", lambda name: str(tmp_path / "nothing"))
+    monkeypatch.setattr(installed.sys, "prefix", str(tmp_path / "nothing"))
+    assert machine.nano().state == "warning"
     nano = shutil.copytree(checkpoint("plain"), tmp_path / "engines" / "nano")
-    assert machine.nano() == Finding("nano checkpoint", "ok", str(nano))
+    assert machine.nano() == Finding("nano checkpoint", State.OK, str(nano))
     (nano / "model.safetensors").unlink()
-    assert machine.nano().state == "faulty"
+    assert machine.nano().state == "wrong"
 
 
 def test_for_real() -> None:
     outcome = real("doctor")
     assert outcome.status == 0 and "Traceback" not in outcome.out + outcome.err
+
+
+def test_a_jetsons_power_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert host.power_mode().state is State.OK
+    tool = tmp_path / "nvpmodel"
+    for mode, state in (("MAXN", State.OK), ("MAXN_SUPER", State.OK), ("30W", State.WARNING)):
+        tool.write_text(f"#!/bin/sh\necho 'NV Power Mode: {mode}'\necho 0\n")
+        tool.chmod(0o755)
+        found = host.power_mode()
+        assert (found.state, found.detail, bool(found.fix)) == (state, mode, state is not State.OK)
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    assert "may need root" in host.power_mode().detail
+
+
+def test_governors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_CPUS", tmp_path)
+    assert host.clocks().state is State.OK
+    for number, governor in enumerate(("performance", "schedutil")):
+        (tmp_path / f"cpu{number}" / "cpufreq").mkdir(parents=True)
+        (tmp_path / f"cpu{number}" / "cpufreq" / "scaling_governor").write_text(f"{governor}\n")
+    found = host.clocks()
+    assert found.state is State.WARNING and found.detail == "performance, schedutil" and "jetson_clocks" in found.fix
+
+
+def test_profiles_of_dds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in host._PROFILES:
+        monkeypatch.delenv(name, raising=False)
+    assert host.dds_profile().state is State.OK and "fastdds.xml" in host.dds_profile().detail
+    own = tmp_path / "own.xml"
+    monkeypatch.setenv(host._PROFILES[1], str(own))
+    assert host.dds_profile().state is State.WRONG
+    for size, state in ((524288, State.WARNING), (64 << 20, State.OK)):
+        own.write_text(f"<x><segment_size>{size}</segment_size></x>")
+        assert host.dds_profile().state is state
+
+
+def test_cameras_that_may_not_be_opened_or_are_none(tmp_path: Path) -> None:
+    assert robot.cameras(tmp_path).state is State.OK
+    (tmp_path / "video0").write_text("no camera")
+    found = robot.cameras(tmp_path)
+    assert found.state is State.WARNING and "none of which takes pictures" in found.detail
+
+
+def test_a_models_folder_is_asked_for_engines_and_room(dgemma: Command, checkpoint: Folders, tmp_path: Path) -> None:
+    told = dgemma("doctor", "--json", "--model", checkpoint("plain")).object["checks"]
+    assert [check["name"] for check in told[-2:]] == ["engines", "disk"] and told[-2]["state"] == "ok"
+    (tmp_path / "engine.json").write_text('{"format": 99}')
+    found = robot.engines(tmp_path)
+    assert found.state is State.WRONG and "build" in found.fix

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dgemma_ros.nodes import shared_memory
+from dgemma_ros import shared_memory
 from tests.nodes.graph import ROOT, Graph, Process, until
 
 CLIP = ROOT / "launch" / "demo" / "tabletop.mp4"

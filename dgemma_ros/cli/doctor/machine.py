@@ -5,13 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-import dgemma_ros
-from dgemma_ros.cli.doctor import Finding
+from dgemma_ros import installed
+from dgemma_ros.cli.doctor.finding import Finding, State
 from dgemma_ros.errors import DgemmaError
 
 _GIB: Final = 1 << 30
@@ -27,17 +26,17 @@ def checks() -> Iterator[Callable[[], Finding]]:
 
 def gpu() -> Finding:
     """The CUDA driver and the devices that it sees, asked directly, without any toolkit."""
-    mend = "only TensorRT and --device cuda need it: NVIDIA's driver (JetPack 7 on Jetson); in a container, its runtime"
+    fix = "only TensorRT and --device cuda need it: NVIDIA's driver (JetPack 7 on Jetson); in a container, its runtime"
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError as error:
-        return Finding("CUDA driver", "missing", str(error), mend)
+        return Finding("CUDA driver", State.WARNING, str(error), fix)
     status, version, count = driver.cuInit(0), ctypes.c_int(), ctypes.c_int()
     if status or driver.cuDriverGetVersion(ctypes.byref(version)) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        return Finding("CUDA driver", "faulty", f"cuInit ended with {status}", mend)
+        return Finding("CUDA driver", State.WRONG, f"cuInit ended with {status}", fix)
     devices = [_device(driver, number) for number in range(count.value)]
     about = f"CUDA {version.value // 1000}.{version.value % 1000 // 10}: {'; '.join(devices) or 'no device'}"
-    return Finding("CUDA driver", "ok" if devices else "faulty", about, "" if devices else mend)
+    return Finding("CUDA driver", State.OK if devices else State.WRONG, about, "" if devices else fix)
 
 
 def _device(driver: ctypes.CDLL, number: int) -> str:
@@ -61,7 +60,7 @@ def cores() -> Finding:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
     limit = f", held to {int(quota) / int(period):g} by its cgroup" if quota.isdigit() and period.isdigit() else ""
-    return Finding("cores", "ok", f"{usable} of {os.cpu_count()}{limit}")
+    return Finding("cores", State.OK, f"{usable} of {os.cpu_count()}{limit}")
 
 
 def memory() -> Finding:
@@ -69,10 +68,10 @@ def memory() -> Finding:
     lines = dict(line.split(":", 1) for line in _read(Path("/proc/meminfo")).splitlines() if ":" in line)
     sizes = {name: int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable") if name in lines}
     if len(sizes) < 2:
-        return Finding("memory", "ok", "not told by this system")
+        return Finding("memory", State.OK, "not told by this system")
     limit = _read(_CGROUP / "memory.max")
     held = f", held to {int(limit) / _GIB:.1f} GiB by its cgroup" if limit.isdigit() else ""
-    return Finding("memory", "ok", "{1:.1f} of {0:.1f} GiB free".format(*(s / _GIB for s in sizes.values())) + held)
+    return Finding("memory", State.OK, "{1:.1f} of {0:.1f} GiB free".format(*(s / _GIB for s in sizes.values())) + held)
 
 
 def cache() -> Finding:
@@ -82,33 +81,32 @@ def cache() -> Finding:
 
         folder = cache_folder()
     except (ImportError, RuntimeError) as error:  # a package is missing; there is no home
-        return Finding("cache folder", "faulty", str(error), "mend the lines above; set XDG_CACHE_HOME", needed=True)
-    mend = "set XDG_CACHE_HOME to a folder that can be written"
+        return Finding("cache folder", State.WRONG, str(error), "fix the lines above; set XDG_CACHE_HOME", needed=True)
+    fix = "set XDG_CACHE_HOME to a folder that can be written"
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Finding("cache folder", "faulty", f"{folder}: cannot be written", mend, needed=True)
+        return Finding("cache folder", State.WRONG, f"{folder}: cannot be written", fix, needed=True)
     free = shutil.disk_usage(there).free
     state = f"{folder}, {free / _GIB:.1f} GiB free"
     if free < _NEEDED_SPACE:
-        return Finding("cache folder", "faulty", state, mend, needed=True)
-    return Finding("cache folder", "ok", state, needed=True)
+        return Finding("cache folder", State.WRONG, state, fix, needed=True)
+    return Finding("cache folder", State.OK, state, needed=True)
 
 
 def nano() -> Finding:
     """The checkpoint that comes with the repository."""
-    mend = "it comes with the repository, in engines/nano: clone it whole, or give --model another checkpoint"
-    places = [Path(dgemma_ros.__file__).parents[1], Path(sys.prefix) / "share" / "dgemma_ros"]
-    folder = next((place / "engines" / "nano" for place in places if (place / "engines" / "nano").is_dir()), None)
+    fix = "it comes with the repository, in engines/nano: clone it whole, or give --model another checkpoint"
+    folder = installed.share("engines/nano")
     if folder is None:
-        return Finding("nano checkpoint", "missing", "no engines/nano beside this package", mend)
+        return Finding("nano checkpoint", State.WARNING, "no engines/nano beside this package", fix)
     try:
         from dgemma_ros.checkpoint.config import load_config
         from dgemma_ros.checkpoint.weights import Weights
 
         Weights.open(folder, load_config(folder))
     except (ImportError, DgemmaError) as error:
-        return Finding("nano checkpoint", "faulty", str(error), mend)
-    return Finding("nano checkpoint", "ok", str(folder))
+        return Finding("nano checkpoint", State.WRONG, str(error), fix)
+    return Finding("nano checkpoint", State.OK, str(folder))
 
 
 def _read(file: Path) -> str:

@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
+from dgemma_ros.cli.doctor.finding import Finding, State
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import terminal
 
-_STYLES: Final = {"ok": "green", "missing": "yellow", "faulty": "red"}
+_STYLES: Final = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "red"}
 _NAME_WIDTH: Final = 16
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was looked for, what was found, and what mends it."""
+def doctor(
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="MODEL", help="Also ask whether this folder's engines fit here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what this machine has and lacks, line by line, with the fix.
 
-    name: str
-    state: Literal["ok", "missing", "faulty"]
-    detail: str
-    mend: str = ""
-    needed: bool = False
-    """Whether the commands work at all without it."""
-
-
-def doctor(as_json: Json = False) -> None:
-    """Say what this machine has and lacks, line by line, with the mend.
-
-    Exit status 1 where something is missing that every command needs; what only ROS, a GPU or TensorRT need may be.
+    Exit status 1 where something is wrong that every command needs; what only ROS, a GPU or TensorRT need may be.
     """
-    from dgemma_ros.cli import machine, software
+    from dgemma_ros.cli.doctor import host, machine, robot, software
 
     found: list[Finding] = []
-    checks = [*software.checks(), *machine.checks()]
+    checks = [*software.checks(), *machine.checks(), *host.checks(), *robot.checks(model)]
     with terminal.progress() as update:
         for number, check in enumerate(checks):
             update("looking", number, len(checks))
             found.append(check())
-    ready = all(one.state == "ok" for one in found if one.needed)
+    ready = all(one.state is State.OK for one in found if one.needed)
     if as_json:
         terminal.emit_json({"ready": ready, "checks": [asdict(one) for one in found]})
     else:
@@ -56,5 +51,5 @@ def _lines(found: list[Finding]) -> Iterator[str]:
         if coloured:
             state = typer.style(state, fg=_STYLES[one.state])
         yield f"{state} {one.name:<{_NAME_WIDTH}} {terminal.clean(one.detail)}"
-        if one.mend:
-            yield f"{'':<8} {'':<{_NAME_WIDTH}} mend: {terminal.clean(one.mend)}"
+        if one.fix:
+            yield f"{'':<8} {'':<{_NAME_WIDTH}} fix: {terminal.clean(one.fix)}"
