@@ -26,8 +26,8 @@ import yaml
 from dgemma_ros.console import plan_view, terminal
 from dgemma_ros.console.listening import Listener
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.installed import share
 
-ROOT = Path(__file__).resolve().parents[2]
 START_WITHIN = 90.0
 PLAN_WITHIN = 30.0
 
@@ -174,9 +174,11 @@ def main() -> int:
     """``python -m dgemma_ros.nodes.demo [--show]``."""
     parser = argparse.ArgumentParser(prog="dgemma_ros.nodes.demo", description=__doc__)
     parser.add_argument("--show", action="store_true", help="leave the nodes running, and say what to try")
-    parser.add_argument("--model", type=Path, default=ROOT / "engines" / "nano")
-    parser.add_argument("--clip", type=Path, default=ROOT / "launch" / "demo" / "tabletop.mp4")
+    parser.add_argument("--model", type=Path, default=share("engines/nano"))
+    parser.add_argument("--clip", type=Path, default=share("launch/demo/tabletop.mp4", "demo/tabletop.mp4"))
     options = parser.parse_args()
+    if options.model is None or options.clip is None:
+        parser.error("this installation has no nano checkpoint or no clip: give --model and --clip")
     if not options.show:  # nobody else is to be disturbed, nor to disturb
         os.environ["ROS_DOMAIN_ID"] = str(os.getpid() % 100 + 1)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
