@@ -81,6 +81,8 @@ class ChatTemplate:
             compiled = sandbox.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             raise TokenizerError(f"{file}: line {error.lineno}: {one_line(error.message)}") from error
+        except RecursionError as error:
+            raise TokenizerError(f"{file}: is nested too deeply") from error
         names = [name for key, name in tokenizer.names.items() if key in _STANDARD_NAMES]
         try:
             return cls(file, tokenizer, compiled, texts, written_tokens(tokenizer, [*texts, *names]))

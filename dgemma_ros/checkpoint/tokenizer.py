@@ -104,13 +104,11 @@ class Tokenizer:
         Pieces encoded one by one equal the whole only where the cut lies next to a control token.
         """
         text = _valid(text)
-        if trusted:
-            return list(self._trusted.encode(text, add_special_tokens=False).ids)
-        return self._encode_plain(text)
+        return list(self._encoded(self._trusted, text).ids) if trusted else self._encode_plain(text)
 
     def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Trusted ``text`` as ids, with the [start, end) characters that each id stands for."""
-        encoding = self._trusted.encode(_valid(text), add_special_tokens=False)
+        encoding = self._encoded(self._trusted, _valid(text))
         return list(encoding.ids), list(encoding.offsets)
 
     def decode(self, ids: Iterable[int], skip_special: bool = False) -> str:
@@ -131,8 +129,14 @@ class Tokenizer:
             raise TokenizerError(f"{self.file}: has no token with id {token_id}")
         return str(found)
 
+    def _encoded(self, tokenizer: Any, text: str) -> Any:
+        try:
+            return tokenizer.encode(text, add_special_tokens=False)
+        except Exception as error:  # the library raises Exception itself, for a vocabulary without its unknown token
+            raise TokenizerError(f"{self.file}: cannot encode ({one_line(error)})") from error
+
     def _encode_plain(self, text: str) -> list[int]:
-        encoding = self._plain.encode(text, add_special_tokens=False)
+        encoding = self._encoded(self._plain, text)
         if self._forbidden.isdisjoint(encoding.ids):
             return list(encoding.ids)
         # With control tokens disabled, a word-level vocabulary still finds "<|turn>" as a word. Letter by letter it

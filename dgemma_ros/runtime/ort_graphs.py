@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,15 @@ class OrtGraphs:
     def _check_type(self, file: Path, model: onnx.ModelProto) -> None:
         types = {tensor.data_type for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL}
         for refused in types - _RUNNABLE[self._provider]:
+            known = refused in TensorProto.DataType.values()
+            name = TensorProto.DataType.Name(refused).lower() if known else f"type-{refused}"
             raise BackendError(
-                f"{file}: ONNX Runtime cannot run {TensorProto.DataType.Name(refused).lower()} graphs with its "
-                f"{self._provider}; export the checkpoint again as float32"
+                f"{file}: ONNX Runtime cannot run {name} graphs with its {self._provider}; export the checkpoint again "
+                "as float32"
             )
+        # ONNX Runtime would look for those in the folder that the process happens to run in.
+        if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _inner_tensors(model)):
+            raise BackendError(f"{file}: has weights that the manifest does not list; export the checkpoint again")
 
     def _options(self, model: onnx.ModelProto, prepack: bool) -> Any:
         options = ort.SessionOptions()
@@ -110,6 +116,17 @@ class OrtGraphs:
         names = [tensor.name for tensor in references]
         options.add_external_initializers(names, [self._values[name] for name in names])
         return options
+
+
+def _inner_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    """All tensors of a model but its graph's own initializers: constants, and those of inner graphs and functions."""
+    waiting = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    while waiting:
+        for attribute in waiting.pop().attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for graph in (attribute.g, *attribute.graphs):
+                waiting += graph.node
+                yield from graph.initializer
 
 
 def _prune(model: onnx.ModelProto, output: str) -> None:

@@ -63,3 +63,26 @@ def test_a_model_tries_before_it_reads(tmp_path: Path) -> None:
     (tmp_path / "model" / "chat_template.jinja").write_text("{% for %}")
     with pytest.raises(TokenizerError, match=r"chat_template\.jinja: line 1"):
         _ = model.chat
+
+
+def no_words(folder: Path) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["model"] |= {"vocab": {}, "merges": []}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (no_words, "tokenizer.json: "),
+        (template("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}"), "chat_template.jinja: is nested too deeply"),
+        (template("{% if 1 %}" * 5000 + "{% endif %}" * 5000), "chat_template.jinja: is nested too deeply"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_line(damage: Callable[[Path], object], said: str, tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(TokenizerError) as error:
+        try_out(tmp_path)
+    assert str(tmp_path / said.partition(":")[0]) in str(error.value) and said in str(error.value)
+    assert "\n" not in str(error.value) and "RecursionError" not in str(error.value)
