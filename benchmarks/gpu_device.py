@@ -19,10 +19,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from dgemma_ros.checkpoint.config import LayerConfig, LayerKind, read_config
+from dgemma_ros.checkpoint.config import LayerKind, read_config
 from dgemma_ros.checkpoint.fields import Section
 from dgemma_ros.errors import DeviceMemoryError, DgemmaError
-from dgemma_ros.runtime import keys, rotary
+from dgemma_ros.trt import kernels
 from dgemma_ros.trt.cache import TrtCache
 from dgemma_ros.trt.device import CudaDevice, copy_bandwidth
 from dgemma_ros.trt.key_kernels import KeyKernels
@@ -126,89 +126,63 @@ def order(device: CudaDevice, urgent: int, other: int) -> Iterator[tuple[str, An
 
 
 def cache(device: CudaDevice, stream: int) -> Iterator[tuple[str, Any]]:
-    """The released model's cache: growing, moving, saving and restoring rows, held to numpy."""
+    """The released model's cache: growing, moving, saving, restoring and turning rows, held to numpy."""
     buckets = {LayerKind.FULL: (1024, 8192), LayerKind.SLIDING: (1536,)}
-    held = TrtCache(device, stream, CONFIG, BFLOAT16, buckets, KeyKernels(device, stream, BFLOAT16, NORMS))
+    held = TrtCache(device, stream, CONFIG, BFLOAT16, buckets, KeyKernels(device, stream, BFLOAT16, {}))
     random = np.random.Generator(np.random.Philox(key=2))
     for kind, rows in ((LayerKind.FULL, 1000), (LayerKind.SLIDING, 1500)):
         layers = [layer for layer in CONFIG.text.layers if layer.kind is kind]
         held.resize(kind, rows, 0)
-        shape = (layers[0].kv_heads, rows, layers[0].head_dim)
-        filled = [random.standard_normal(shape, np.float32).astype(BFLOAT16) for _ in range(2 * len(layers))]
-        for number, layer in enumerate(layers):
-            held.put(layer.index, 0, *filled[2 * number : 2 * number + 2])
-        yield f"{kind}: rows come back", same(fetched(held, kind, rows), filled)
-        expected = [array.copy() for array in filled]
-        for array in expected:
-            array[:, 100:800] = array[:, 150:850].copy()
+        filled = {}
+        for layer in layers:
+            shape = (2, layer.kv_heads, rows, layer.head_dim)
+            keys, values = random.standard_normal(shape, np.float32).astype(BFLOAT16)
+            held.put(layer.index, 0, keys, values)
+            filled[layer.index] = (keys, values)
+        yield f"{kind}: rows come back", same(held, filled, rows)
+        begun = perf_counter()
+        saved = held.save(kind, 0, rows)
+        yield f"{kind}: {rows} rows saved on the device, ms", round(1e3 * (perf_counter() - begun), 2)
         begun = perf_counter()
         held.move(kind, 150, 100, 700)
         yield f"{kind}: 700 rows of {len(layers)} layers moved, ms", round(1e3 * (perf_counter() - begun), 2)
-        yield f"{kind}: moved rows, the ranges overlapping", same(fetched(held, kind, rows), expected)
-        begun = perf_counter()
-        saved = fetched(held, kind, rows)
-        yield f"{kind}: {rows} rows fetched to the host, ms", round(1e3 * (perf_counter() - begun), 2)
-        begun = perf_counter()
-        kept = held.save(kind, 0, rows)
-        device.wait(stream)
-        yield f"{kind}: {rows} rows saved on the device, ms", round(1e3 * (perf_counter() - begun), 2)
-        yield from turned(held, kind, layers, saved)
-        held.load(kind, 0, kept)
-        yield f"{kind}: saved rows come back", same(fetched(held, kind, rows), saved)
+        moved = {index: tuple(array.copy() for array in pair) for index, pair in filled.items()}
+        for array in (array for pair in moved.values() for array in pair):
+            array[:, 100:800] = array[:, 150:850].copy()
+        yield f"{kind}: moved rows, the ranges overlapping", same(held, moved, rows)
         if kind is LayerKind.FULL:
             held.resize(kind, 5000, rows)
-            yield f"{kind}: rows outlive another bucket", same(fetched(held, kind, rows), saved)
+            yield f"{kind}: rows outlive another bucket", same(held, moved, rows)
+        held.load(kind, 0, saved)
+        yield f"{kind}: saved rows come back", same(held, filled, rows)
+        if kernels.nvrtc() is not None or kernels.find_nvcc() is not None:
+            angles = np.linspace(0, 1, layers[0].head_dim // 4, dtype=np.float32)
+            begun = perf_counter()
+            held.rotate(kind, 100, 200, np.cos(angles), np.sin(angles))
+            yield f"{kind}: 200 keys turned, first call, ms", round(1e3 * (perf_counter() - begun), 2)
+            keys, _ = held.fetch(layers[0].index, 0, rows)
+            yield f"{kind}: turned keys", turned(keys, filled[layers[0].index][0], angles)
     yield "bytes of the cache", held.nbytes
     held.close()
 
 
-def turned(held: TrtCache, kind: LayerKind, layers: list[LayerConfig], saved: list[Any]) -> Iterator[tuple[str, Any]]:
-    """Keys rotated by a shift, and in full layers made anew, beside numpy in bfloat16."""
-    rows, step = saved[0].shape[1], float(ml_dtypes.finfo(BFLOAT16).eps)
-    cos, sin = rotary.shift_tables(CONFIG, -12_345)[kind]
-    held.rotate(kind, 10, rows - 10, cos, sin)
-    begun = perf_counter()
-    held.rotate(kind, 0, 0, cos, sin)
-    empty = perf_counter() - begun
-    begun = perf_counter()
-    held.rotate(kind, 10, rows - 10, cos, sin)
-    took = 1e3 * (perf_counter() - begun)
-    yield f"{kind}: {rows - 10} rows of {len(layers)} layers rotated, ms", round(took, 2)
-    yield f"{kind}: of that, tables sent up, ms", round(1e3 * empty, 2)
-    expected = [array.copy() for array in saved]
-    for array in expected[::2]:
-        for _ in range(2):
-            keys.rotate(array[:, 10:], cos, sin)
-    found = fetched(held, kind, rows)
-    yield f"{kind}: rotated as numpy does", all(map(lambda a, b: near(a, b, step), found, expected))
-    if kind is LayerKind.FULL:
-        angles = rotary.angles(np.arange(200_000, 200_000 + rows), CONFIG.text.rope[kind].inverse_frequencies())
-        cosine, sine = (table[0] for table in angles)
-        begun = perf_counter()
-        held.rebuild_keys(0, cosine, sine)
-        yield f"{kind}: {rows} rows made anew, ms", round(1e3 * (perf_counter() - begun), 2)
-        for number, layer in enumerate(layers):
-            made = saved[2 * number + 1].astype(np.float32) * NORMS[layer.index]
-            keys.rotate(made, cosine, sine)
-            expected[2 * number] = made.astype(BFLOAT16)
-        found = fetched(held, kind, rows)
-        yield f"{kind}: made anew as numpy does", all(map(lambda a, b: near(a, b, step), found, expected))
-
-
-def near(ours: Any, theirs: Any, step: float) -> bool:
-    """Equal within a unit in the last place of each of two roundings; a fused product rounds another way."""
-    return bool(np.isclose(ours.astype(np.float32), theirs.astype(np.float32), rtol=2 * step, atol=2e-2).all())
-
-
-def fetched(held: TrtCache, kind: LayerKind, rows: int) -> list[Any]:
-    """Keys and values of every layer of a kind, on the host."""
-    layers = [layer.index for layer in CONFIG.text.layers if layer.kind is kind]
-    return [array for index in layers for array in held.fetch(index, 0, rows)]
-
-
-def same(ours: list[Any], theirs: list[Any]) -> bool:
+def same(held: TrtCache, expected: dict[int, Any], rows: int) -> bool:
     """Equal bit for bit."""
-    return all(np.array_equal(a.view(np.uint16), b.view(np.uint16)) for a, b in zip(ours, theirs, strict=True))
+    return all(
+        np.array_equal(ours.view(np.uint16), theirs.view(np.uint16))
+        for index, pair in expected.items()
+        for ours, theirs in zip(held.fetch(index, 0, rows), pair, strict=True)
+    )
+
+
+def turned(ours: Any, before: Any, angles: Any) -> bool:
+    """Whether rows 100 … 299 are turned by the angles in their first pairs, and nothing else is."""
+    expected, half, pairs = before.astype(np.float32), before.shape[-1] // 2, len(angles)
+    turning = before[:, 100:300].astype(np.float64)
+    left, right = turning[..., :pairs], turning[..., half : half + pairs]
+    expected[:, 100:300, :pairs] = left * np.cos(angles) - right * np.sin(angles)
+    expected[:, 100:300, half : half + pairs] = right * np.cos(angles) + left * np.sin(angles)
+    return bool(np.allclose(ours.astype(np.float32), expected, rtol=2**-7, atol=1e-2))
 
 
 def memory(device: CudaDevice) -> Iterator[tuple[str, Any]]:
