@@ -25,14 +25,15 @@ def verify(model: ModelFolder, device: DeviceChoice = Device.CPU, threads: Threa
     with terminal.progress() as update:
         outcome = core.verify(model, device.value, threads, update)
     if as_json:
-        terminal.emit_json(_object(outcome))
+        terminal.emit_json(as_object(outcome))
     else:
-        terminal.emit("\n".join(_lines(outcome)))
+        terminal.emit("\n".join(lines(outcome)))
     if not outcome.right:
         raise typer.Exit(1)
 
 
-def _object(outcome: Verification) -> dict[str, Any]:
+def as_object(outcome: Verification) -> dict[str, Any]:
+    """What ``--json`` prints."""
     return {
         "right": outcome.right,
         "backend": outcome.backend,
@@ -53,19 +54,20 @@ def _object(outcome: Verification) -> dict[str, Any]:
     }
 
 
-def _lines(outcome: Verification) -> list[str]:
+def lines(outcome: Verification) -> list[str]:
+    """What people read."""
     from dgemma_ros.verification.verify import Source
 
-    lines = [f"{outcome.backend}, {outcome.dtype}"]
+    told = [f"{outcome.backend}, {outcome.dtype}"]
     if outcome.source is Source.SELF:
-        lines.append(
+        told.append(
             f"self-consistency check: this model has no golden cases; its first {outcome.layers} layers were compared "
             "with ONNX Runtime on the CPU in float32, not with the reference"
         )
-    lines += [_line(result) for result in outcome.results]
+    told += [_line(result) for result in outcome.results]
     wrong = sum(not result.right for result in outcome.results)
     verdict = f"WRONG in {wrong} of {len(outcome.results)} cases" if wrong else f"right in {len(outcome.results)} cases"
-    return [*lines, verdict]
+    return [*told, verdict]
 
 
 def _line(result: Result) -> str:

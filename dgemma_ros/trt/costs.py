@@ -54,6 +54,8 @@ class Costs:
     build_peak: int
     caches: tuple[Cache, ...]
     memory_limit: float
+    step_bytes: Mapping[str, float]
+    """What a step must read, by what it is."""
     step_ms: Mapping[str, float]
     """The least time of each part of a step behind ``context`` cached tokens."""
     picture_ms: float
@@ -83,17 +85,31 @@ class Costs:
         return sum(self.step_ms.values()) + self.dense_extra_ms
 
 
-def of(config: ModelConfig, target: Target, forms: Forms) -> Costs:
-    """The costs. Writes the model's graphs in memory to count what lies in each, a second for the released one."""
+@dataclass(frozen=True)
+class Weighed:
+    """Bytes of weights inside each engine, and of each that is an input."""
+
+    engines: Mapping[str, int]
+    bound: Mapping[str, int]
+
+
+def weigh(config: ModelConfig, dtype: str, forms: Forms) -> Weighed:
+    """Writes the model's graphs in memory to count what lies where, half a second for the released one."""
     engines: dict[str, int] = {}
     bound: dict[str, int] = {}
-    for name, model in graphs(config, DTYPES[target.dtype]):
+    for name, model in graphs(config, DTYPES[dtype]):
         rewritten = rewrite.for_tensorrt(model, forms)
         engines[name] = rewrite.weight_bytes(rewritten)
         inputs, _ = profiles.tensor_specs(rewritten)
         bound |= {name: profiles.nbytes(spec, {}) for name, spec in inputs.items() if is_weight(name)}
-    outside = sum(bound.values())
-    weights = sum(engines.values()) + outside
+    return Weighed(engines, bound)
+
+
+def of(config: ModelConfig, target: Target, forms: Forms, weighed: Weighed | None = None) -> Costs:
+    """The costs; ``weighed``: what :func:`weigh` gives, where it is known already."""
+    weighed = weighed or weigh(config, target.dtype, forms)
+    outside = sum(weighed.bound.values())
+    weights = sum(weighed.engines.values()) + outside
     itemsize = profiles.ITEMSIZE[target.dtype.replace("float32", "float")]
     window = target.window_buckets[0]
     caches = [(rows, profiles.cache_bytes(config, rows, window, itemsize)) for rows in profiles.buckets(config, target)]
@@ -101,20 +117,19 @@ def of(config: ModelConfig, target: Target, forms: Forms) -> Costs:
     context = min(CONTEXT, config.text.max_positions)
     traffic = step_traffic(config, context, target.dtype, experts, cache=target.dtype)
     extra = 0.0 if forms.experts == "plugins" else 2e3 * dense_intermediates(config, itemsize) / target.bandwidth
-    largest = max(engines.values())
+    peak = BUILD_FACTOR * max(weighed.engines.values()) + min(target.workspace, BUILD_FACTOR * weights)
     return Costs(
         target=target.name,
         experts=forms.experts,
         attention=forms.attention,
         weight_types={"experts": experts, "other": target.dtype},
-        engines=engines,
+        engines=weighed.engines,
         bound=outside,
         weights=weights,
-        build_peak=BUILD_FACTOR * largest
-        + min(target.workspace, BUILD_FACTOR * weights)
-        + max(bound.values(), default=0),
+        build_peak=peak + max(weighed.bound.values()),
         caches=tuple(Cache(rows, size, weights + size <= target.memory_limit) for rows, size in caches),
         memory_limit=target.memory_limit,
+        step_bytes={name: getattr(traffic, name) for name in ("experts", "dense", "embedding", "cache")},
         step_ms={part: 1e3 * size / target.bandwidth for part, size in traffic.parts.items()},
         picture_ms=1e3 * vision_traffic(config, target.dtype) / target.bandwidth,
         context=context,

@@ -202,11 +202,3 @@ def test_the_table_refuses() -> None:
         "decomposed",
     ):
         assert part in text
-
-
-def test_the_page_says_what_the_configuration_says() -> None:
-    from benchmarks.tensorrt_bounds import step_rows, target_rows
-
-    page = (Path(__file__).parents[2] / "docs" / "tensorrt.md").read_text()
-    for row in (*step_rows(), *target_rows()):
-        assert row in page

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from dgemma_ros.cli.app import run
 from dgemma_ros.errors import BackendError
 from dgemma_ros.model import open_model
 from dgemma_ros.trt import compiler, engine_manifest, forms, preflight, session
-from dgemma_ros.trt.builder import build
+from dgemma_ros.trt.builder import Source, build
 from dgemma_ros.trt.device import copy_bandwidth
 from dgemma_ros.verification import verify
 from dgemma_ros.verification.replay import replay
@@ -94,6 +95,8 @@ def test_the_command_builds(
     assert run(["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(out), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert made["target"] == "mine"
+    assert made["verification"]["right"] and made["verification"]["check"] == "self-consistency"
+    assert not list(tmp_path.glob(".engines*"))  # the excerpt that was verified
     assert made["engines"].keys() == {"embed", "backbone", "head", "head_with_logits"}
     assert run(["bench", "--model", str(out), "--prompt", "20", "--rounds", "2", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
@@ -102,6 +105,35 @@ def test_the_command_builds(
     assert figures["memory"]["device"] > figures["memory"]["cache"] > 0
     assert run(["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_the_command_says_that_engines_compute_wrongly(
+    checkpoint: Folders,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    devices: list[SimulatedDevice],
+) -> None:
+    class Wrong(SimulatedCompiler):
+        """Fluent garbage: one product of a layer is off."""
+
+        def compile(self, source: Source, *rest: Any) -> None:
+            weights = {name: -array if ".o_proj" in name else array for name, array in source.weights.items()}
+            super().compile(replace(source, weights=weights), *rest)
+
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "\n".join(f"{name}: {json.dumps(value)}" for name, value in vars(TARGET).items() if name != "name")
+    )
+    monkeypatch.setattr(compiler, "TrtCompiler", Wrong)
+    command = ["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(tmp_path / "engines")]
+    assert run(command) == 1
+    told = capsys.readouterr()
+    assert "WRONG" in told.out and "must not be used" in told.err
+    assert (tmp_path / "engines").is_dir()
+    monkeypatch.setattr(compiler, "TrtCompiler", SimulatedCompiler)
+    assert run([*command[:-1], str(tmp_path / "unverified"), "--no-verify"]) == 0
+    assert "not verified (--no-verify)" in capsys.readouterr().err
 
 
 def test_half_precision(checkpoint: Folders, tmp_path: Path, devices: list[SimulatedDevice]) -> None:
