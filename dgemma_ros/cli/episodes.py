@@ -17,13 +17,13 @@ import typer
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import terminal
 from dgemma_ros.console.processes import Nodes, ProcessError, own_domain
+from dgemma_ros.installed import share
 from dgemma_ros.tabletop.goals import Goal, sample_goal, under_a_hand
 from dgemma_ros.tabletop.world import Dynamics, World
 
 if TYPE_CHECKING:
     from dgemma_ros.console.loop import Loop
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 GIVES_UP_AFTER: Final = 120.0
 """Seconds for one goal."""
 ASKED_AGAIN: Final = 5
@@ -63,7 +63,7 @@ class Tally:
 def episodes(
     n: Annotated[int, typer.Option("--n", min=1, max=100_000, metavar="N", help="How many goals.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**20, metavar="S", help="Of tables, goals and luck.")] = 0,
-    model: Annotated[Path, typer.Option("--model", metavar="MODEL", help="A model's folder.")] = ROOT / "engines/nano",
+    model: Annotated[Path, typer.Option("--model", metavar="MODEL", help="A model's folder.")] = share("engines/nano"),
     blind: Annotated[bool, typer.Option("--blind", help="Carry out the first plan blindly instead.")] = False,
     slip: Annotated[float, typer.Option("--slip", min=0, max=1, help="Share of grasps that slip.")] = 0.15,
     unreachable: Annotated[

@@ -73,9 +73,19 @@ def test_watch_draws_what_it_has() -> None:
     assert Listener.__doc__
 
 
-def test_demo_plans_rightly(ros: None) -> None:
-    """`make demo`: a camera on a video file, the planner on nano, tasks on a topic, and every plan right."""
+def test_demo_closes_the_loop(ros: None) -> None:
+    """`make demo`: a task, the plan, the arm at work, a slip, the next plan, the goal reached by the world's truth."""
     command = [sys.executable, "-m", "dgemma_ros.nodes.demo"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"the goal is reached: 1 slip, [2-9] plans", done.stdout)
+    for shown in ("$ python -m dgemma_ros.nodes.executor", "$ ros2 topic pub", "step  1 of", "slipped", "what now?"):
+        assert shown in done.stdout
+
+
+def test_demo_on_a_clip_plans_rightly(ros: None) -> None:
+    """A camera on a video file, the planner on nano, tasks on a topic, and every plan right."""
+    command = [sys.executable, "-m", "dgemma_ros.nodes.demo", "--clip", "launch/demo/tabletop.mp4"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"(\d+) of \1 plans are right", done.stdout)
