@@ -63,7 +63,9 @@ class Tally:
 def episodes(
     n: Annotated[int, typer.Option("--n", min=1, max=100_000, metavar="N", help="How many goals.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**20, metavar="S", help="Of tables, goals and luck.")] = 0,
-    model: Annotated[Path, typer.Option("--model", metavar="MODEL", help="A model's folder.")] = share("engines/nano"),
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="MODEL", help="A model's folder; default, the nano checkpoint.")
+    ] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Carry out the first plan blindly instead.")] = False,
     slip: Annotated[float, typer.Option("--slip", min=0, max=1, help="Share of grasps that slip.")] = 0.15,
     unreachable: Annotated[
@@ -74,6 +76,9 @@ def episodes(
     as_json: Json = False,
 ) -> None:
     """Let the planner reach goals on the tabletop, with slips, things out of reach and a person who moves things."""
+    folder = model or share("engines/nano")
+    if folder is None:
+        raise ProcessError("the nano checkpoint is not installed here; give a model's folder with --model")
     own_domain()
     logs = Path(tempfile.mkdtemp(prefix="dgemma_episodes_"))
     os.environ.setdefault("ROS_LOG_DIR", str(logs))
@@ -84,7 +89,7 @@ def episodes(
     rates = {"slip_rate": slip, "unreachable_rate": unreachable, "person_rate": person}
     try:
         with Loop(nodes) as loop:
-            loop.start(model, model / "skills.yaml", executor=not blind, rate=rate, **rates)
+            loop.start(folder, folder / "skills.yaml", executor=not blind, rate=rate, **rates)
             for number in range(n):
                 one = _Episode(loop, nodes, tally, seed * 100_000 + number, unreachable, blind)
                 terminal.note(f"{number + 1} of {n}: {one.run()}")
