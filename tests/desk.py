@@ -13,6 +13,7 @@ import numpy as np
 
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.context.context import Context
+from dgemma_ros.errors import BackendError
 from dgemma_ros.generation.contract import Answer, Request
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model
@@ -121,6 +122,25 @@ class Recorder:
         self.wait(lambda: any(plan.task_id == task_id for plan in self.plans))
         (found,) = [plan for plan in self.plans if plan.task_id == task_id]
         return found
+
+
+class Breaks:
+    """A session whose backbone fails in its next run but ``after``, and does half of the work then."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.after: int | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def encode(self, cache: Any, rows: Any, feeds: Any) -> None:
+        self._session.encode(cache, rows, feeds)
+        if self.after is not None:
+            self.after -= 1
+            if self.after < 0:
+                self.after = None
+                raise BackendError("the device is gone")
 
 
 class Watched(LocalGenerator):

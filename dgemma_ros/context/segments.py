@@ -1,88 +1,107 @@
-"""The entries of the context's log, and which of them are forgotten when it holds more than it may."""
+"""The entries of the context's log: what each kind of them holds. Immutable, shared between threads freely."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-import numpy as np
-
-from dgemma_ros.context.types import Bounds, Frame, SegmentInfo
+from dgemma_ros.context.results import SkillResult
+from dgemma_ros.context.types import Frame
 from dgemma_ros.runtime.contract import Floats, Ints
-from dgemma_ros.runtime.sequence import Snapshot
 
-SYSTEM, FRAME, TASK, PLAN, NOTE = "system", "frame", "task", "plan", "note"
 SUMMARY = 120
-NOTHING = np.zeros(0, np.int64)
+"""Characters of a segment that are shown to people."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Segment:
-    """One entry of the log: plain words, then fixed ids.
+    """What all entries have. The log gives ``id`` and ``appended_ns`` when it takes one."""
 
-    ``carry`` is plain text of ours that belongs before the next entry's words: letters are never cut from letters.
-    """
-
-    kind: str
-    words: str
-    ids: Ints
-    types: Ints
-    carry: str
-    summary: str
-    tokens: int = 0
-    """In all, with the carry of the entry before."""
-    frame: Frame | None = None
-    """Whose picture it is, without its pixels."""
-    soft: Floats | None = None
-    turn: int = 0
-    """A task and its plan share a number: they are forgotten together."""
+    id: int = 0
+    """Counts from 1 in the order of the log, and is never used again."""
+    appended_ns: int = 0
+    """Wall clock, nanoseconds since 1970."""
+    kinds: ClassVar[tuple[str, ...]]
+    """What it is counted as."""
 
     @property
-    def info(self) -> SegmentInfo:
-        """For people."""
-        return SegmentInfo(self.kind, self.tokens, None if self.frame is None else self.frame.stamp_ns, self.summary)
+    def summary(self) -> str:
+        """One line for people."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FrameSegment(Segment):
+    """A picture."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("frame",)
+    frame: Frame
+    """Whose it is, without its pixels."""
+    label: str
+    """What the model reads before it: its time, and its camera where there are several."""
+    soft: Floats
+    """Its soft tokens, [n, H]."""
+
+    @property
+    def summary(self) -> str:
+        """Its label."""
+        return self.label
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NoteSegment(Segment):
+    """Anybody's words, one line, that ask for no answer."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("note",)
+    text: str
+
+    @property
+    def summary(self) -> str:
+        """Its beginning."""
+        return self.text[:SUMMARY]
 
 
 @dataclass(frozen=True, eq=False)
 class Reply:
     """What was answered to a task, as it is remembered: without thoughts."""
 
-    calls: tuple[tuple[str, Mapping[str, Any]], ...]
+    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """Each skill's name and arguments."""
-    text: str
+    text: str = ""
     """What was said outside of calls."""
     ids: Ints | None = None
     """All of it in the model's own tokens; None where another one said it: then it is written anew."""
 
 
-@dataclass(frozen=True, eq=False)
-class Turn:
-    """A task that has been read and not been committed."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TurnSegment(Segment):
+    """A task with its plan."""
 
-    task: Segment
-    snapshot: Snapshot
-    length: int
-    """Of the sequence behind the task."""
+    kinds: ClassVar[tuple[str, ...]] = ("task", "plan")
+    task: str
+    reply: Reply = field(default_factory=Reply)
+    plan_id: str = ""
+    plan: str = ""
+    """The plan for people."""
+
+    @property
+    def summary(self) -> str:
+        """The task's beginning."""
+        return " ".join(self.task.split())[:SUMMARY]
 
 
-def kept(log: list[Segment], bounds: Bounds, free: int, frames: int = 0, notes: int = 0) -> list[Segment]:
-    """The log without its oldest frames, notes and turns, so that ``frames`` and ``notes`` more may come.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ResultSegment(Segment):
+    """What became of one step of a plan that is remembered."""
 
-    ``free``: tokens that the log may have. Beyond a bound a quarter goes at once: reading again is dear, so it should
-    be rare where there is much to read.
-    """
-    turns = sorted({segment.turn for segment in log if segment.turn})
-    old = set(turns[: max(0, len(turns) - bounds.max_turns)])
-    gone: set[int] = set()
-    for kind, most, more in ((FRAME, bounds.max_frames, frames), (NOTE, bounds.max_notes, notes)):
-        own = [id(segment) for segment in log if segment.kind == kind]
-        excess = len(own) + more - most
-        gone.update(own[: excess + most // 4] if excess > 0 else ())
-    log = [segment for segment in log if id(segment) not in gone and segment.turn not in old]
-    if sum(segment.tokens for segment in log) > free:
-        free -= free // 4
-    while log and sum(segment.tokens for segment in log) > free:
-        first = log[0]
-        log = [s for s in log if s is not first and not (first.turn and s.turn == first.turn)]
-    return log
+    kinds: ClassVar[tuple[str, ...]] = ("result",)
+    plan_id: str
+    step: int
+    """Of the plan, from 0."""
+    result: SkillResult
+
+    @property
+    def summary(self) -> str:
+        """The call and its outcome."""
+        return self.result.summary[:SUMMARY]

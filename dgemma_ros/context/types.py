@@ -62,6 +62,8 @@ class SegmentInfo:
     tokens: int
     stamp_ns: int | None
     summary: str
+    id: int = 0
+    """In the log; 0 for the system turn."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.frames import FrameEncoder, FrameGate
+from dgemma_ros.context.results import ResultStatus
 from dgemma_ros.generation.contract import Generator
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model
@@ -39,7 +40,7 @@ from dgemma_ros.planning.types import (
 from dgemma_ros.planning.watchdog import Watchdog
 from dgemma_ros.planning.work_queue import PlannerError, WorkItem, WorkQueue
 from dgemma_ros.planning.worker import Worker
-from dgemma_ros.skills.catalogue import SkillCatalogue
+from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
 
 __all__ = ["Planner", "PlannerError"]
 
@@ -79,14 +80,14 @@ class Planner:
         self.model = model
         self._settings, self._skills, self._clock = settings, skills, clock
         self._lock = threading.RLock()
+        self._changing = threading.Lock()  # settings and skills: one change is checked at a time
         self._work = threading.Condition(self._lock)  # there is something for the worker
         self._gate = FrameGate(clock)
         self._stopping = self._closed = False
         self._thread: threading.Thread | None = None
-        self._broken = False
         self._serial = 0
         self._times = times or StepTimes(clock)
-        self._context = Context(model, skills, settings)
+        self._context = Context(model, skills, settings, clock)
         self._generator = generator or LocalGenerator(model)
         queue, listeners = Queue(), Listeners(on_plan, on_draft, on_event)
         self._watchdog = Watchdog(self._lock, self._times, clock)
@@ -177,7 +178,7 @@ class Planner:
 
         Raises :class:`ImageError`, :class:`ContextError` or :class:`DgemmaError` where it cannot be read.
         """
-        self._put(partial(self._worker.read_frame_or_raise, frame)).result()
+        self._work_queue.put(partial(self._worker.read_frame_or_raise, frame)).result()
 
     def add_note(self, text: str) -> None:
         """Anybody's words into the context, before the next task: what the model should know and not answer.
@@ -185,7 +186,24 @@ class Planner:
         Empty ones are passed over; one that does not fit becomes an event.
         """
         if text.strip():
-            self._put(partial(self._worker.read_note, text))
+            self._work_queue.put(partial(self._worker.read_words, "a note", self._context.add_note, text))
+
+    def add_result(
+        self,
+        plan_id: str,
+        step: int,
+        outcome: ResultStatus,
+        reason: str = "",
+        skill: str = "",
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """What became of a plan's step, from 0, into the context before the next task: as the response to its call.
+
+        Where the plan is no longer remembered it is a note, which names ``skill`` and ``arguments`` if they are given.
+        One that does not fit becomes an event.
+        """
+        result = (plan_id, step, outcome, reason, skill, arguments)
+        self._work_queue.put(partial(self._worker.read_words, "a result", self._context.add_result, *result))
 
     def submit(self, task: Task) -> None:
         """Its plan comes through ``on_plan``, exactly one, whatever happens. Never raises.
@@ -238,45 +256,50 @@ class Planner:
 
     def update(self, settings: Settings) -> None:
         """From the next task on. Raises :class:`SettingsError` where the skills would not fit the context any more."""
-        needed = len(self._context.pieces.system) + self.model.config.canvas_length
-        if (limit := self._context.limit_of(settings)) < needed:
-            name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
-            raise SettingsError(f"{name}: {getattr(settings, name)} is too small: the skills need {needed} tokens")
-        with self._lock:
-            self._settings = settings
-        self._put(self._take_settings)
-
-    def _take_settings(self) -> None:
-        settings, thinking = self._settings, self._context.thinking
-        self._worker.encoder = FrameEncoder(self.model, settings.image_tokens)
-        self._context.update(settings)
-        if thinking != settings.thinking:
-            self._context.declare(self._skills)
+        with self._changing:
+            needed, limit = self._context.needed(self._skills, settings), self._context.limit_of(settings)
+            if limit < needed:
+                name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
+                value = getattr(settings, name)
+                raise SettingsError(f"{name}: {value} is too small: the skills need {needed} tokens")
+            with self._lock:
+                self._settings = settings
+        self._work_queue.put(self._declare)
 
     def set_skill_enabled(self, name: str, on: bool) -> None:
         """What is switched off is in no plan from now on; what is switched on, from the next task on.
 
-        Raises :class:`SkillsError` for an unknown skill.
+        Raises :class:`SkillsError` for an unknown skill, and where the skills would not fit the context any more.
         """
-        with self._lock:
-            off = self._skills.off - {name} if on else self._skills.off | {name}
-            skills = self._skills.without(off)
-            if name not in skills.skills:
+        with self._changing:
+            if name not in self._skills.skills:
                 self._skills.without({name})  # raises
+            skills = self._skills.without(self._skills.off - {name} if on else self._skills.off | {name})
             if skills.off == self._skills.off:
                 return
-            self._skills = skills
-        self._put(lambda: self._context.declare(self._skills))
+            needed, limit = self._context.needed(skills, self._settings), self._context.limit_of(self._settings)
+            if on and limit < needed:
+                text = f"the skills would need {needed} tokens, and the context holds {limit}"
+                raise SkillsError(f"{name!r}: {text}: raise context_tokens or context_bytes")
+            with self._lock:
+                self._skills = skills
+        self._work_queue.put(self._declare)
+
+    def _declare(self) -> None:
+        with self._lock:
+            settings, skills = self._settings, self._skills
+        self._worker.encoder = FrameEncoder(self.model, settings.image_tokens)
+        self._context.declare(skills, settings)
 
     def reset_context(self) -> None:
         """Forgets frames, those that wait too, notes, tasks and plans, before the next task."""
         with self._lock:
             self._gate.clear()
-        self._put(self._context.reset)
+        self._work_queue.put(self._context.reset)
 
     def canary(self) -> None:
         """Has one denoising step made soon that changes nothing: ``statistics().last_step`` says that it was."""
-        self._put(self._worker.canary)
+        self._work_queue.put(self._worker.canary)
 
     # -- what can be asked ----------------------------------------------------------------------------------------
 
@@ -325,7 +348,7 @@ class Planner:
                 if (job := work[1]) is not None:
                     self._plan(job)
                 if (frame := work[2]) is not None:
-                    self._work_queue.do(WorkItem(self._guarded(partial(self._worker.read_frame, frame))))
+                    self._work_queue.do(WorkItem(partial(self._worker.read_frame, frame)))
         finally:
             with self._lock:
                 self._scheduler.running = None
@@ -351,24 +374,6 @@ class Planner:
             oldest, room = job.settings.max_observation_age, self._worker.room_for_frames(job)
             fresh = self._gate.before_a_task(self._context.newest, oldest, room)
         try:
-            self._guarded(partial(self._worker.plan, job, fresh))()
+            self._worker.plan(job, fresh)
         except Exception as error:
             self._worker.fail(job, error)
-
-    def _put(self, do: Callable[[], object]) -> Future[None]:
-        return self._work_queue.put(self._guarded(do))
-
-    def _guarded(self, do: Callable[[], object]) -> Callable[[], None]:
-        """After an error nobody knows what the cache holds: then the log is read into a new one before the next use."""
-
-        def guarded() -> None:
-            if self._broken:
-                self._context.declare(self._skills)
-                self._broken = False
-            try:
-                do()
-            except Exception:
-                self._broken = True
-                raise
-
-        return guarded

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,15 +71,15 @@ class Worker:
         self.publisher.event(EventKind.FRAME_ENCODED, f"{frame.camera}: {len(soft)} soft tokens")
         return seconds
 
-    def read_note(self, text: str) -> None:
-        """Reads a note into the context; one that does not fit becomes an event."""
+    def read_words(self, what: str, add: Callable[..., None], *words: Any) -> None:
+        """Has the context ``add`` a note or a result; one that does not fit becomes an event."""
         try:
-            self.context.add_note(text)
+            add(*words)
         except ContextFullError as error:
-            self.publisher.event(EventKind.ERROR, f"a note: {error}")
+            self.publisher.event(EventKind.ERROR, f"{what}: {error}")
             return
         self._tell_rebuilds()
-        self.publisher.event(EventKind.REMEMBERED, f"a note; {self.context.info.tokens} tokens")
+        self.publisher.event(EventKind.REMEMBERED, f"{what}; {self.context.info.tokens} tokens")
 
     def room_for_frames(self, job: Job) -> int:
         """How many frames may be encoded on a task's own way: as many as take a quarter of its time."""
@@ -163,7 +164,7 @@ class Worker:
             self.context.abandon()
             return
         try:
-            self.context.commit(answer.reply, plan.text)
+            self.context.commit(job.task.text, answer.reply, plan.text, plan.plan_id)
         except ContextFullError as error:
             self.context.abandon()
             self.publisher.event(EventKind.ERROR, f"the plan is not remembered: {error}", job.task.task_id)
@@ -173,7 +174,11 @@ class Worker:
 
     def canary(self) -> None:
         """One denoising step for nobody, to see that the model still runs. Raises what the backend raises."""
-        self.generator.canary(self.context)
+        try:
+            self.generator.canary(self.context)
+        except Exception:
+            self.context.doubt()
+            raise
         self.last_step = self.clock()
 
     # -- what is told ---------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_the_prompt_is_what_nano_was_trained_on(nano: Model) -> None:
     see(context, nano, 107.4)
     context.begin("Put the red block into the left tray.")
     plan = (("place", {"object": "red block", "target": "left tray"}),)
-    context.commit(reply(nano, prompt.plan_text(plan)), "")
+    context.commit("Put the red block into the left tray.", reply(nano, prompt.plan_text(plan)))
     see(context, nano, 165.0)
     context.begin("rather the right tray")
     # Frames are timed from the first one.
@@ -140,7 +140,7 @@ def test_old_turns_go_with_their_plans(nano: Model) -> None:
     context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(max_turns=2))
     for number in range(4):
         context.begin(f"task {number}")
-        context.commit(reply(nano, "<|tool_call>call:done{}<tool_call|>"), f"plan {number}")
+        context.commit(f"task {number}", reply(nano, "<|tool_call>call:done{}<tool_call|>"), f"plan {number}")
     assert [s.summary for s in context.info.segments[1:]] == ["task 2", "plan 2", "task 3", "plan 3"]
     assert dict(context.info.dropped) == {"task": 2, "plan": 2}
 
@@ -154,7 +154,7 @@ def test_the_bound_in_tokens_holds(nano: Model) -> None:
         see(context, nano, number)
         if number % 3 == 0:
             context.begin("pick up the red block")
-            context.commit(reply(nano, "<|tool_call>call:done{}<tool_call|>"), "")
+            context.commit("pick up the red block", reply(nano, "<|tool_call>call:done{}<tool_call|>"))
         assert context.sequence.length + nano.config.canvas_length <= limit
         assert context.info.tokens == sum(s.tokens for s in context.info.segments)
     with pytest.raises(ContextError, match="does not fit"):
@@ -174,7 +174,7 @@ def test_the_bound_in_bytes_holds(nano: Model) -> None:
         assert context.info.bytes == used_bytes(nano, context.info.tokens)
     assert context.info.dropped["frame"] + context.info.frames == 12
     one = system + context.info.segments[-1].tokens + 10 + nano.config.canvas_length  # ten: the turn around the frame
-    context.update(Settings(max_frames=100, context_bytes=used_bytes(nano, one)))
+    context.declare(skills, Settings(max_frames=100, context_bytes=used_bytes(nano, one)))
     assert context.info.frames == 1 and context.limit == one
     with pytest.raises(ContextError, match="raise context_bytes"):
         Context(nano, skills, Settings(context_bytes=1000))
@@ -264,6 +264,6 @@ def test_switching_a_skill_off_reads_the_rest_again(nano: Model) -> None:
     skills = SkillCatalogue.load(NANO / "skills.yaml")
     context = Context(nano, skills, Settings())
     see(context, nano, 3.0)
-    context.declare(skills.without(["push"]))
+    context.declare(skills.without(["push"]), Settings())
     text = nano.chat.tokenizer.decode(cached(context))
     assert "declaration:push" not in text and "declaration:pick" in text and context.info.frames == 1
