@@ -186,12 +186,6 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
                 time.sleep(0.01)  # the executor hands the last results over
             self._release()
 
-    def destroy_node(self) -> None:
-        """Frees what DDS holds. rclpy forgets actions and the state machine, which would keep the shared memory."""
-        self._action.destroy()
-        super().destroy_node()
-        self._state_machine = None
-
     def _fail(self, text: str) -> Done:
         self._error = " ".join(text.split())
         self.get_logger().error(self._error)

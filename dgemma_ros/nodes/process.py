@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import rclpy
+from rclpy.action import ActionClient, ActionServer
 from rclpy.callback_groups import CallbackGroup
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -135,13 +137,26 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
             part.shutdown(timeout_sec=0.5)
         for thread in threads:
             thread.join(0.5)
-        node.destroy_node()  # the last node takes the participant along, and with it its shared memory
+        _destroy(node)
         rclpy.try_shutdown()
     except Exception:
         logging.getLogger(__name__).exception("while ending")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # interpreter and DDS threads would only wait for one another
+
+
+def _destroy(node: Node) -> None:
+    """Frees what DDS holds: the last reference to the node takes the participant along, and its 70 MB of /dev/shm.
+
+    rclpy's ``destroy_node`` leaves out what holds a reference, too: actions, and a lifecycle's state machine.
+    """
+    for waitable in list(node.waitables):
+        if isinstance(waitable, (ActionClient, ActionServer)):
+            waitable.destroy()
+    node.destroy_node()
+    if isinstance(node, LifecycleNode):
+        node._state_machine = None
 
 
 def _refuse(text: str) -> int:

@@ -21,7 +21,7 @@ from rclpy.node import Node
 from unique_identifier_msgs.msg import UUID
 
 from dgemma_ros.execution.located import TableError
-from dgemma_ros.execution.table import Entry
+from dgemma_ros.execution.table import NOBODY, Entry
 from dgemma_ros.execution.types import Dispatch, Outcome
 from dgemma_ros.nodes import action_types
 from dgemma_ros.nodes.execution_messages import OUTCOME_OF
@@ -68,7 +68,7 @@ class SkillClients:
         self._cancels: dict[str, Any] = {}
         self._results: dict[str, Any] = {}
         for entry in entries.values():
-            if entry.type not in types or entry.action in self._clients:
+            if entry.action == NOBODY or entry.type not in types or entry.action in self._clients:
                 continue
             kind, name = types[entry.type], entry.action
             self._clients[name] = ActionClient(node, kind, name, callback_group=group)

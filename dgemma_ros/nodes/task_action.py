@@ -66,10 +66,6 @@ class TaskAction:
             result_timeout=round(result_timeout),
         )
 
-    def destroy(self) -> None:
-        """Frees what DDS holds; for the end of the node, when nobody serves it any more."""
-        self._server.destroy()
-
     @property
     def busy(self) -> bool:
         """Whether goals wait for their plans, or for their plans to be handed over."""

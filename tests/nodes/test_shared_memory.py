@@ -13,7 +13,7 @@ from dgemma_ros import shared_memory
 from tests.nodes.graph import ROOT, Graph, Process, until
 
 CLIP = ROOT / "launch" / "demo" / "tabletop.mp4"
-ENDS = int(os.environ.get("DGEMMA_TEST_ENDS", "6"))
+ENDS = int(os.environ.get("DGEMMA_TEST_ENDS", "12"))
 """Starts and ends; a hundred take five minutes."""
 PATTERN = f"fastrtps_{16 * '[0-9a-f]'}_el"
 OLD = (1e9, 1e9)
@@ -27,14 +27,19 @@ def segments(process: Process) -> set[Path]:
     return locks | {path.with_name(path.name.removesuffix("_el")) for path in locks}
 
 
+NODES = ("planner", "camera", "executor", "tabletop")
+WORDS = {"planner": "ready: ", "camera": " Hz on "}
+
+
 def started(graph: Graph, what: str, model: Path) -> tuple[Process, set[Path]]:
-    process = graph.start(
-        what,
-        f"end{len(graph.processes)}",
-        **({"model": model, "threads": 1} if what == "planner" else {"source": CLIP}),
-    )
-    word = "ready: " if what == "planner" else " Hz on "
-    until(lambda: word in process.output or process.popen.poll() is not None, "the node")
+    given = {
+        "planner": {"model": model, "threads": 1},
+        "camera": {"source": CLIP},
+        "executor": {"skills": ROOT / "engines" / "nano" / "skills.yaml", "journal": graph.folder / "executor.journal"},
+        "tabletop": {},
+    }
+    process = graph.start(what, f"end{len(graph.processes)}", **given[what])
+    until(lambda: WORDS.get(what, "[INFO]") in process.output or process.popen.poll() is not None, what)
     held = segments(process)
     assert any(path.stat().st_size > 64 << 20 for path in held), process.output
     return process, held
@@ -43,7 +48,7 @@ def started(graph: Graph, what: str, model: Path) -> tuple[Process, set[Path]]:
 def test_ends_leave_nothing_but_kills_and_those_go_with_the_next_start(graph: Graph, model: Path) -> None:
     killed: set[Path] = set()
     for number in range(ENDS):
-        what = "planner" if number % 10 < 3 else "camera"
+        what = NODES[number % len(NODES)]
         process, held = started(graph, what, model)
         assert not {path for path in killed if path.exists()}
         with_signal = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[number % 3]
