@@ -14,7 +14,15 @@ from rich.table import Table as RichTable
 
 from benchmarks.table import Table
 
-NAMES = ("against_transformers", "cache_append", "cancelling", "deadlines", "plan_quality", "ros_overhead")
+NAMES = (
+    "against_transformers",
+    "cache_append",
+    "cache_edits",
+    "cancelling",
+    "deadlines",
+    "plan_quality",
+    "ros_overhead",
+)
 
 
 def main() -> None:

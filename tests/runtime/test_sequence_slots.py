@@ -328,3 +328,48 @@ def test_a_cache_grows_to_the_context_limit_and_not_beyond() -> None:
     for start in range(0, 100, 10):
         sequence.append(np.arange(start, start + 10))
     assert sequence.cache.capacity(LayerKind.FULL) == 100 and sequence.length == 100
+
+
+def test_a_snapshot_is_void_after_an_edit_below_it_even_if_the_sequence_has_grown_again() -> None:
+    for edit in (lambda: sequence.evict(15, 3), lambda: sequence.shift(19, 4)):
+        sequence = Sequence(session_of(6, 3))
+        sequence.append(np.arange(15))
+        at_15 = sequence.snapshot()
+        sequence.append(np.arange(15, 20))
+        at_20 = sequence.snapshot()
+        edit()
+        sequence.append(np.arange(20, 30))
+        with pytest.raises(ContextError, match="snapshot of 20 tokens is void: those from 1[59] on"):
+            sequence.restore(at_20)
+        sequence.restore(at_15)  # what was edited lay behind it
+        assert sequence.length == sequence.position == 15
+
+
+def test_rows_within_the_slack_shift_with_the_window() -> None:
+    """So that what is rolled back to stands as far from its window as it did."""
+    session = session_of(6, 3)
+    sequence = Sequence(session, slack=10)
+    sequence.append(np.arange(30))
+    sequence.shift(0, 100)
+    sequence.rollback(21)
+    cache: SlotCache = sequence.cache  # type: ignore[assignment]
+    slots, frequencies = cache.slots[LayerKind.SLIDING], session.config.text.rope[LayerKind.SLIDING]
+    first = int(np.flatnonzero(slots == 16)[0])
+    expected = np.exp(1j * np.outer(np.arange(116, 121), frequencies.inverse_frequencies()))
+    assert np.allclose(cache.turns[LayerKind.SLIDING][first : first + 5], expected, atol=1e-3)
+
+
+def test_a_rollback_to_before_a_shift_needs_a_snapshot() -> None:
+    for layers in ("SF", "FF"):
+        sequence = Sequence(session_of(6, 3, layers), slack=20)
+        sequence.append(np.arange(20))
+        sequence.shift(15, 4)
+        if layers == "SF":  # the window before row 12 lies 4 further on now
+            with pytest.raises(ContextError, match="positions behind were shifted since; take a snapshot"):
+                sequence.rollback(12)
+            assert (sequence.length, sequence.position) == (20, 24)
+            sequence.rollback(15)
+            assert sequence.position == 19
+        else:
+            sequence.rollback(12)
+            assert sequence.position == 12
