@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -39,12 +40,12 @@ def run(quick: bool = False) -> Table:
     for length in LENGTHS[: 2 if quick else 3]:
         ids = np.zeros(length, np.int64)
         sequence = Sequence(model.session, chunk=512)
-        again = milliseconds(lambda: sequence.append(ids))
+        again = milliseconds(partial(sequence.append, ids))
         behind = length - SYSTEM - FRAME
         evict, shift = [], []
         for _ in range(3 if quick else 15):
-            evict.append(milliseconds(lambda: sequence.evict(SYSTEM, FRAME)))
-            shift.append(milliseconds(lambda: sequence.shift(SYSTEM, -FRAME)))
+            evict.append(milliseconds(partial(sequence.evict, SYSTEM, FRAME)))
+            shift.append(milliseconds(partial(sequence.shift, SYSTEM, -FRAME)))
             sequence.append(ids[:FRAME])
         one, two = float(np.median(evict)), float(np.median(shift))
         a_row = (round(1e6 * one / behind, 1), round(1e6 * two / behind, 1))

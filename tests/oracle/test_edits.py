@@ -1,4 +1,4 @@
-"""Appends, canvases, roll-backs, branches, evictions and shifts, in any order: the reference's cache edited the same."""
+"""Appends, canvases, roll-backs, branches, evictions and shifts, in any order: as the reference's edited cache."""
 
 from __future__ import annotations
 

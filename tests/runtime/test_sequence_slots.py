@@ -331,15 +331,15 @@ def test_a_cache_grows_to_the_context_limit_and_not_beyond() -> None:
 
 
 def test_a_snapshot_is_void_after_an_edit_below_it_even_if_the_sequence_has_grown_again() -> None:
-    for edit in (lambda: sequence.evict(15, 3), lambda: sequence.shift(19, 4)):
+    for edit, arguments in ((Sequence.evict, (15, 3)), (Sequence.shift, (19, 4))):
         sequence = Sequence(session_of(6, 3))
         sequence.append(np.arange(15))
         at_15 = sequence.snapshot()
         sequence.append(np.arange(15, 20))
         at_20 = sequence.snapshot()
-        edit()
+        edit(sequence, *arguments)
         sequence.append(np.arange(20, 30))
-        with pytest.raises(ContextError, match="snapshot of 20 tokens is void: those from 1[59] on"):
+        with pytest.raises(ContextError, match=r"snapshot of 20 tokens is void: those from 1[59] on"):
             sequence.restore(at_20)
         sequence.restore(at_15)  # what was edited lay behind it
         assert sequence.length == sequence.position == 15
