@@ -211,8 +211,8 @@ def main() -> None:
     except DgemmaError as error:
         sys.exit(str(error))
     urgent, other = device.stream(True), device.stream(False)
-    figures: dict[str, Any] = {"device": device.facts.name, "architecture": device.facts.architecture}
-    figures |= {"driver": device.facts.driver, "integrated": device.facts.integrated}
+    figures: dict[str, Any] = {"device": device.info.name, "architecture": device.info.architecture}
+    figures |= {"driver": device.info.driver, "integrated": device.info.integrated}
     figures["copies within the device, GB/s"] = round(copy_bandwidth(device, urgent) / 1e9, 1)
     for part in (copies(device, urgent), order(device, urgent, other), cache(device, other), memory(device)):
         figures |= dict(part)

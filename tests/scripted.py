@@ -88,7 +88,7 @@ class ScriptedSession:
         pooling = self.config.vision.pooling if self.config.vision else 1
         return np.full((len(feeds["patches"]) // pooling**2, 1), self._soft, np.float32)
 
-    def token_rows(self, ids: Ints) -> Floats:
+    def embed_tokens(self, ids: Ints) -> Floats:
         return np.asarray(ids, np.float32)[:, None].copy()
 
     def new_cache(self) -> ScriptedCache:

@@ -26,7 +26,7 @@ def test_the_cache_follows_the_checkpoint(checkpoint: Folders, tmp_path: Path, o
     second = open_model(source, threads=1)
     assert len(list(own_cache.iterdir())) == 2
     ids = np.arange(5)
-    assert not np.array_equal(first.session.token_rows(ids), second.session.token_rows(ids))
+    assert not np.array_equal(first.session.embed_tokens(ids), second.session.embed_tokens(ids))
 
 
 def test_a_cache_that_was_damaged_is_told(checkpoint: Folders, own_cache: Path) -> None:

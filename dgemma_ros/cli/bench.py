@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,7 +68,7 @@ def _first_plan(model: Model, task: str, begun: float, update: terminal.Update) 
 
 def _show(about: dict[str, Any], measured: Measured, plans: FirstPlan | None, missing: str) -> None:
     terminal.emit(_table(f"{about['model']} on {about['backend']}, {about['precision']}", measured.figures))
-    terminal.emit(_bound_line(measured.bound))
+    terminal.emit("\n".join([_bound_line(measured.bound), *_part_lines(measured.bound)]))
     if plans is None:
         terminal.emit(f"time to the first plan: not measured ({missing})")
     else:
@@ -90,6 +91,15 @@ def _bound_line(bound: Bound) -> str:
         f"{line}; at the {bound.bandwidth / 1e9:.1f} GB/s measured here that takes {bound.least_ms:.2f} ms, "
         f"and the step {bound.times_slower:.1f} times as long"
     )
+
+
+def _part_lines(bound: Bound) -> Iterator[str]:
+    """A step's graphs and the vision tower, each run alone, next to the bound of its bytes."""
+    for part in bound.parts:
+        line = f"  {part.name:<18} {part.median_ms:8.2f} ms, reads {_size(part.bytes)}"
+        if part.least_ms is not None and part.times_slower is not None:
+            line += f", which takes at least {part.least_ms:.2f} ms: {part.times_slower:.1f} times as long"
+        yield line
 
 
 def _memory_line(memory: Memory) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -16,6 +15,7 @@ from dgemma_ros.console import terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dgemma_ros.checkpoint.traffic import StepTraffic
     from dgemma_ros.model import Model
     from dgemma_ros.planning import Plan, SkillCatalogue
     from dgemma_ros.runtime.contract import Array, CacheBuffers
@@ -42,6 +42,17 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class PartBound:
+    """One graph's time next to the bound of its bytes."""
+
+    name: str
+    bytes: float
+    median_ms: float
+    least_ms: float | None
+    times_slower: float | None
+
+
+@dataclass(frozen=True)
 class Bound:
     """The least time that a step can take: the bytes that it must read, over the memory's bandwidth measured here."""
 
@@ -55,6 +66,7 @@ class Bound:
     least_ms: float | None
     times_slower: float | None
     """The median step over ``least_ms``. Below 1 where the weights fit into the processor's caches."""
+    parts: tuple[PartBound, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,11 +140,14 @@ def measure(model: Model, prompt: int, rounds: int, update: terminal.Update) -> 
         "random_tokens": tokens,
         "temperature": np.array([0.6], np.float32),
     }
-    with _stopwatch(model.session) as graphs:
-        timed("step", f"one denoising step of {length} tokens", lambda: canvas.step(feeds))
+    timed("step", f"one denoising step of {length} tokens", lambda: canvas.step(feeds))
     step_ms = figures[-1].median_ms
-    for name, times in graphs.items():
-        figures.append(Figure(name, "of that step", median(times[1:]), min(times[1:]), rounds))
+    parts = {name: times[1:] for name, times in canvas.time_parts(rounds + 1).items()}
+    for name, times in parts.items():
+        figures.append(Figure(name, "of that step, run alone", median(times), min(times), rounds))
+    if (picture := _picture(model)) is not None:
+        timed("vision", f"one picture of {picture.soft_tokens} soft tokens", picture.run)
+        parts["vision"] = [figures[-1].median_ms]
     full = sequence.snapshot()
     for count in (1, 64):
         what = f"{count} more token{'s' * (count > 1)} behind {prompt}"
@@ -140,7 +155,7 @@ def measure(model: Model, prompt: int, rounds: int, update: terminal.Update) -> 
         timed(f"append {count}", what, partial(_encode, sequence, more), partial(sequence.restore, full))
     held = memory(model, sequence.cache)  # before the bandwidth's buffers
     update("bandwidth", 0, 0)
-    return Measured(figures, _bound(model, prompt, step_ms), held)
+    return Measured(figures, _bound(model, prompt, step_ms, parts), held)
 
 
 def _encode(sequence: Any, ids: Any) -> None:
@@ -149,7 +164,7 @@ def _encode(sequence: Any, ids: Any) -> None:
     sequence.cache.fetch(0, 0, 1)
 
 
-def _bound(model: Model, context: int, step_ms: float) -> Bound:
+def _bound(model: Model, context: int, step_ms: float, parts: dict[str, list[float]]) -> Bound:
     traffic = model.session.traffic(context)
     bandwidth = model.session.bandwidth()
     least = None if bandwidth is None else 1e3 * traffic.total / bandwidth
@@ -162,7 +177,38 @@ def _bound(model: Model, context: int, step_ms: float) -> Bound:
         bandwidth,
         least,
         None if least is None else step_ms / least,
+        tuple(_part_bounds(model, traffic, bandwidth, parts)),
     )
+
+
+def _part_bounds(
+    model: Model, traffic: StepTraffic, bandwidth: float | None, parts: dict[str, list[float]]
+) -> Iterator[PartBound]:
+    from dgemma_ros.checkpoint.traffic import vision_traffic
+
+    sizes = {**traffic.parts, "vision": vision_traffic(model.config, model.dtype)}
+    for name, times in parts.items():
+        least = None if bandwidth is None else 1e3 * sizes[name] / bandwidth
+        yield PartBound(name, sizes[name], median(times), least, None if not least else median(times) / least)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    soft_tokens: int
+    run: Callable[[], object]
+
+
+def _picture(model: Model) -> _Picture | None:
+    """A picture of as many soft tokens as a frame usually has; None where the model takes none."""
+    import numpy as np
+
+    if (vision := model.config.vision) is None:
+        return None
+    cells = vision.position_table // vision.pooling
+    high, wide = min(7, cells), min(9, cells)
+    grid = np.indices((high * vision.pooling, wide * vision.pooling)).reshape(2, -1)[::-1].T
+    patches = np.full((len(grid), vision.patch_dim), 0.5, np.float32)
+    return _Picture(high * wide, lambda: model.soft_tokens(patches, grid.astype(np.int64)))
 
 
 def memory(model: Model, cache: CacheBuffers) -> Memory:
@@ -206,25 +252,3 @@ def warm_plans(model: Model, task: str, cold_ms: float, opening_ms: float, updat
         plans.append(plan_for(model, task, warm=number == 0))
     usual = sorted(plans, key=lambda plan: plan.latency.total)[PLANS // 2]
     return FirstPlan(cold_ms, opening_ms, 1e3 * usual.latency.total, usual.denoising_steps, usual.status.value)
-
-
-@contextmanager
-def _stopwatch(session: Any) -> Iterator[dict[str, list[float]]]:
-    """Milliseconds of each run of each graph, where the session runs them one by one."""
-    times: dict[str, list[float]] = {}
-    graphs = getattr(session, "graphs", None)
-    if graphs is None:  # a backend that runs a step as one
-        yield times
-        return
-    run = graphs.run
-
-    def timed(name: str, binding: Any) -> None:
-        begun = perf_counter()
-        run(name, binding)
-        times.setdefault(name, []).append(1e3 * (perf_counter() - begun))
-
-    graphs.run = timed
-    try:
-        yield times
-    finally:
-        del graphs.run

@@ -119,6 +119,12 @@ class Canvas(Protocol):
         Raises :class:`ContextError` for a canvas that is no longer valid, see :meth:`Session.open_canvas`.
         """
 
+    def time_parts(self, rounds: int) -> Mapping[str, list[float]]:
+        """Milliseconds of each graph of a step, in order, run alone so many times with what the last step had.
+
+        Launching and waiting are part of them, so together they are more than a step. Raises as :meth:`step` does.
+        """
+
 
 class Session(Protocol):
     """A model's graphs on one device."""
@@ -132,7 +138,7 @@ class Session(Protocol):
     def soft_tokens(self, feeds: Feeds) -> Floats:
         """The vision tower on one picture: [n, H]."""
 
-    def token_rows(self, ids: Ints) -> Floats:
+    def embed_tokens(self, ids: Ints) -> Floats:
         """Scaled embeddings of token ids: [S, H], gathered on the host."""
 
     def new_cache(self) -> CacheBuffers:

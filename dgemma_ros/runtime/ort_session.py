@@ -17,15 +17,15 @@ import onnxruntime as ort
 
 from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.checkpoint.traffic import StepTraffic, step_traffic
-from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
+from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.runtime import ort_graphs
 from dgemma_ros.runtime.contract import RESULTS, Array, CacheBuffers, Feeds, Floats, Ints, StepResult
+from dgemma_ros.runtime.host_side import HostSide
 from dgemma_ros.runtime.keys import full_key_norms
 from dgemma_ros.runtime.ort_cache import OrtCache
 from dgemma_ros.runtime.ort_graphs import OrtGraphs
-from dgemma_ros.runtime.validity import Admission, Openings
+from dgemma_ros.runtime.validity import CanvasValidity, OpenedCanvases
 
-_LANGUAGE_MODEL = f"{ENCODER}.language_model"
 _NUMPY: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -59,15 +59,8 @@ class OrtSession:
         self.graphs = OrtGraphs(folder, weights, threads, device, profile)
         self._device = device
         self._threads = threads
-        self._openings = Openings()
-        self._table = weights.array(EMBEDDING, None)
-        self._scale = np.float32(config.text.hidden_size**0.5)
-        self._scalars = {
-            side: np.concatenate(
-                [weights.array(f"{side}.layers.{layer.index}.layer_scalar") for layer in config.text.layers]
-            )
-            for side in (DECODER, _LANGUAGE_MODEL)
-        }
+        self._opened = OpenedCanvases()
+        self._host = HostSide(config, weights)
         self._key_norms = full_key_norms(weights, config)
         inputs = {meta.name: meta.type for meta in self.graphs["backbone"].get_inputs()}
         self._dtype = _NUMPY[inputs["inputs_embeds"]]
@@ -81,9 +74,9 @@ class OrtSession:
         self.graphs.run("vision", binding)
         return np.asarray(binding.copy_outputs_to_cpu()[0], np.float32)
 
-    def token_rows(self, ids: Ints) -> Floats:
+    def embed_tokens(self, ids: Ints) -> Floats:
         """See the contract."""
-        return np.asarray(self._table[ids], np.float32) * self._scale
+        return self._host.embed_tokens(ids)
 
     def new_cache(self) -> CacheBuffers:
         """See the contract."""
@@ -94,7 +87,7 @@ class OrtSession:
         assert isinstance(cache, OrtCache)
         binding = self.graphs[ort_graphs.ENCODER].io_binding()
         cache.bind(binding)
-        own = {"inputs_embeds": rows[None].astype(self._dtype), "layer_scalars": self._scalars[_LANGUAGE_MODEL]}
+        own = {"inputs_embeds": rows[None].astype(self._dtype), "layer_scalars": self._host.encoder_scalars}
         for name, array in {**feeds, **own}.items():
             binding.bind_ortvalue_input(name, self.value(array))
         cache.revision += 1
@@ -106,24 +99,17 @@ class OrtSession:
         count = self.config.canvas_length
         wide = np.zeros((1, count, self.config.text.hidden_size), self._dtype)
         start: dict[str, Array] = {
-            "layer_scalars": self._scalars[DECODER],
             "canvas": np.zeros(count, np.int64),
             "uniform": np.zeros(count, np.float32),
             "random_tokens": np.zeros(count, np.int64),
-            "temperature": np.ones(1, np.float32),
-            "entropy_bound": np.zeros(1, np.float32),
-            "pin": np.zeros(count, np.bool_),
-            "pin_ids": np.zeros(count, np.int64),
-            "allowed": np.ones((1, self.config.text.vocab_size), np.bool_),
-            "allowed_row": np.zeros(1, np.int64),
             "inputs_embeds": wide,
             "hidden": wide,
             "soft": wide,
-            **feeds,
+            **self._host.canvas_feeds(feeds),
         }
         values = {name: self.value(array) for name, array in start.items()}
         head = "head_with_logits" if with_logits else "head"
-        return OrtCanvas(self, cache, values, head, self._openings.admit(cache))
+        return OrtCanvas(self, cache, values, head, self._opened.next(cache))
 
     def traffic(self, context: int) -> StepTraffic:
         """See the contract."""
@@ -160,10 +146,10 @@ class OrtCanvas:
     """See :class:`dgemma_ros.runtime.contract.Canvas`."""
 
     def __init__(
-        self, session: OrtSession, cache: OrtCache, values: dict[str, Any], head: str, admission: Admission
+        self, session: OrtSession, cache: OrtCache, values: dict[str, Any], head: str, validity: CanvasValidity
     ) -> None:
         self._session = session
-        self._admission = admission
+        self._validity = validity
         self._values = values
         self._head = head
         self._bindings = {name: self._bind(name, cache) for name in ("embed", "backbone", head)}
@@ -189,7 +175,7 @@ class OrtCanvas:
 
     def step(self, feeds: Feeds) -> StepResult:
         """See the contract."""
-        self._admission.check()
+        self._validity.check()
         for name, array in feeds.items():
             value = self._values[name]
             # In the value's own type: bytes of another would be taken for it without a word.
@@ -200,3 +186,14 @@ class OrtCanvas:
         out: dict[str, Array] = {name: self._values[name].numpy().copy() for name in RESULTS}
         with_logits = self._head == "head_with_logits"
         return StepResult.of(out, self._values["logits"].numpy().copy() if with_logits else None)
+
+    def time_parts(self, rounds: int) -> dict[str, list[float]]:
+        """See the contract."""
+        self._validity.check()
+        times: dict[str, list[float]] = {graph: [] for graph in self._bindings}
+        for _ in range(rounds):
+            for graph, binding in self._bindings.items():
+                begun = perf_counter()
+                self._session.graphs.run(graph, binding)
+                times[graph].append(1e3 * (perf_counter() - begun))
+        return times

@@ -111,7 +111,7 @@ class Sequence:
         elif self.config.text.bidirectional_images:
             visibility.check_chunks(types, chunks)
         # Placed by type, never by id: a drawn token may be the image token.
-        rows = self.session.token_rows(np.where(types == 1, 0, ids))
+        rows = self.session.embed_tokens(np.where(types == 1, 0, ids))
         if soft_tokens is not None:
             rows[types == 1] = soft_tokens
         stops = np.cumsum(chunks).tolist()

@@ -9,22 +9,22 @@ from dgemma_ros.runtime.contract import CacheBuffers
 
 
 @dataclass
-class Openings:
+class OpenedCanvases:
     """A session's count of its canvases: they share buffers, so that only the last one is valid."""
 
     count: int = 0
 
-    def admit(self, cache: CacheBuffers) -> Admission:
-        """The next canvas, over ``cache``; those before are void."""
+    def next(self, cache: CacheBuffers) -> CanvasValidity:
+        """Of the next canvas, over ``cache``; those before are void."""
         self.count += 1
-        return Admission(self, self.count, cache, cache.revision)
+        return CanvasValidity(self, self.count, cache, cache.revision)
 
 
 @dataclass(frozen=True)
-class Admission:
-    """One canvas's right to be stepped."""
+class CanvasValidity:
+    """Whether one canvas may still be stepped."""
 
-    openings: Openings = field(repr=False)
+    opened: OpenedCanvases = field(repr=False)
     number: int
     cache: CacheBuffers = field(repr=False)
     revision: int
@@ -33,5 +33,5 @@ class Admission:
         """Raises :class:`ContextError` where the canvas is void."""
         if self.cache.revision != self.revision:
             raise ContextError("this canvas is void: the cache was written or resized since; open another one")
-        if self.openings.count != self.number:
+        if self.opened.count != self.number:
             raise ContextError("this canvas is void: another one was opened since")

@@ -25,7 +25,7 @@ from dgemma_ros.output import whole_folder
 from dgemma_ros.runtime.contract import Array
 from dgemma_ros.trt import builder_flags, costs, engine_manifest, forms, fusing, operators, preflight, profiles, rewrite
 from dgemma_ros.trt.costs import Costs
-from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.engine_manifest import EngineManifest, EngineSpec, ProfileSpec, TensorSpec
 from dgemma_ros.trt.forms import Forms
 from dgemma_ros.trt.preflight import Finding, State
@@ -50,7 +50,7 @@ class Compiler(Protocol):
     """What makes an engine of a graph."""
 
     version: str
-    facts: Facts
+    info: DeviceInfo
 
     def free_memory(self) -> int:
         """Bytes that are free on the device."""
@@ -84,13 +84,13 @@ def build(
         config = first_layers(config, layers)
     compiler = make_compiler(target, config)
     flags = builder_flags.chosen(
-        target.builder_flags, compiler.version, compiler.facts.architecture, os.environ.get(builder_flags.VARIABLE, "")
+        target.builder_flags, compiler.version, compiler.info.architecture, os.environ.get(builder_flags.VARIABLE, "")
     )
     weights = Weights.open(checkpoint, config)
     packed = any(map(weights.is_packed, weights.shapes))
     chosen = forms.choose(target, config, packed, compiler.refusals)
     preflight.refuse(_findings(target, compiler, flags, weights, chosen), on_warning)
-    check_memory(costs.of(config, target, chosen), compiler.facts, compiler.free_memory(), out)
+    check_memory(costs.of(config, target, chosen), compiler.info, compiler.free_memory(), out)
     with whole_folder(out) as folder, builder_flags.applied(flags):
         export(checkpoint, folder, target.dtype, lambda name: on_progress(name, 0, 0), layers)
         engines = {}
@@ -99,7 +99,7 @@ def build(
             engines[name] = _build_one(name, folder, config, target, weights, chosen, compiler, on_progress, on_warning)
         written = EngineManifest(
             compiler.version,
-            compiler.facts,
+            compiler.info,
             asdict(target),
             engine_manifest.sha256(folder / manifest.MANIFEST_FILE),
             engines,
@@ -111,10 +111,10 @@ def build(
 
 
 def _findings(target: Target, compiler: Compiler, flags: str, weights: Weights, chosen: Forms) -> Iterator[Finding]:
-    yield preflight.device(target, compiler.facts)
+    yield preflight.device(target, compiler.info)
     yield preflight.tensorrt(target, compiler.version)
     yield preflight.kernel_compiler()
-    yield preflight.flags(flags, compiler.version, compiler.facts.architecture)
+    yield preflight.flags(flags, compiler.version, compiler.info.architecture)
     yield preflight.scales(weights)
     for reason in chosen.reasons:
         yield Finding("plugins", State.WARNING, reason)
@@ -156,7 +156,7 @@ def external_weights(model: ModelProto, weights: Weights) -> dict[str, Array]:
     return arrays
 
 
-def check_memory(cost: Costs, facts: Facts, free: int, out: Path) -> None:
+def check_memory(cost: Costs, info: DeviceInfo, free: int, out: Path) -> None:
     """Raises :class:`BackendError` where the model cannot fit, or cannot be built here now."""
     if not cost.fits:
         raise BackendError(
@@ -165,7 +165,7 @@ def check_memory(cost: Costs, facts: Facts, free: int, out: Path) -> None:
         )
     preflight.refuse(
         [
-            preflight.memory(free, max(cost.build_peak, cost.smallest), "building and verifying", facts),
+            preflight.memory(free, max(cost.build_peak, cost.smallest), "building and verifying", info),
             preflight.disk(out, cost.in_engines),
         ]
     )

@@ -35,7 +35,7 @@ class TrtCompiler:
         self._sizes = plugins.Sizes.of(config)
         self._device = CudaDevice()
         self.version = str(self._trt.__version__)
-        self.facts = self._device.facts
+        self.info = self._device.info
 
     def free_memory(self) -> int:
         """See the protocol."""
@@ -48,7 +48,7 @@ class TrtCompiler:
     def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
         """See the protocol."""
         trt, name = self._trt, source.model.graph.name
-        plugins.register(self._sizes, self.facts.architecture)
+        plugins.register(self._sizes, self.info.architecture)
         logger = make_logger(trt)
         builder = trt.Builder(logger)
         flags = trt.NetworkDefinitionCreationFlag
@@ -64,7 +64,7 @@ class TrtCompiler:
         config.clear_flag(trt.BuilderFlag.TF32)
         for profile in source.profiles:
             self._add_profile(builder, config, source.inputs, profile)
-        cache_file = timing_cache(self.facts.name, self.version)
+        cache_file = timing_cache(self.info.name, self.version)
         cache = config.create_timing_cache(cache_file.read_bytes() if cache_file.is_file() else b"")
         config.set_timing_cache(cache, False)
         monitor = _monitor(trt, name, on_progress)

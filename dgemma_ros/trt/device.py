@@ -26,7 +26,7 @@ Argument: TypeAlias = ctypes.c_void_p | ctypes.c_int
 
 
 @dataclass(frozen=True)
-class Facts:
+class DeviceInfo:
     """What a device is: ``architecture`` as in sm_<architecture>, ``memory`` in bytes, ``driver`` 13020 for 13.2.
 
     ``integrated``: whether it shares the CPU's memory, as Thor and Spark do.
@@ -52,7 +52,7 @@ class Graph(Protocol):
 class Device(Protocol):
     """What the session needs of a device. Addresses and streams are integers. All copies are asynchronous."""
 
-    facts: Facts
+    info: DeviceInfo
 
     def activate(self) -> None:
         """Makes the device the calling thread's own."""
@@ -163,7 +163,7 @@ class CudaDevice:
         self._integrated = bool(properties.integrated)
         self._free = self._free_bytes()
         _, memory = self._call("cudaMemGetInfo")
-        self.facts = Facts(
+        self.info = DeviceInfo(
             name.rstrip("\0"),
             10 * properties.major + properties.minor,
             int(memory),

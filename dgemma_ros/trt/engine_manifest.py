@@ -17,7 +17,7 @@ from typing import Any, Final
 from dgemma_ros.checkpoint.fields import Section, shown
 from dgemma_ros.errors import BackendError, CheckpointError
 from dgemma_ros.graphs.manifest import MANIFEST_FILE
-from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.forms import Forms
 
 ENGINE_FILE: Final = "engine.json"
@@ -61,7 +61,7 @@ class EngineManifest:
     """All of a built folder's engines, and what they fit."""
 
     tensorrt: str
-    gpu: Facts
+    gpu: DeviceInfo
     target: Mapping[str, Any]
     """The recipe as it was."""
     checkpoint: str
@@ -95,7 +95,7 @@ def load(folder: Path) -> EngineManifest:
         if (version := root.integer("format", 0)) != FORMAT:
             root.fail("format", f"{version} is not {FORMAT}; build the engines again with this version")
         gpu = root.section("gpu")
-        facts = Facts(
+        info = DeviceInfo(
             gpu.string("name"),
             gpu.integer("architecture", 0),
             gpu.integer("memory", 0, 1 << 62),
@@ -109,7 +109,7 @@ def load(folder: Path) -> EngineManifest:
         made = root.section("forms")
         reasons = tuple(str(reason) for reason in made.items("reasons"))
         forms = Forms(made.string("experts"), made.string("attention"), made.boolean("packed"), reasons)
-        return EngineManifest(root.string("tensorrt"), facts, target, root.string("checkpoint"), engines, flags, forms)
+        return EngineManifest(root.string("tensorrt"), info, target, root.string("checkpoint"), engines, flags, forms)
     except CheckpointError as error:
         raise BackendError(str(error)) from error
 
@@ -151,16 +151,16 @@ def _range(value: object) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(isinstance(item, int) and item >= 0 for item in value)
 
 
-def check_machine(manifest: EngineManifest, folder: Path, facts: Facts, tensorrt: str) -> None:
+def check_machine(manifest: EngineManifest, folder: Path, info: DeviceInfo, tensorrt: str) -> None:
     """Raises :class:`BackendError` where the engines were built for another machine than this one."""
     if manifest.tensorrt != tensorrt:
         raise BackendError(
             f"{folder}: built with TensorRT {manifest.tensorrt}, but this machine has {tensorrt}; build again here"
         )
-    if (manifest.gpu.architecture, manifest.gpu.name) != (facts.architecture, facts.name):
+    if (manifest.gpu.architecture, manifest.gpu.name) != (info.architecture, info.name):
         raise BackendError(
-            f"{folder}: built for {manifest.gpu.name} (sm_{manifest.gpu.architecture}), but this is {facts.name} "
-            f"(sm_{facts.architecture}); build again here"
+            f"{folder}: built for {manifest.gpu.name} (sm_{manifest.gpu.architecture}), but this is {info.name} "
+            f"(sm_{info.architecture}); build again here"
         )
 
 

@@ -65,7 +65,7 @@ class KeyKernels:
             return
         entry = f"dgemma_turn_keys_{what}_{self._suffix}"
         if entry not in self._loaded:
-            ptx = kernels.ptx(kernels.TURN_KEYS, self._device.facts.architecture)
+            ptx = kernels.ptx(kernels.TURN_KEYS, self._device.info.architecture)
             self._loaded[entry] = self._device.kernel(ptx, entry)
         arguments: list[Argument] = [*map(c_void_p, addresses), *map(c_int, sizes)]
         self._device.launch(self._loaded[entry], -(-pairs // THREADS), THREADS, arguments, self._stream)

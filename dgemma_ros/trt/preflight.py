@@ -22,7 +22,7 @@ from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
 from dgemma_ros.graphs.builder import FLOAT
 from dgemma_ros.trt import builder_flags, kernels, machine
-from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.engine import import_tensorrt
 from dgemma_ros.trt.targets import Target
 
@@ -117,19 +117,19 @@ def flags(value: str, version: str, architecture: int) -> Finding:
     return Finding("builder flags", State.OK, value or f"TensorRT {version} needs none")
 
 
-def device(target: Target, facts: Facts) -> Finding:
+def device(target: Target, info: DeviceInfo) -> Finding:
     """Whether this GPU is the target's."""
-    if facts.architecture != target.architecture:
+    if info.architecture != target.architecture:
         detail = (
-            f"target {target.name} is sm_{target.architecture} ({target.device}), but this machine has {facts.name} "
-            f"(sm_{facts.architecture})"
+            f"target {target.name} is sm_{target.architecture} ({target.device}), but this machine has {info.name} "
+            f"(sm_{info.architecture})"
         )
         return Finding("device", State.WRONG, detail, "engines are built on the machine that runs them")
-    if not any(text.lower() in facts.name.lower() for text in target.device_names):
-        detail = f"target {target.name} is for {target.device}, but this machine has {facts.name}"
+    if not any(text.lower() in info.name.lower() for text in target.device_names):
+        detail = f"target {target.name} is for {target.device}, but this machine has {info.name}"
         fix = "choose its own target, or copy the recipe and put the GPU's name into device_names"
         return Finding("device", State.WRONG, detail, fix)
-    return Finding("device", State.OK, f"{facts.name}, sm_{facts.architecture}")
+    return Finding("device", State.OK, f"{info.name}, sm_{info.architecture}")
 
 
 def tensorrt(target: Target, version: str, root: Path = machine.ROOT) -> Finding:
@@ -142,9 +142,9 @@ def tensorrt(target: Target, version: str, root: Path = machine.ROOT) -> Finding
     return Finding("TensorRT", State.WRONG, detail, machine.install_tensorrt(root))
 
 
-def memory(free: int, needed: float, what: str, facts: Facts) -> Finding:
+def memory(free: int, needed: float, what: str, info: DeviceInfo) -> Finding:
     """Whether ``needed`` bytes are free. On a GPU that shares the CPU's memory, page cache counts as free."""
-    kind = "memory (shared with the CPU; page cache counted as free)" if facts.integrated else "GPU memory"
+    kind = "memory (shared with the CPU; page cache counted as free)" if info.integrated else "GPU memory"
     if free < needed:
         detail = f"{what} needs {needed / 1e9:.1f} GB of free {kind}, but {free / 1e9:.1f} GB are free"
         return Finding("memory", State.WRONG, detail, "stop what else uses it")

@@ -12,11 +12,12 @@ import numpy as np
 
 from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
 from dgemma_ros.checkpoint.traffic import StepTraffic, step_traffic
-from dgemma_ros.checkpoint.weights import DECODER, EMBEDDING, ENCODER, Weights
+from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.runtime import keys
-from dgemma_ros.runtime.contract import RESULTS, Array, CacheBuffers, Feeds, Floats, Ints
-from dgemma_ros.runtime.validity import Openings
+from dgemma_ros.runtime.contract import RESULTS, CacheBuffers, Feeds, Floats, Ints
+from dgemma_ros.runtime.host_side import HostSide
+from dgemma_ros.runtime.validity import OpenedCanvases
 from dgemma_ros.trt import engine_manifest, profiles
 from dgemma_ros.trt.bound_weights import BoundWeights
 from dgemma_ros.trt.buffers import NUMPY, Buffers
@@ -25,9 +26,8 @@ from dgemma_ros.trt.device import CudaDevice, Device, copy_bandwidth
 from dgemma_ros.trt.engine import Context, Runtime, TrtRuntime
 from dgemma_ros.trt.engine_manifest import CANVAS, IMAGE, PREFILL, STEP, EngineManifest
 from dgemma_ros.trt.key_kernels import KeyKernels
-from dgemma_ros.trt.steps import Engines, Lane, Step, TrtCanvas
+from dgemma_ros.trt.steps import Engines, EngineStream, Step, TrtCanvas
 
-_LANGUAGE_MODEL: Final = f"{ENCODER}.language_model"
 _KEPT_STEPS: Final = 4
 """Step shapes whose CUDA graphs are kept: a context before and after it grew, with and without logits."""
 
@@ -47,7 +47,7 @@ def open_session(folder: Path, config: ModelConfig, weights: Weights) -> TrtSess
     runtime = TrtRuntime()
     device = CudaDevice(float(written.target.get("memory_limit", float("inf"))))
     try:
-        engine_manifest.check_machine(written, folder, device.facts, runtime.version)
+        engine_manifest.check_machine(written, folder, device.info, runtime.version)
         engine_manifest.check_weights(written, folder)
         return TrtSession(folder, config, weights, written, device, runtime)
     except BaseException:
@@ -72,11 +72,11 @@ class TrtSession:
         limit = min(config.text.max_positions, widest["full_capacity"])
         self.config = config
         self.max_rows = limit
-        self.backend = f"TensorRT {runtime.version} ({device.facts.name})"
+        self.backend = f"TensorRT {runtime.version} ({device.info.name})"
         self._device = device
         self._engines = Engines(folder, manifest, runtime)
         self._caches: WeakSet[TrtCache] = WeakSet()
-        self._openings = Openings()
+        self._opened = OpenedCanvases()
         dtype = str(manifest.target["dtype"])
         self._types = (dtype, "nvfp4" if manifest.forms.packed else dtype)
         self._buckets = {
@@ -84,17 +84,10 @@ class TrtSession:
             LayerKind.SLIDING: tuple(manifest.target["window_buckets"]),
         }
         self._dtype = NUMPY[backbone.inputs["inputs_embeds"].dtype]
-        self._table = weights.array(EMBEDDING, None)
-        self._scale = np.float32(config.text.hidden_size**0.5)
-        self._scalars = {
-            side: np.concatenate(
-                [weights.array(f"{side}.layers.{layer.index}.layer_scalar") for layer in config.text.layers]
-            )
-            for side in (DECODER, _LANGUAGE_MODEL)
-        }
+        self._host = HostSide(config, weights)
         # Encoding yields to denoising: a frame may wait, a plan may not.
-        self._encoding = Lane(device, self._engines, urgent=False)
-        self._denoising = Lane(device, self._engines, urgent=True)
+        self._encoding = EngineStream(device, self._engines, urgent=False)
+        self._denoising = EngineStream(device, self._engines, urgent=True)
         key_norms = keys.full_key_norms(weights, config)
         self._key_kernels = KeyKernels(device, self._encoding.stream, self._dtype, key_norms)
         length = config.canvas_length
@@ -115,7 +108,7 @@ class TrtSession:
         self._weights = BoundWeights(device, self._denoising.stream, weights)
         for name in ("embed", "head", "backbone"):
             self._weights.upload(self._engines.spec(name).inputs)
-        self._encode_buffers.write("layer_scalars", self._scalars[_LANGUAGE_MODEL])
+        self._encode_buffers.write("layer_scalars", self._host.encoder_scalars)
         self._device.wait(self._encoding.stream)
 
     def soft_tokens(self, feeds: Feeds) -> Floats:
@@ -137,9 +130,9 @@ class TrtSession:
         self._device.wait(self._encoding.stream)
         return buffers.read("soft_tokens", (count // cell, self.config.text.hidden_size)).astype(np.float32)
 
-    def token_rows(self, ids: Ints) -> Floats:
+    def embed_tokens(self, ids: Ints) -> Floats:
         """See the contract."""
-        return np.asarray(self._table[ids], np.float32) * self._scale
+        return self._host.embed_tokens(ids)
 
     def new_cache(self) -> CacheBuffers:
         """See the contract."""
@@ -184,16 +177,7 @@ class TrtSession:
         self._device.activate()
         self._device.wait(self._denoising.stream)  # the host copies of the last canvas's feeds are read until then
         length, vocab = self.config.canvas_length, self.config.text.vocab_size
-        start: dict[str, Array] = {
-            "layer_scalars": self._scalars[DECODER],
-            "entropy_bound": np.zeros(1, np.float32),
-            "temperature": np.ones(1, np.float32),
-            "pin": np.zeros(length, np.bool_),
-            "pin_ids": np.zeros(length, np.int64),
-            "allowed": np.ones((1, vocab), np.bool_),
-            "allowed_row": np.zeros(1, np.int64),
-            **feeds,
-        }
+        start = self._host.canvas_feeds(feeds)
         start["allowed_row"] = np.broadcast_to(start["allowed_row"], (length,))
         head = "head_with_logits" if with_logits else "head"
         dims = {**self._step_dims(), **cache.capacities, "allowed_sets": len(start["allowed"])}
@@ -208,7 +192,7 @@ class TrtSession:
             self._denoising.stream,
             self._step_buffers,
             step,
-            self._openings.admit(cache),
+            self._opened.next(cache),
             cache.denoised,
             length,
             vocab,
@@ -232,17 +216,16 @@ class TrtSession:
         void = [old for old in self._steps if old[1:3] != key[1:3]]
         for old in [*void, *[old for old in self._steps if old not in void][: 1 - _KEPT_STEPS]]:
             self._steps.pop(old).close()
-        contexts = []
+        contexts: dict[str, Context] = {}
         for name, use in parts:
             spec = self._engines.spec(name)
             context = self._denoising.context(name, use, dims)
-            inputs = {name: profiles.resolved(tensor.shape, dims) for name, tensor in spec.inputs.items()}
-            context.set_shapes(inputs)
+            context.set_shapes({key: profiles.resolved(tensor.shape, dims) for key, tensor in spec.inputs.items()})
             elsewhere = {**cache.addresses, **self._weights.addresses}
             own = [name for name in (*spec.inputs, *spec.outputs) if name not in elsewhere]
             at = {**self._step_buffers.addresses(own), **elsewhere}
             context.bind({name: at[name] for name in (*spec.inputs, *spec.outputs)})
-            contexts.append(context)
+            contexts[name] = context
 
         def enqueue_results() -> None:
             for name in RESULTS:

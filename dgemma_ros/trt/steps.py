@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 
 from dgemma_ros.errors import BackendError
 from dgemma_ros.runtime.contract import RESULTS, Feeds, StepResult
-from dgemma_ros.runtime.validity import Admission
+from dgemma_ros.runtime.validity import CanvasValidity
 from dgemma_ros.trt import engine_manifest, profiles
 from dgemma_ros.trt.buffers import Buffers
 from dgemma_ros.trt.device import Device, Graph
@@ -46,7 +47,7 @@ class Engines:
         self._loaded.clear()
 
 
-class Lane:
+class EngineStream:
     """A stream with scratch memory of its own, which all contexts on it share: they run one behind the other."""
 
     def __init__(self, device: Device, engines: Engines, urgent: bool) -> None:
@@ -90,14 +91,14 @@ class Lane:
 
 
 class Step:
-    """Contexts that make up one denoising step of one shape.
+    """Contexts that make up one denoising step of one shape, by their engines' names.
 
     The first run is an ordinary one: TensorRT settles what depends on the shapes in it. The second is captured. Where
     something in the engines cannot be captured, all runs stay ordinary.
     """
 
     def __init__(
-        self, device: Device, stream: int, contexts: list[Context], enqueue_results: Callable[[], None]
+        self, device: Device, stream: int, contexts: Mapping[str, Context], enqueue_results: Callable[[], None]
     ) -> None:
         self._device = device
         self._stream = stream
@@ -126,6 +127,18 @@ class Step:
         else:
             self._enqueue()
 
+    def time_parts(self, rounds: int) -> dict[str, list[float]]:
+        """Milliseconds of each context, run alone and waited for."""
+        times: dict[str, list[float]] = {name: [] for name in self._contexts}
+        for _ in range(rounds):
+            for name, context in self._contexts.items():
+                self._device.wait(self._stream)
+                begun = perf_counter()
+                context.run(self._stream)
+                self._device.wait(self._stream)
+                times[name].append(1e3 * (perf_counter() - begun))
+        return times
+
     def close(self) -> None:
         """Frees the graph; idempotent."""
         if self._graph is not None:
@@ -134,7 +147,7 @@ class Step:
             self._graph = None
 
     def _enqueue(self) -> None:
-        for context in self._contexts:
+        for context in self._contexts.values():
             context.run(self._stream)
         self._enqueue_results()
 
@@ -148,14 +161,14 @@ class TrtCanvas:
         stream: int,
         buffers: Buffers,
         step: Step,
-        admission: Admission,
+        validity: CanvasValidity,
         denoised: int,
         length: int,
         vocab: int,
         with_logits: bool,
     ) -> None:
         """``denoised``: the event that whoever writes the cache waits for."""
-        self._admission, self._denoised = admission, denoised
+        self._validity, self._denoised = validity, denoised
         self._device = device
         self._stream = stream
         self._buffers = buffers
@@ -165,7 +178,7 @@ class TrtCanvas:
 
     def step(self, feeds: Feeds) -> StepResult:
         """See the contract."""
-        self._admission.check()
+        self._validity.check()
         self._device.activate()
         for name, value in feeds.items():
             self._buffers.write(name, value)
@@ -176,3 +189,11 @@ class TrtCanvas:
         self._device.wait(self._stream)
         out = {name: self._buffers.read(name, shape) for name, shape in self._shapes.items()}
         return StepResult.of(out, self._buffers.read("logits", self._logits) if self._logits else None)
+
+    def time_parts(self, rounds: int) -> dict[str, list[float]]:
+        """See the contract."""
+        self._validity.check()
+        self._device.activate()
+        times = self._step.time_parts(rounds)
+        self._device.record(self._denoised, self._stream)
+        return times

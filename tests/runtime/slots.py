@@ -90,7 +90,7 @@ class SlotSession:
     max_rows: int = 1 << 18
     seen: list[tuple[list[int], list[int]]] = field(default_factory=list)
 
-    def token_rows(self, ids: np.ndarray) -> np.ndarray:
+    def embed_tokens(self, ids: np.ndarray) -> np.ndarray:
         return ids.astype(np.float64)[:, None]
 
     def new_cache(self) -> SlotCache:

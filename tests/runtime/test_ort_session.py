@@ -81,9 +81,9 @@ def test_logits_only_where_they_are_asked_for(opened: Models) -> None:
     assert logits is not None and logits.shape == (16, 97) and np.abs(logits).max() <= 30
 
 
-def test_token_rows_are_scaled_embeddings(opened: Models) -> None:
+def test_embed_tokens_are_scaled_embeddings(opened: Models) -> None:
     session = opened("plain").session
-    rows = session.token_rows(np.array([3, 3, 0]))
+    rows = session.embed_tokens(np.array([3, 3, 0]))
     assert rows.dtype == np.float32 and rows.shape == (3, 48) and np.array_equal(rows[0], rows[1])
 
 

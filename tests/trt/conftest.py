@@ -59,7 +59,7 @@ def open_built(built: Built) -> Opened:
         )
         device = device or SimulatedDevice()
         written = engine_manifest.load(folder)
-        engine_manifest.check_machine(written, folder, device.facts, SimulatedRuntime.version)
+        engine_manifest.check_machine(written, folder, device.info, SimulatedRuntime.version)
         session = TrtSession(folder, config, weights, written, device, SimulatedRuntime(device))
         return Model(folder, config, load_generation_config(folder, config), session)
 

@@ -25,13 +25,13 @@ from dgemma_ros.graphs.diffusion import canvas_update, row_stats, scaled_logits
 from dgemma_ros.trt import plugins, rewrite
 from dgemma_ros.trt.buffers import NUMPY
 from dgemma_ros.trt.builder import Source
-from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.engine_manifest import EngineSpec, ProfileSpec
 from dgemma_ros.trt.targets import Target
 from tests.trt import emulated, plugin_bodies
 
 VERSION = "10.16.2.0"
-FACTS = Facts("Simulated NVIDIA Thor", 110, 128_000_000_000, 13020, integrated=True)
+INFO = DeviceInfo("Simulated NVIDIA Thor", 110, 128_000_000_000, 13020, integrated=True)
 
 
 class Mark:
@@ -51,7 +51,7 @@ class SimulatedDevice:
     an order that nothing enforces is not there. ``eager``: everything runs at once instead.
     """
 
-    facts = FACTS
+    info = INFO
 
     def __init__(self, room: float = 1e9, eager: bool = False) -> None:
         self.eager = eager
@@ -170,7 +170,7 @@ class SimulatedDevice:
         self.enqueue(copy, stream)
 
     def kernel(self, ptx: bytes, entry: str) -> int:
-        assert f".entry {entry}(".encode() in ptx and f"sm_{self.facts.architecture}".encode() in ptx
+        assert f".entry {entry}(".encode() in ptx and f"sm_{self.info.architecture}".encode() in ptx
         self.kernels.append(entry)
         return len(self.kernels) - 1
 
@@ -217,7 +217,7 @@ class SimulatedGraph:
 
 class SimulatedCompiler:
     version = VERSION
-    facts = FACTS
+    info = INFO
 
     def __init__(self, target: Target, config: ModelConfig) -> None:
         self.sizes, self.experts = plugins.Sizes.of(config), config.text.experts
@@ -229,7 +229,7 @@ class SimulatedCompiler:
         return ("rows of packed experts are no whole numbers" if odd else None), None
 
     def free_memory(self) -> int:
-        return FACTS.memory
+        return INFO.memory
 
     def compile(self, source: Source, out: Path, on_progress: Callable[[str, int, int], None]) -> None:
         on_progress("building", 1, 1)

@@ -25,7 +25,7 @@ from dgemma_ros.trt.preflight import State
 from tests.conftest import Folders
 from tests.sparse import RELEASED
 from tests.trt.conftest import TARGET, Built
-from tests.trt.simulated import FACTS, VERSION, SimulatedCompiler
+from tests.trt.simulated import INFO, VERSION, SimulatedCompiler
 
 CONFIG = read_config(Section.of_file(RELEASED))
 
@@ -35,7 +35,7 @@ def test_a_built_folder_is_an_export_with_engines(built: Built) -> None:
     assert (folder / MANIFEST_FILE).is_file()
     written = engine_manifest.load(folder)
     assert list(written.engines) == ["vision", "embed", "backbone", "head", "head_with_logits"]
-    assert (written.tensorrt, written.gpu, written.target["name"]) == (VERSION, FACTS, "thor")
+    assert (written.tensorrt, written.gpu, written.target["name"]) == (VERSION, INFO, "thor")
     for spec in written.engines.values():
         assert engine_manifest.check_file(folder, spec).stat().st_size == spec.size
     backbone = written.engines["backbone"]
@@ -86,12 +86,12 @@ DENSE = Forms("dense", "tensorrt", False)
 
 def test_memory_of_the_released_model(tmp_path: Path) -> None:
     thor = costs.of(CONFIG, targets.load("thor"), BF16)
-    check_memory(thor, FACTS, 120_000_000_000, tmp_path)
+    check_memory(thor, INFO, 120_000_000_000, tmp_path)
     with pytest.raises(BackendError, match=r"of free memory \(shared with the CPU; .*but 20\.0 GB are free"):
-        check_memory(thor, FACTS, 20_000_000_000, tmp_path)
+        check_memory(thor, INFO, 20_000_000_000, tmp_path)
     for name in ("rtx5090", "rtx4090"):
         with pytest.raises(BackendError, match=f"target {name} allows"):
-            check_memory(costs.of(CONFIG, targets.load(name), BF16), FACTS, 32_000_000_000, tmp_path)
+            check_memory(costs.of(CONFIG, targets.load(name), BF16), INFO, 32_000_000_000, tmp_path)
         assert costs.of(CONFIG, targets.load(name), NVFP4).fits
 
 
@@ -108,7 +108,7 @@ def test_a_manifest_of_elsewhere(built: Built, tmp_path: Path, change: dict[str,
     content = json.loads((built("plain") / engine_manifest.ENGINE_FILE).read_text())
     (tmp_path / engine_manifest.ENGINE_FILE).write_text(json.dumps({**content, **change}))
     with pytest.raises(BackendError, match=text):
-        engine_manifest.check_machine(engine_manifest.load(tmp_path), tmp_path, FACTS, VERSION)
+        engine_manifest.check_machine(engine_manifest.load(tmp_path), tmp_path, INFO, VERSION)
 
 
 def test_a_changed_engine_is_not_loaded(built: Built, tmp_path: Path) -> None:

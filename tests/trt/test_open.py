@@ -102,6 +102,7 @@ def test_the_command_builds(
     figures = json.loads(capsys.readouterr().out)
     assert figures["backend"].startswith("TensorRT")
     assert figures["bound"]["times_slower"] > 0
+    assert [part["name"] for part in figures["bound"]["parts"]] == ["embed", "backbone", "head"]
     assert figures["memory"]["device"] > figures["memory"]["cache"] > 0
     assert run(["build", str(checkpoint("plain")), "--target", str(recipe), "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err

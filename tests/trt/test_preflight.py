@@ -20,12 +20,12 @@ from dgemma_ros.errors import BackendError
 from dgemma_ros.graphs.builder import BFLOAT16
 from dgemma_ros.graphs.export import graphs
 from dgemma_ros.trt import builder_flags, machine, preflight, rewrite, targets
-from dgemma_ros.trt.device import Facts
+from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.forms import Forms
 from dgemma_ros.trt.preflight import State
 from tests.sparse import RELEASED
 from tests.tiny import TINIES, make, write_safetensors
-from tests.trt.simulated import FACTS, VERSION
+from tests.trt.simulated import INFO, VERSION
 
 THOR = targets.load("thor")
 
@@ -41,18 +41,18 @@ def jetson(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("facts", "text"),
+    ("info", "text"),
     [
-        (replace(FACTS, architecture=89), "is sm_110 .* but this machine has .*sm_89"),
+        (replace(INFO, architecture=89), "is sm_110 .* but this machine has .*sm_89"),
         (
-            replace(FACTS, name="NVIDIA B300"),
+            replace(INFO, name="NVIDIA B300"),
             "is for Jetson AGX Thor, but this machine has NVIDIA B300; .*device_names",
         ),
     ],
 )
-def test_another_device(facts: Facts, text: str) -> None:
+def test_another_device(info: DeviceInfo, text: str) -> None:
     with pytest.raises(BackendError, match=text):
-        preflight.refuse([preflight.device(THOR, facts)])
+        preflight.refuse([preflight.device(THOR, info)])
 
 
 @pytest.mark.parametrize("name", targets.names())
@@ -96,9 +96,9 @@ def test_memory_that_is_shared_counts_page_cache_as_free(tmp_path: Path) -> None
     (tmp_path / "proc" / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:\n")
     assert machine.available_memory(tmp_path) is None
     assert machine.available_memory(tmp_path / "nowhere") is None
-    assert "page cache" in preflight.memory(10, 20, "a build", FACTS).detail
-    assert "page cache" not in preflight.memory(10, 20, "a build", replace(FACTS, integrated=False)).detail
-    assert preflight.memory(20, 20, "a build", FACTS).state is State.OK
+    assert "page cache" in preflight.memory(10, 20, "a build", INFO).detail
+    assert "page cache" not in preflight.memory(10, 20, "a build", replace(INFO, integrated=False)).detail
+    assert preflight.memory(20, 20, "a build", INFO).state is State.OK
 
 
 def test_no_room_on_the_disk(tmp_path: Path) -> None:

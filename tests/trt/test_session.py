@@ -263,6 +263,23 @@ def test_a_snapshot_stays_on_the_device_and_is_freed(open_built: Opened) -> None
     model.session.close()
 
 
+def test_parts_of_a_step_are_timed_without_changing_it(open_built: Opened) -> None:
+    model = open_built(NAMES[0])
+    sequence = model.sequence()
+    sequence.append(np.arange(20))
+    feeds = {"canvas": np.arange(model.config.canvas_length), "temperature": np.ones(1, np.float32)}
+    first = sequence.open_canvas({}).step(feeds).argmax
+    canvas = sequence.open_canvas({})
+    canvas.step(feeds)
+    times = canvas.time_parts(3)
+    assert list(times) == ["embed", "backbone", "head"]
+    assert all(len(each) == 3 and min(each) > 0 for each in times.values())
+    assert np.array_equal(sequence.open_canvas({}).step(feeds).argmax, first)
+    with pytest.raises(ContextError, match="void"):
+        canvas.time_parts(1)
+    model.session.close()
+
+
 def test_memory_runs_out_and_comes_back(open_built: Opened) -> None:
     device = SimulatedDevice()
     model = open_built(NAMES[0], device)

@@ -101,7 +101,7 @@ def engines(model: Path) -> Finding:
             return Finding("engines", State.OK, f"{model}: none, it runs on ONNX Runtime")
         manifest = engine_manifest.load(model)
         version = str(import_tensorrt().__version__)
-        engine_manifest.check_machine(manifest, model, CudaDevice().facts, version)
+        engine_manifest.check_machine(manifest, model, CudaDevice().info, version)
         engine_manifest.check_weights(manifest, model)
     except ImportError as error:
         return Finding("engines", State.WRONG, str(error), "see the lines above")
