@@ -11,7 +11,6 @@ An earlier turn of the same talk stands between frames or before the task, with 
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from typing import Any
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dgemma_ros.checkpoint.tokenizer import Tokenizer
+from dgemma_ros.skills.calls import CallFormat, call_text
 from training.tasks import Call, Plan
 
 NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"
@@ -64,17 +65,9 @@ def frame_text(seconds: int, soft_tokens: int = SOFT_TOKENS) -> str:
     return f"{seconds // 60:02d}:{seconds % 60:02d} <|image>{'<|image|>' * soft_tokens}<image|>\n"
 
 
-def _value(value: Any) -> str:
-    return f'<|"|>{value}<|"|>' if isinstance(value, str) else str(value).lower()
-
-
 def plan_text(plan: Plan) -> str:
     """The calls as the model writes them, without the turn's end."""
-    calls = []
-    for skill, arguments in plan:
-        inner = ",".join(f"{key}:{_value(arguments[key])}" for key in sorted(arguments))
-        calls.append(f"<|tool_call>call:{skill}{{{inner}}}<tool_call|>")
-    return "".join(calls)
+    return "".join(call_text(skill, arguments) for skill, arguments in plan)
 
 
 def turn_text(text: str, plan: Plan) -> str:
@@ -82,25 +75,16 @@ def turn_text(text: str, plan: Plan) -> str:
     return f"{text}{REPLY}{plan_text(plan)}<turn|>\n{USER}"
 
 
-_CALL = re.compile(r"<\|tool_call>call:(\w+)\{(.*?)\}<tool_call\|>", re.S)
-_ARGUMENT = re.compile(r'(\w+):(?:<\|"\|>(.*?)<\|"\|>|([^,<]+))(?:,|$)', re.S)
+@cache
+def _format(folder: Path = NANO) -> CallFormat:
+    return CallFormat(Tokenizer.load(folder))
 
 
 def parse_plan(text: str) -> list[Call] | None:
     """The calls of an answer (up to its first end), or None when anything in it is not a well-formed call."""
     for end in ("<turn|>", "<eos>", "<|tool_response>"):
         text = text.split(end)[0]
-    calls: list[Call] = []
-    rest = text
-    for match in _CALL.finditer(text):
-        arguments: dict[str, Any] = {}
-        left = match.group(2)
-        for part in _ARGUMENT.finditer(match.group(2)):
-            bare = part.group(3)
-            arguments[part.group(1)] = part.group(2) if bare is None else int(bare) if bare.isdigit() else bare
-            left = left.replace(part.group(0), "", 1)
-        if left:
-            return None
-        calls.append((match.group(1), arguments))
-        rest = rest.replace(match.group(0), "", 1)
-    return None if rest.strip() else calls
+    parsed = _format().read(_format().tokenizer.encode(text, trusted=True))
+    if parsed.broken or parsed.text.strip():
+        return None
+    return [(call.name, dict(call.arguments)) for call in parsed.calls]

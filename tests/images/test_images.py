@@ -20,6 +20,7 @@ from dgemma_ros.errors import CheckpointError, ImageError
 from dgemma_ros.images import container
 from dgemma_ros.images.orientation import orientation
 from dgemma_ros.images.preparation import ImagePreparation, read_image, to_rgb
+from dgemma_ros.images.resample import resample
 from tests.photographs import view
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "images.json").read_text())
@@ -55,6 +56,21 @@ def test_soft_tokens_of_camera_sizes(budget: int, vga: int, wide: int) -> None:
     for (height, width), expected in (((480, 640), vga), ((1080, 1920), wide), ((720, 1280), wide)):
         high, across = preparation.target_size(height, width)
         assert high * across // 48**2 == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns_first"),
+    [(60, True), (100, True), (130, True), (169, True), (171, False), (250, False)],
+)
+def test_the_longer_loss_goes_first_but_for_rows_only_from_twice_as_many(rows: int, columns_first: bool) -> None:
+    """Pillow 13's order of the passes, which clipping makes matter: 80 columns are lost, and ``rows`` less 10."""
+    picture = np.random.default_rng(0).integers(0, 2, (rows, 100, 3), dtype=np.uint8) * 255
+    either = [
+        resample(resample(picture, rows, 20, exact=True), 10, 20, exact=True),
+        resample(resample(picture, 10, 100, exact=True), 10, 20, exact=True),
+    ]
+    assert not np.array_equal(*either)
+    assert np.array_equal(resample(picture, 10, 20, exact=True), either[0 if columns_first else 1])
 
 
 def test_layout_of_patches_and_positions() -> None:

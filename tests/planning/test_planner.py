@@ -298,6 +298,94 @@ def test_stale_cameras(model: Model, desk_of: Callable[..., Desk]) -> None:
     assert desk.ask().error_code is ErrorCode.NO_FRAME
 
 
+class Later:
+    """A clock that can be set forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def test_a_frame_that_grows_old_while_the_plan_is_made_makes_it_stale(
+    model: Model, desk_of: Callable[..., Desk]
+) -> None:
+    clock, script = Later(), Held(Says(model, PICK))
+    desk = desk_of(script, clock=clock, max_observation_age=100.0)
+    desk.planner.read_frame(frame(1, 1.0, received=clock()))
+    task = desk.submit(budget=1000.0)
+    assert script.inside.wait(30)
+    clock.ahead = 200.0
+    script.go.set()
+    plan = desk.seen.plan(task)
+    assert plan.valid and plan.stale and plan.latency.total > 200
+    desk.planner.read_frame(frame(2, 2.0, received=clock()))
+    assert not desk.ask(received=clock()).stale
+
+
+class SlowEyes:
+    """A session whose vision tower takes a second of that clock."""
+
+    def __init__(self, session: Any, clock: Later) -> None:
+        self._session, self._clock = session, clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def soft_tokens(self, feeds: Any) -> Any:
+        self._clock.ahead += 1.0
+        return self._session.soft_tokens(feeds)
+
+
+@pytest.mark.parametrize(("budget", "read"), [(11.0, 2), (7.0, 1), (3.0, 0), (60.0, 4)])
+def test_frames_take_no_more_than_a_quarter_of_a_tasks_own_time(
+    model: Model, skills: SkillCatalogue, budget: float, read: int
+) -> None:
+    clock, script = Later(), Held(Says(model, call("stop{}")))
+    mind = scripted(model, script)
+    mind = replace(mind, session=SlowEyes(mind.session, clock))
+    desk = Desk(mind, skills, Settings(preemption="queue", frame_rate=1000.0, max_frames=9), clock=clock)
+    desk.planner.start()
+    desk.planner.read_frame(frame(1, 0.0, received=clock()))  # a second, as is known now
+    first = desk.submit(received=clock())
+    assert script.inside.wait(30)
+    for number in range(4):
+        assert desk.planner.add_frame(frame(number, 1.0, f"camera{number}", received=clock()))
+    second = desk.submit(budget=budget, received=clock())
+    script.go.set()
+    desk.seen.plan(first)
+    plan = desk.seen.plan(second)
+    desk.planner.close()
+    assert plan.valid and plan.latency.vision == pytest.approx(read, abs=0.5)
+
+
+def test_a_plan_rests_on_what_its_task_began_with(model: Model, desk_of: Callable[..., Desk]) -> None:
+    """Settings and skills that change meanwhile are for the next one, but what is switched off is in none."""
+    script = Held(Says(model, call("stop{}")))
+    desk = desk_of(script, seed=1, valid_for=5.0, preemption="queue")
+    first = desk.submit()
+    assert script.inside.wait(30)
+    waiting = desk.submit()
+    desk.planner.update(Settings(seed=999, valid_for=9.0, max_plan_steps=1, preemption="queue"))
+    script.go.set()
+    plan, then = desk.seen.plan(first), desk.seen.plan(waiting)
+    assert (plan.seed, plan.valid_for, then.seed, then.valid_for) == (1, 5.0, 999, 9.0) and plan.valid
+
+
+def test_what_is_switched_off_meanwhile_is_in_no_plan(model: Model, desk_of: Callable[..., Desk]) -> None:
+    script = Held(Says(model, PICK + call("stop{}")))
+    desk = desk_of(script, repair=False)
+    task = desk.submit()
+    assert script.inside.wait(30)
+    desk.planner.set_skill_enabled("stop", False)
+    script.go.set()
+    plan = desk.seen.plan(task)
+    assert plan.error_code is ErrorCode.UNKNOWN_SKILL and not plan.valid
+    assert [step.skill for step in plan.steps] == ["pick"]
+    assert [segment.kind for segment in desk.planner.context_info().segments] == ["system"]
+
+
 def test_what_needs_no_model_is_answered_before_submit_returns(model: Model, desk_of: Callable[..., Desk]) -> None:
     script = Held(Says(model, PICK))
     desk = desk_of(script, timed(0.1, clock=lambda: 0.0), preemption="queue")  # what was measured stays fresh
