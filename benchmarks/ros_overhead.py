@@ -118,7 +118,8 @@ def _pictures(name: str, film: Path, seconds: int) -> tuple[object, ...]:
     """From the camera node to what the planner node hands to its planner."""
     from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
-    from dgemma_ros.nodes.camera_input import CameraInput
+    from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
+    from dgemma_ros.nodes.conversions import Limits
     from dgemma_ros.planning.types import Frame
 
     heard: list[tuple[int, int]] = []
@@ -127,7 +128,7 @@ def _pictures(name: str, film: Path, seconds: int) -> tuple[object, ...]:
         heard.append((frame.stamp_ns, time.time_ns()))
 
     spun = _Spun("pictures")
-    CameraInput(spun.node, "", "raw", hear, MutuallyExclusiveCallbackGroup())
+    CameraInput(spun.node, "", "raw", PictureGate(lambda camera: 0.0, Limits, hear), MutuallyExclusiveCallbackGroup())
     camera = _camera(film)
     try:
         _until(lambda: len(heard) > RATE, "pictures")

@@ -31,14 +31,24 @@ class FrameGate:
         self.dropped: Counter[str] = Counter()
         self.taken = 0
         self._due: dict[str, float] = {}
+        self._last: dict[str, float] = {}
         self._waiting: dict[str, Frame] = {}
         self._aside: dict[str, Frame] = {}
+
+    def due(self, camera: str, rate: float) -> float:
+        """When :meth:`offer` takes the next frame of a camera, of ``time.monotonic()``."""
+        return self._due.get(camera, -np.inf) if rate > 0.0 else np.inf
+
+    def last(self, camera: str) -> float:
+        """When the last usable frame of a camera arrived, taken or not; -inf without one."""
+        return self._last.get(camera, -np.inf)
 
     def offer(self, frame: Frame, rate: float) -> bool:
         """Whether the frame will be encoded, unless a newer one comes first."""
         if not _usable(frame):
             self.dropped["invalid"] += 1
             return False
+        self._last[frame.camera] = frame.received
         if rate <= 0.0 or frame.received < self._due.get(frame.camera, -np.inf):
             if rate > 0.0:
                 self._aside[frame.camera] = frame
@@ -96,6 +106,7 @@ class FrameGate:
         self._waiting.clear()
         self._aside.clear()
         self._due.clear()
+        self._last.clear()
 
 
 class FrameEncoder:

@@ -27,7 +27,7 @@ class CameraNode(Node):  # type: ignore[misc]
     """Reads in a thread of its own, for devices block. Pictures that would come late are dropped and counted."""
 
     def __init__(self, finish: process.Finish) -> None:
-        super().__init__("camera")
+        super().__init__("camera", enable_logger_service=True)
         parameters.declare(self, parameter_table.CAMERA)
         values = parameters.values(self, parameter_table.CAMERA)
         check = parameters.checker(parameter_table.CAMERA, lambda: True, lambda changes: None)
@@ -42,8 +42,12 @@ class CameraNode(Node):  # type: ignore[misc]
         self._published, self._dropped = 0, Counter[str]()
         self._wrong = ""
         topic, type_ = (topics.IMAGE_COMPRESSED, CompressedImage) if self._compressed else (topics.IMAGE, Image)
-        self._images = self.create_publisher(type_, topic.name, qos.IMAGES, qos_overriding_options=qos.OVERRIDES)
-        self._infos = self.create_publisher(CameraInfo, "camera_info", qos.IMAGES, qos_overriding_options=qos.OVERRIDES)
+        self._images = self.create_publisher(
+            type_, topic.name, qos.OFFERED_IMAGES, qos_overriding_options=qos.OVERRIDES
+        )
+        self._infos = self.create_publisher(
+            CameraInfo, "camera_info", qos.OFFERED_IMAGES, qos_overriding_options=qos.OVERRIDES
+        )
         self._diagnostics = diagnostics.Diagnostics(self)
         self._counted = (time.monotonic(), 0)
         self.create_timer(diagnostics.PERIOD, self._diagnose, clock=diagnostics.steady())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
@@ -13,30 +14,42 @@ from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage, Image
 
 from dgemma_ros.nodes import qos, ros_time, topics
-from dgemma_ros.nodes.conversions import Refused, picture_of, picture_of_compressed
+from dgemma_ros.nodes.conversions import Limits, Refused, picture_of, picture_of_compressed
 from dgemma_ros.planning.types import Frame
 
 
-class CameraInput:
-    """Listens to one camera until closed. Counts are read by others without a lock: they may be a frame behind."""
+@dataclass(frozen=True)
+class PictureGate:
+    """What decides about a camera's messages; all may be called from the pictures' thread at any time."""
 
-    def __init__(
-        self, node: Node, camera: str, transport: str, on_frame: Callable[[Frame], object], group: CallbackGroup
-    ) -> None:
+    due: Callable[[str], float]
+    """When the next frame of a camera is wanted, of ``time.monotonic()``."""
+    limits: Callable[[], Limits]
+    take: Callable[[Frame], object]
+    """Gets the frames that were wanted."""
+
+
+class CameraInput:
+    """Listens to one camera until closed, and decodes only what is wanted.
+
+    Counts are read by others without a lock: they may be a frame behind.
+    """
+
+    def __init__(self, node: Node, camera: str, transport: str, gate: PictureGate, group: CallbackGroup) -> None:
         self.camera = camera
-        self.received = 0
+        self.received = self.skipped = 0
         self.refused: Counter[str] = Counter()
         self.last_received: float | None = None
         self.incompatible = 0
         self._node = node
-        self._on_frame = on_frame
+        self._gate = gate
         compressed = transport == "compressed"
         topic = topics.IMAGE_COMPRESSED if compressed else topics.IMAGE
         self._subscription = node.create_subscription(
             CompressedImage if compressed else Image,
             topics.of_camera(camera, topic),
             self._hear,
-            qos.IMAGES,
+            qos.of(topic),
             callback_group=group,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._warn),
             qos_overriding_options=qos.OVERRIDES,
@@ -55,14 +68,21 @@ class CameraInput:
         received = time.monotonic()
         self.received += 1
         self.last_received = received
+        if received < self._gate.due(self.camera):
+            self.skipped += 1
+            return
+        limits = self._gate.limits()
         try:
-            picture = picture_of_compressed(message) if isinstance(message, CompressedImage) else picture_of(message)
+            if isinstance(message, CompressedImage):
+                picture = picture_of_compressed(message, limits)
+            else:
+                picture = picture_of(message, limits)
         except Refused as refused:
             self.refused[refused.reason.value] += 1
             self._node.get_logger().warning(f"{self.topic}: {refused}", throttle_duration_sec=10.0)
             return
         stamp = ros_time.nanoseconds(message.header.stamp) or self._node.get_clock().now().nanoseconds
-        self._on_frame(Frame(picture, stamp, self.camera, message.header.frame_id, received))
+        self._gate.take(Frame(picture, stamp, self.camera, message.header.frame_id, received))
 
     def _warn(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         self.incompatible = event.total_count

@@ -21,13 +21,26 @@ from sensor_msgs.msg import CompressedImage, Image
 from dgemma_ros.errors import ImageError
 
 MAX_PIXELS = 1 << 26
-# Read when OpenCV is loaded: a small file that unpacks to gigabytes is refused by its header.
+# Read when OpenCV is loaded: a small file that unpacks to gigabytes is refused by its header, whatever its format.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2  # noqa: E402
 
+HEADER = 1 << 17
+"""Bytes in which a JPEG's size is looked for; an EXIF block before it has no more than 64 KiB."""
+_NOT_FRAMES = (0xC4, 0xC8, 0xCC)
+"""JPEG markers among those of frames that are none: tables and extensions."""
+
 Picture = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may take: pixels once decoded, and bytes as it comes."""
+
+    pixels: int = MAX_PIXELS
+    bytes: int = 1 << 28
 
 
 class Reason(StrEnum):
@@ -86,8 +99,9 @@ ENCODINGS = {
 }
 
 
-def picture_of(message: Image) -> Picture:
+def picture_of(message: Image, limits: Limits = Limits()) -> Picture:
     """The picture of a raw image; it may share the message's memory. Raises :class:`Refused`."""
+    _check_bytes(len(message.data), limits)
     encoding = ENCODINGS.get(message.encoding)
     if encoding is None:
         hint = (
@@ -96,8 +110,7 @@ def picture_of(message: Image) -> Picture:
         hint = hint or f"there are {', '.join(ENCODINGS)}"
         raise Refused(Reason.ENCODING, f"encoding {message.encoding[:40]!r} is not taken: {hint}")
     height, width, step = message.height, message.width, message.step
-    if not (height and width) or height * width > MAX_PIXELS:
-        raise Refused(Reason.SIZE, f"an image of {width} × {height} pixels")
+    _check_size(width, height, limits)
     if encoding.even and (width % 2 or (height % 2 and encoding.depth == 1)):
         raise Refused(Reason.SIZE, f"{message.encoding} of {width} × {height} pixels: colour is shared, sides are even")
 
@@ -110,11 +123,17 @@ def picture_of(message: Image) -> Picture:
     return np.ascontiguousarray(encoding.to_rgb(pixels))
 
 
-def picture_of_compressed(message: CompressedImage) -> Picture:
-    """The picture of a JPEG, PNG or whatever OpenCV reads. Raises :class:`Refused`."""
+def picture_of_compressed(message: CompressedImage, limits: Limits = Limits()) -> Picture:
+    """The picture of a JPEG, PNG or any other file that OpenCV reads. Raises :class:`Refused`.
+
+    What is too large is refused before it is decoded where the header of a JPEG or PNG says so, else afterwards.
+    """
+    _check_bytes(len(message.data), limits)
     if "compressedDepth" in message.format or message.format.startswith(("16UC1", "mono16", "32FC1")):
         raise Refused(Reason.ENCODING, f"format {message.format[:60]!r}: depth and 16-bit images are not pictures")
     data = np.frombuffer(message.data, np.uint8)
+    if (size := size_in_header(data[:HEADER].tobytes())) is not None:
+        _check_size(*size, limits)
     try:
         # Camera drivers send pixels as they stand; a rotation written into the file is not theirs.
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
@@ -122,7 +141,33 @@ def picture_of_compressed(message: CompressedImage) -> Picture:
         raise Refused(Reason.SIZE, f"a compressed image that OpenCV refuses: {str(error).strip()[:120]}") from error
     if picture is None:
         raise Refused(Reason.DECODE, f"{data.size} bytes that are no image (format {message.format[:40]!r})")
+    _check_size(picture.shape[1], picture.shape[0], limits)
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _check_bytes(count: int, limits: Limits) -> None:
+    if count > limits.bytes:
+        raise Refused(Reason.SIZE, f"an image of {count} bytes; max_image_bytes is {limits.bytes}")
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if not (height and width) or height * width > limits.pixels:
+        raise Refused(Reason.SIZE, f"an image of {width} × {height} pixels; max_image_pixels is {limits.pixels}")
+
+
+def size_in_header(data: bytes) -> tuple[int, int] | None:
+    """Width and height that the first bytes of a PNG or JPEG state; None where they do not say."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
+        return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    place = 2
+    while place + 9 <= len(data) and data[place] == 0xFF:
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
+        if 0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES:
+            return int.from_bytes(data[place + 7 : place + 9]), int.from_bytes(data[place + 5 : place + 7])
+        place += 2 + length if marker != 0xFF else 1
+    return None
 
 
 def image_message(bgr: Picture, stamp: Time, frame_id: str) -> Image:

@@ -44,7 +44,7 @@ class Diagnostics:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._publisher = node.create_publisher(
-            DiagnosticArray, topics.DIAGNOSTICS.name, qos.DIAGNOSTICS, qos_overriding_options=qos.OVERRIDES
+            DiagnosticArray, topics.DIAGNOSTICS.name, qos.of(topics.DIAGNOSTICS), qos_overriding_options=qos.OVERRIDES
         )
 
     def publish(self, health: Health, hardware: str = "") -> None:
@@ -98,7 +98,7 @@ def of_cameras(health: Health, cameras: Iterable[CameraInput], active_since: flo
     """Each camera's counts, and a warning for one that is silent or does not fit."""
     now = time.monotonic()
     for camera in cameras:
-        health.put({f"{camera.topic} received": camera.received})
+        health.put({f"{camera.topic} received": camera.received, f"{camera.topic} not wanted yet": camera.skipped})
         health.put({f"{camera.topic} refused, {reason}": n for reason, n in sorted(camera.refused.items())})
         if camera.incompatible and camera.last_received is None:
             health.raise_to(DiagnosticStatus.WARN, f"{camera.topic}: a publisher's quality of service does not fit")

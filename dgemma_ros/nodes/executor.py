@@ -82,10 +82,10 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         self._plans: Any = None
         self._inhibited = False
         publisher = functools.partial(self.create_publisher, qos_overriding_options=qos.OVERRIDES)
-        self._results = publisher(msg.SkillResult, topics.SKILL_RESULT.name, qos.RESULTS)
+        self._results = publisher(msg.SkillResult, topics.SKILL_RESULT.name, qos.of(topics.SKILL_RESULT))
         self._progress = publisher(msg.Execution, topics.EXECUTION.name, qos.PLANS)
         self._requests = publisher(msg.ApprovalRequest, topics.APPROVAL_REQUEST.name, qos.PLANS)
-        self._tasks = publisher(msg.Task, topics.TASK_REQUEST.name, qos.TASKS)
+        self._tasks = publisher(msg.Task, topics.TASK_REQUEST.name, qos.of(topics.TASK_REQUEST))
         self._rule = self.create_client(srv.GoalReached, topics.GOAL_REACHED.name, callback_group=self._group)
         for type_, topic, answer in (
             (srv.Approve, topics.APPROVE, self._approve),

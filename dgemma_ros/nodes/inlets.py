@@ -1,60 +1,159 @@
-"""What the planner node listens to while it is active: cameras, tasks, notes, and the word to stop."""
+"""What the planner node listens to: tasks, cameras, notes, and the word to stop."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dgemma_msgs import msg
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from std_msgs.msg import Bool, String
 
 from dgemma_ros.nodes import plan_messages, qos, topics
-from dgemma_ros.nodes.camera_input import CameraInput
-from dgemma_ros.planning.types import Frame, Task
+from dgemma_ros.nodes.arrival import Arrival
+from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
+from dgemma_ros.planning.types import Task
+
+Heard = Callable[[Any, Any], object]
+"""Gets a message and what the middleware says of it."""
+
+
+class _Losses:
+    """Counts a topic's messages that never reached us.
+
+    The middleware tells of those that it gave up, and not of those that newer ones pushed out of a full queue. Those
+    leave a gap in the sender's count, which can be read where there is one sender.
+    """
+
+    def __init__(self, node: Node, topic: str, lost: Counter[str]) -> None:
+        self._node, self._topic, self._lost = node, topic, lost
+        self._last = 0
+        self._told = 0
+
+    def tell(self, count: int) -> None:
+        """The middleware says that so many were lost."""
+        self._told += count
+        self._add(count)
+
+    def heard(self, info: Any) -> None:
+        """A message came, with this count of its sender's."""
+        number, last = int((info or {}).get("publication_sequence_number") or 0), self._last
+        self._last = number
+        gap = number - last - 1
+        if last and gap > 0 and self._node.count_publishers(self._topic) == 1:
+            self._add(max(0, gap - self._told))
+            self._told = max(0, self._told - gap)
+
+    def _add(self, count: int) -> None:
+        if count:
+            self._lost[self._topic] += count
+            self._node.get_logger().warning(
+                f"{self._topic}: {self._lost[self._topic]} messages lost so far: they came faster than they were read",
+                throttle_duration_sec=5.0,
+            )
+
+
+class Listening:
+    """Subscriptions that are closed together. Messages that never came are counted in ``lost``, by topic."""
+
+    def __init__(self, node: Node, lost: Counter[str]) -> None:
+        self._node, self._lost = node, lost
+        self._subscriptions: list[tuple[Any, Any, Heard]] = []
+
+    def to(self, type_: Any, topic: topics.Name, heard: Heard, group: CallbackGroup) -> None:
+        """Calls ``heard`` with each message and its info, in ``group``."""
+        losses = _Losses(self._node, self._node.resolve_topic_name(topic.name), self._lost)
+
+        def on_message(message: Any, info: Any) -> None:
+            losses.heard(info)
+            heard(message, info)
+
+        subscription = self._node.create_subscription(
+            type_,
+            topic.name,
+            on_message,
+            qos.of(topic),
+            callback_group=group,
+            event_callbacks=SubscriptionEventCallbacks(message_lost=lambda e: losses.tell(e.total_count_change)),
+            qos_overriding_options=qos.OVERRIDES,
+        )
+        self._subscriptions.append((subscription, type_, on_message))
+
+    def drain(self) -> None:
+        """Hears what has come and was not served yet."""
+        for subscription, type_, heard in self._subscriptions:
+            with subscription.handle:
+                while (taken := subscription.handle.take_message(type_, False)) is not None:
+                    heard(*taken)
+
+    def close(self) -> None:
+        """Stops listening; what came before is heard."""
+        self.drain()
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop()[0])
+
+
+class TaskInlets:
+    """Tasks on both topics. Each that arrives is handed on, up to the last one before :meth:`close`."""
+
+    def __init__(
+        self, node: Node, lost: Counter[str], arrival: Arrival, group: CallbackGroup, on_task: Callable[[Task], object]
+    ) -> None:
+        self._listening = Listening(node, lost)
+
+        def hear_text(message: String, info: Any) -> None:
+            sent = arrival.of_message(info, topics.TASK.name)
+            on_task(replace(plan_messages.task_of_text(message.data), received=sent))
+
+        def hear_request(message: msg.Task, info: Any) -> None:
+            sent = arrival.of_message(info, topics.TASK_REQUEST.name)
+            on_task(replace(plan_messages.task_of(message), received=sent))
+
+        self._listening.to(String, topics.TASK, hear_text, group)
+        self._listening.to(msg.Task, topics.TASK_REQUEST, hear_request, group)
+
+    def drain(self) -> None:
+        """Hands on what has come and was not served yet."""
+        self._listening.drain()
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._listening.close()
 
 
 class Inlets:
-    """Listens until closed. Cameras, tasks and inhibit are served apart, so that a flood of one holds up no other."""
+    """Cameras, notes and inhibit, while the node is active. Pictures have a thread of their own, ``pictures``."""
 
     def __init__(
         self,
         node: Node,
+        lost: Counter[str],
         cameras: Sequence[str],
         transport: str,
-        on_frame: Callable[[Frame], object],
-        on_task: Callable[[Task], object],
+        pictures: CallbackGroup,
+        notes: CallbackGroup,
+        gate: PictureGate,
         on_note: Callable[[str], object],
         on_inhibit: Callable[[bool], object],
     ) -> None:
-        self._node = node
-        self._subscriptions: list[Any] = []
+        self._listening = Listening(node, lost)
         self.cameras: list[CameraInput] = []
-        tasks, stops = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
         try:
             for name in cameras:
-                group = MutuallyExclusiveCallbackGroup()
-                self.cameras.append(CameraInput(node, name, transport, on_frame, group))
-            self._listen(String, topics.TASK, lambda m: on_task(plan_messages.task_of_text(m.data)), qos.TASKS, tasks)
-            self._listen(msg.Task, topics.TASK_REQUEST, lambda m: on_task(plan_messages.task_of(m)), qos.TASKS, tasks)
-            self._listen(String, topics.NOTE, lambda m: on_note(m.data), qos.NOTES, tasks)
-            self._listen(Bool, topics.INHIBIT, lambda m: on_inhibit(m.data), qos.INHIBIT, stops)
+                self.cameras.append(CameraInput(node, name, transport, gate, pictures))
+            self._listening.to(String, topics.NOTE, lambda m, info: on_note(m.data), notes)
+            stops = MutuallyExclusiveCallbackGroup()
+            self._listening.to(Bool, topics.INHIBIT, lambda m, info: on_inhibit(m.data), stops)
         except BaseException:  # a camera's name that is no topic
             self.close()
             raise
-
-    def _listen(
-        self, type_: Any, topic: topics.Name, heard: Callable[[Any], object], profile: Any, group: CallbackGroup
-    ) -> None:
-        subscription = self._node.create_subscription(
-            type_, topic.name, heard, profile, callback_group=group, qos_overriding_options=qos.OVERRIDES
-        )
-        self._subscriptions.append(subscription)
 
     def close(self) -> None:
         """Stops listening."""
         while self.cameras:
             self.cameras.pop().close()
-        while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+        self._listening.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from dgemma_msgs import msg
+from rclpy.duration import Duration
 from rclpy.node import Node
 from std_msgs.msg import String
 
@@ -23,7 +24,11 @@ class Outlets:
         publisher = functools.partial(node.create_publisher, qos_overriding_options=qos.OVERRIDES)
         self._plans = publisher(msg.Plan, topics.PLAN.name, qos.PLANS)
         self._texts = publisher(String, topics.PLAN_TEXT.name, qos.PLANS)
-        self._drafts = publisher(msg.PlanDraft, topics.PLAN_DRAFT.name, qos.DRAFTS)
+        self._drafts = publisher(msg.PlanDraft, topics.PLAN_DRAFT.name, qos.of(topics.PLAN_DRAFT))
+
+    def flush(self, seconds: float) -> None:
+        """Waits, no longer than that, until the readers that are there have every plan."""
+        self._plans.wait_for_all_acked(Duration(seconds=seconds))
 
     def draft(self, draft: PlanDraft) -> None:
         """A draft, where anybody listens."""

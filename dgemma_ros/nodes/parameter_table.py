@@ -1,6 +1,7 @@
 """Every parameter of the nodes: default, range, when it may change, and what it does. Knows no ROS.
 
-The nodes declare from these tables, the README's reference is made of them, and launch files are checked against them.
+The nodes declare from these tables, the reference in docs/ros.md is made of them, and launch files are checked against
+them.
 """
 
 from __future__ import annotations
@@ -131,6 +132,17 @@ PLANNER = (
         86400.0,
     ),
     *(_setting(name, about) for name, about in _SETTINGS.items()),
+    Parameter("max_image_pixels", 1 << 25, "of one picture; larger ones are refused undecoded", When.LIVE, 1, 1 << 26),
+    Parameter("max_image_bytes", 1 << 27, "of one picture's message", When.LIVE, 1, 1 << 30),
+    Parameter(
+        "clock_tolerance",
+        10.0,
+        "seconds; a task that seems to have been on its way for longer comes from a clock that differs, and its budget "
+        "counts from its arrival; 0 counts all from their arrival",
+        When.LIVE,
+        0.0,
+        86400.0,
+    ),
 )
 
 CAMERA = (

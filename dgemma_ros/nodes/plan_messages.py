@@ -11,10 +11,21 @@ from dgemma_msgs import msg, srv
 from rclpy.clock import Clock
 
 from dgemma_ros.nodes import ros_time
-from dgemma_ros.planning.types import ContextInfo, Plan, PlanDraft, PlanStep, Scalar, Status, Task
+from dgemma_ros.planning.types import ContextInfo, ErrorCode, Latency, Plan, PlanDraft, PlanStep, Scalar, Status, Task
 
 STATUS = {status: getattr(msg.Plan, status.name) for status in Status}
 _KINDS = ((bool, msg.Argument.BOOLEAN), (int, msg.Argument.INTEGER), (float, msg.Argument.NUMBER))
+
+
+MAX_ID = 256
+"""Characters of a task_id that are kept."""
+EXCERPT = 1000
+"""Characters of anybody's words that a plan repeats: plans are kept for late readers, whatever they were asked."""
+
+
+def excerpt(text: str) -> str:
+    """At most so many characters, with a mark where more there were."""
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
 
 def task_of_text(text: str) -> Task:
@@ -26,7 +37,7 @@ def task_of(message: msg.Task) -> Task:
     """A task and its terms; an empty task_id gets one. Whether it can be used, the planner says."""
     budget = ros_time.seconds(message.budget)
     return Task(
-        task_id=message.task_id or new_id(),
+        task_id=message.task_id[:MAX_ID] or new_id(),
         text=message.text,
         budget=budget if budget != 0.0 else None,
         priority=int(message.priority),
@@ -48,14 +59,14 @@ def plan_message(plan: Plan, clock: Clock) -> msg.Plan:
         schema_version=msg.Plan.SCHEMA_VERSION,
         plan_id=plan.plan_id,
         task_id=plan.task_id,
-        task=plan.task,
+        task=excerpt(plan.task),
         priority=min(max(plan.priority, 0), 255),
         parent_plan_id=plan.parent_plan_id,
         status=STATUS[plan.status],
         valid=plan.valid,
         stale=plan.stale,
         error_code=int(plan.error_code),
-        error=plan.error,
+        error=excerpt(plan.error),
         camera=plan.camera,
         frame_id=plan.frame_id,
         steps=[step_message(step) for step in plan.steps],
@@ -79,6 +90,39 @@ def plan_message(plan: Plan, clock: Clock) -> msg.Plan:
     if plan.observation_stamp_ns is not None:
         message.observation_stamp = ros_time.to_time(plan.observation_stamp_ns)
     return message
+
+
+def refused(task: Task, reason: str) -> Plan:
+    """The plan of a task that came when there was no planner to ask."""
+    now = time.monotonic()
+    return Plan(
+        plan_id=new_id(),
+        task_id=task.task_id,
+        task=task.text,
+        status=Status.REJECTED,
+        valid=False,
+        stale=False,
+        error_code=ErrorCode.STOPPED,
+        error=reason,
+        valid_for=0.0,
+        camera="",
+        frame_id="",
+        observation_stamp_ns=None,
+        steps=(),
+        text="",
+        deadline=now,
+        finished=now,
+        latency=Latency(max(0.0, now - task.received), 0.0, 0.0, 0.0),
+        denoising_steps=0,
+        step_budget=0,
+        canvases=0,
+        mean_entropy=0.0,
+        context_tokens=0,
+        model="",
+        seed=0,
+        priority=task.priority,
+        parent_plan_id=task.parent_plan_id,
+    )
 
 
 def step_message(step: PlanStep) -> msg.PlanStep:

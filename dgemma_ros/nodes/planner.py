@@ -2,6 +2,8 @@
 
 Threads: the planner's own threads run the model and call back with drafts and plans, which are published from there;
 the executor's threads only hand things in. So services, cancel and diagnostics answer while a plan is being made.
+
+Longer than most files: transitions, callbacks and parameters of one node share its state.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from dgemma_msgs import msg
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -23,26 +28,28 @@ from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
 
 from dgemma_ros.errors import DgemmaError
-from dgemma_ros.nodes import diagnostics, parameter_table, parameters, process, topics
-from dgemma_ros.nodes.camera_input import CameraInput
-from dgemma_ros.nodes.inlets import Inlets
+from dgemma_ros.nodes import diagnostics, parameter_table, parameters, plan_messages, process, topics
+from dgemma_ros.nodes.arrival import Arrival
+from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
+from dgemma_ros.nodes.conversions import Limits
+from dgemma_ros.nodes.inlets import Inlets, TaskInlets
 from dgemma_ros.nodes.loading import load
 from dgemma_ros.nodes.outlets import Outlets
+from dgemma_ros.nodes.report import Report
 from dgemma_ros.nodes.services import Services
 from dgemma_ros.nodes.status_file import StatusFile
 from dgemma_ros.nodes.task_action import TaskAction
 from dgemma_ros.planning.planner import Planner
-from dgemma_ros.planning.types import ErrorCode, Event, EventKind, Plan, Statistics, Status, Task
+from dgemma_ros.planning.types import ErrorCode, Event, Plan, Statistics, Status, Task
 
 FAILURES = 3
 """Plans in a row that the backend failed to make, after which it is not trusted any more."""
-_LOUD = {EventKind.DEADLINE_MISSED, EventKind.ERROR}
 
 
 def _guarded(
     transition: Callable[[PlannerNode, LifecycleState], Done],
 ) -> Callable[[PlannerNode, LifecycleState], Done]:
-    """Whatever a transition raises becomes the error state with a message; rclpy alone would lose the message."""
+    """Any error that a transition raises becomes the error state with a message, which rclpy alone would lose."""
 
     @functools.wraps(transition)
     def guarded(self: PlannerNode, state: LifecycleState) -> Done:
@@ -61,17 +68,25 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def __init__(self, finish: process.Finish, on_event: Callable[[Event], None] | None = None) -> None:
         """``on_event`` hears what the planner tells besides plans and drafts, too, in its thread."""
-        Node.__init__(self, "planner")
+        Node.__init__(self, "planner", enable_logger_service=True)
         self._listener = on_event
         self._finish = finish
         self.slow = MutuallyExclusiveCallbackGroup()
         """Transitions: a model loads for minutes, and all else goes on."""
+        self.pictures = MutuallyExclusiveCallbackGroup()
+        """Cameras: a large picture takes long to decode, and no task waits for it."""
+        self.apart = (self.slow, self.pictures)
+        self.callback_errors = 0
         LifecycleNodeMixin.__init__(self, callback_group=self.slow)
+        self._service_change_state.callback = self._change_state
         parameters.declare(self, parameter_table.PLANNER)
         self._planner: Planner | None = None
         self._free: Callable[[], None] = lambda: None
         self._inlets: Inlets | None = None
-        self._phase = "unconfigured"
+        self._tasks: TaskInlets | None = None
+        self._loading = ""
+        self._report = Report(self)
+        self._arrival = Arrival(self, lambda: float(self.get_parameter("clock_tolerance").value))
         self._error = ""
         self._failures = 0
         self._inhibited = False
@@ -79,8 +94,10 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._active_since = 0.0
         self._freeing = threading.Lock()
         timeout = float(self.get_parameter("result_timeout").value)
+        self._in_turn = MutuallyExclusiveCallbackGroup()
+        """Tasks and notes, one after another."""
         group = MutuallyExclusiveCallbackGroup()
-        self._action = TaskAction(self, group, timeout, self._submit, self._cancel, self._refusal)
+        self._action = TaskAction(self, group, timeout, self._submit, self._sent, self._cancel, self._refusal)
         self._outlets = Outlets(self, self._action)
         self._answers = Services(self, self._chosen)
         self._diagnostics = diagnostics.Diagnostics(self)
@@ -88,12 +105,28 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._canary_asked = 0.0
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(diagnostics.PERIOD, self._diagnose, callback_group=group, clock=diagnostics.steady())
-        check = parameters.checker(parameter_table.PLANNER, lambda: self._phase != "unconfigured", self._take)
+        check = parameters.checker(parameter_table.PLANNER, lambda: self.state != "unconfigured", self._take)
         self.add_on_set_parameters_callback(check)
         backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False)
         self._jump = self.get_clock().create_jump_callback(backwards, post_callback=self._jumped)
         if self.get_parameter("autostart").value:
             self._once(self._autostart)
+
+    @property
+    def state(self) -> str:
+        """The lifecycle's: ``unconfigured``, ``configuring``, ``inactive``, ``active``, ``finalized`` and the like."""
+        return str(self._state_machine.current_state[1]) if self._state_machine is not None else "finalized"
+
+    def _change_state(self, request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+        """A transition that is asked for; one that there is not from here is refused, where rclpy alone would raise."""
+        before = self.state
+        try:
+            return self._LifecycleNodeMixin__on_change_state(request, response)
+        except RCLError:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().warning(f"transition {wanted} refused: there is none from {before}")
+            response.success = False
+            return response
 
     def _once(self, do: Callable[[], object]) -> None:
         """Calls back soon, in turn with the transitions that others ask for."""
@@ -107,7 +140,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def _autostart(self) -> None:
         """Where nobody leads, nobody would configure it again: what cannot start ends, and its supervisor is told."""
-        if self._phase != "unconfigured":
+        if self.state != "unconfigured":
             return
         if self.trigger_configure() is not Done.SUCCESS or self.trigger_activate() is not Done.SUCCESS:
             self._finish(2)
@@ -117,14 +150,14 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
     @_guarded
     def on_configure(self, state: LifecycleState) -> Done:
         """Loads the model and the skills, and warms up."""
-        self._phase, self._error, self._failures = "configuring", "", 0
+        self._error, self._failures = "", 0
         began = time.monotonic()
         values = parameters.values(self, parameter_table.PLANNER)
         self._planner, self._free = load(values, self._progress, self._outlets.draft, self._on_plan, self._on_event)
         self._planner.inhibit(self._inhibited)
         figures = self._planner.statistics()
         self.get_logger().info(f"configured in {time.monotonic() - began:.1f} s: {figures.model} on {figures.backend}")
-        self._phase = "inactive"
+        self._loading = ""
         return Done.SUCCESS
 
     @_guarded
@@ -133,47 +166,60 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         planner = self._chosen()
         planner.start()
         self._active_since = time.monotonic()
-        self._phase = "active"
         cameras = self.get_parameter("cameras").value or [""]
         transport = self.get_parameter("image_transport").value
+        gate = PictureGate(planner.frame_due, self._limits, planner.add_frame)
         self._inlets = Inlets(
-            self, cameras, transport, planner.add_frame, self._submit, planner.add_note, self._inhibit
+            self,
+            self._report.lost,
+            cameras,
+            transport,
+            self.pictures,
+            self._in_turn,
+            gate,
+            planner.add_note,
+            self._inhibit,
         )
+        if self._tasks is None:
+            self._tasks = TaskInlets(self, self._report.lost, self._arrival, self._in_turn, self._submit)
         heard = ", ".join(camera.topic for camera in self._inlets.cameras)
         self.get_logger().info(f"ready: tasks on {self.resolve_topic_name(topics.TASK.name)}, pictures on {heard}")
         return Done.SUCCESS
 
     @_guarded
     def on_deactivate(self, state: LifecycleState) -> Done:
-        """Stops at the end of a denoising step; what waited gets its plan. The weights stay."""
-        self._deafen()
+        """Stops at the end of a denoising step; what waited gets its plan. The weights stay.
+
+        Tasks are still heard, and refused: those that are on their way now would be lost otherwise.
+        """
+        self._close_inlets()
         self._chosen().stop()
-        self._phase = "inactive"
         return Done.ERROR if self._failures >= FAILURES else Done.SUCCESS
 
     @_guarded
     def on_cleanup(self, state: LifecycleState) -> Done:
         """Frees the model."""
+        self._close_tasks()
         self._release()
-        self._phase = "unconfigured"
         return Done.SUCCESS
 
     @_guarded
     def on_shutdown(self, state: LifecycleState) -> Done:
         """Frees everything; the node stays, finalized, until its process ends."""
-        self._deafen()
+        self._close_inlets()
+        self._close_tasks()
         self._release()
-        self._phase = "finalized"
         return Done.SUCCESS
 
     def on_error(self, state: LifecycleState) -> Done:
         """Frees what there is, so that configure works again."""
         try:
-            self._deafen()
+            self._loading = ""
+            self._close_inlets()
+            self._close_tasks()
             self._release()
         except Exception as error:
             self.get_logger().error(f"while cleaning up after an error: {error}")
-        self._phase = "unconfigured"
         return Done.SUCCESS
 
     def stop(self) -> None:
@@ -185,6 +231,12 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             while self._action.busy and time.monotonic() < patience:
                 time.sleep(0.01)  # the executor hands the last results over
             self._release()
+
+    def destroy_node(self) -> None:
+        """The last tasks that came are answered, and readers have the answers, before the node is gone."""
+        self._close_tasks()
+        self._outlets.flush(0.3)
+        super().destroy_node()
 
     def _fail(self, text: str) -> Done:
         self._error = " ".join(text.split())
@@ -203,20 +255,34 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     # What comes in
 
-    def _deafen(self) -> None:
+    def _close_inlets(self) -> None:
         inlets, self._inlets = self._inlets, None
         if inlets is not None:
             inlets.close()
 
+    def _close_tasks(self) -> None:
+        tasks, self._tasks = self._tasks, None
+        if tasks is not None:
+            tasks.close()
+
     def _submit(self, task: Task) -> None:
         if (planner := self._planner) is not None:
             planner.submit(task)
+        else:
+            self._on_plan(plan_messages.refused(task, f"the planner is {self.state}"))
+
+    def _sent(self, request: msg.Task) -> float:
+        return self._arrival.of_stamp(request.header.stamp, topics.GENERATE_PLAN.name)
+
+    def _limits(self) -> Limits:
+        pixels, size = (self.get_parameter(name).value for name in ("max_image_pixels", "max_image_bytes"))
+        return Limits(int(pixels), int(size))
 
     def _cancel(self, task_id: str) -> bool:
         return (planner := self._planner) is not None and planner.cancel(task_id)
 
     def _refusal(self) -> str:
-        return "" if self._phase == "active" else f"the planner is {self._phase}"
+        return "" if self.state == "active" else f"the planner is {self.state}"
 
     def _inhibit(self, on: bool) -> None:
         if on != self._inhibited:
@@ -238,40 +304,36 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
     # What goes out, from the planner's thread
 
     def _progress(self, text: str) -> None:
-        self._phase = f"configuring: {text}"
+        self._loading = text
         self.get_logger().info(text, throttle_duration_sec=0.5)
 
     def _on_plan(self, plan: Plan) -> None:
         self._outlets.plan(plan)
+        self._report.plan(plan)
         if plan.status is Status.FAILED and plan.error_code is ErrorCode.BACKEND:
             self._failures += 1
             if self._failures == FAILURES:
                 self._error = " ".join(plan.error.split())
                 self.get_logger().error(f"{self._error}; the planner gives up and can be configured again")
-                self._once(lambda: self._phase == "active" and self.trigger_deactivate())
+                self._once(lambda: self.state == "active" and self.trigger_deactivate())
         elif plan.denoising_steps and self._failures < FAILURES:
             self._failures = 0
 
     def _on_event(self, event: Event) -> None:
         if self._listener is not None:
             self._listener(event)
-        text = f"{event.kind.lower().replace('_', ' ')}: {event.text}"
-        if event.kind is EventKind.STEP_TIME_DRIFT:
-            self.get_logger().warning(text, throttle_duration_sec=30.0)
-        elif event.kind in _LOUD:
-            self.get_logger().warning(text)
-        else:
-            self.get_logger().debug(text)
+        self._report.event(event)
 
     def _keep_watch(self, figures: Statistics | None, cameras: list[CameraInput]) -> None:
         """What `dgemma health` reads; and a canary, where no task has shown for a while that the model still runs."""
-        active = self._phase == "active"
+        state = self.state
         period = float(self.get_parameter("canary_period").value)
-        since = self._active_since if active else None
+        since = self._active_since if state == "active" else None
         autostart = bool(self.get_parameter("autostart").value)
-        self._status.write(self._phase, self._error, autostart, since, period, figures, cameras)
+        phase = f"{state}: {self._loading}" if self._loading else state
+        self._status.write(phase, self._error, autostart, since, period, figures, cameras)
         now, planner = time.monotonic(), self._planner
-        if planner is None or figures is None or not active or not period or figures.running:
+        if planner is None or figures is None or state != "active" or not period or figures.running:
             return
         if now - max(figures.last_step, self._active_since, self._canary_asked) >= period:
             self._canary_asked = now  # one that hangs is not joined by more for a while
@@ -279,17 +341,18 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def _diagnose(self) -> None:
         health = diagnostics.Health()
+        self._report.look(health, self.callback_errors, self._arrival.skewed)
         figures: Statistics | None = None
         if self._error:
             health.raise_to(DiagnosticStatus.ERROR, self._error)
-        elif self._phase != "active":
-            health.raise_to(DiagnosticStatus.WARN, self._phase)
-        health.put({"state": self._phase, "clock jumps": self._jumps})
+        elif (state := self.state) != "active":
+            health.raise_to(DiagnosticStatus.WARN, f"{state}: {self._loading}" if self._loading else state)
+        health.put({"state": self.state, "clock jumps": self._jumps})
         backend = ""
         if (planner := self._planner) is not None:
             figures = planner.statistics()
             backend = figures.backend
-            diagnostics.of_planner(health, figures, self._phase == "active")
+            diagnostics.of_planner(health, figures, self.state == "active")
         inlets = self._inlets
         self._keep_watch(figures, [] if inlets is None else list(inlets.cameras))
         if inlets is not None and self.get_parameter("frame_rate").value > 0.0:

@@ -8,6 +8,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +24,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from dgemma_ros import shared_memory
-from dgemma_ros.errors import DgemmaError
+from dgemma_ros.errors import DgemmaError, one_line
 
 PROFILE = Path(__file__).with_name("fastdds.xml")
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -32,7 +34,9 @@ END_WITHIN = 1.8
 
 
 class Runnable(Protocol):
-    """A node as its process sees it. A callback group ``slow`` is served apart from all others."""
+    """A node as its process sees it. Optional attributes: ``apart``, callback groups that are each served by a thread
+    of their own; ``callback_errors``, which counts the callbacks that raised.
+    """
 
     def stop(self) -> None:
         """Ends what runs and publishes what is owed; called once, while the node can still publish."""
@@ -83,6 +87,18 @@ class Part(SingleThreadedExecutor):  # type: ignore[misc]
                 continue  # a subscription was destroyed between being ready and being served
             except ExternalShutdownException:
                 return
+            except Exception as error:
+                self._survive(error)
+
+    def _survive(self, error: Exception) -> None:
+        """One message that breaks a callback, ours or rclpy's own, is one error, and not the end of the node."""
+        self._node.callback_errors = getattr(self._node, "callback_errors", 0) + 1
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        text = f"a callback failed: {type(error).__name__}: {one_line(error)} ({where})"
+        self._node.get_logger().error(text, throttle_duration_sec=1.0)
+        self._node.get_logger().debug("".join(traceback.format_exception(error)))
+        time.sleep(0.001)  # what fails again and again does not take the whole core
 
 
 def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) -> int:
@@ -113,16 +129,17 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
         if type(error).__module__.startswith(("rclpy", "dgemma_ros")) or isinstance(error, RuntimeError):
             return _refuse(f"{error}")
         raise
-    slow = getattr(node, "slow", None)
-    main = Part(node, lambda group: group is not slow)
+    apart = tuple(getattr(node, "apart", ()))
+    main = Part(node, lambda group: all(group is not other for other in apart))
     main.add_node(node)
-    parts = [(main, None)] + ([(Part(node, lambda group: group is slow), 0.2)] if slow is not None else [])
+    parts: list[tuple[Part, float | None]] = [(main, None)]
+    parts += [(Part(node, _only(own)), 0.2) for own in apart]
 
     def serve(part: Part, period: float | None) -> None:
         try:
             part.serve(period)
         except BaseException:
-            logging.getLogger(__name__).exception("a callback broke")
+            logging.getLogger(__name__).exception("an executor broke")
             finish(1)
 
     threads = [threading.Thread(target=serve, args=part, name="executor", daemon=True) for part in parts]
@@ -157,6 +174,10 @@ def _destroy(node: Node) -> None:
     node.destroy_node()
     if isinstance(node, LifecycleNode):
         node._state_machine = None
+
+
+def _only(group: CallbackGroup) -> Callable[[CallbackGroup], bool]:
+    return lambda other: other is group
 
 
 def _refuse(text: str) -> int:

@@ -1,45 +1,36 @@
-"""Quality of service, named once. Each can be overridden by ``qos_overrides.<topic>.…`` parameters."""
+"""The topics' quality of service as rclpy takes it; parameters ``qos_overrides.<topic>.…`` override each."""
 
 from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions, QoSPolicyKind
 
-IMAGES = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=1)
-"""Sensor data, the newest only: a late frame is worth less than a fresh one."""
-
-TASKS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=1000)
-"""Deep, for every task is promised an answer."""
-
-NOTES = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=100)
-
-INHIBIT = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
-"""Volatile, so that the plainest publisher fits."""
-
-PLANS = QoSProfile(
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-    history=HistoryPolicy.KEEP_LAST,
-    depth=100,
-)
-"""A subscriber that comes late gets what its own depth asks for: with depth 1, the last plan."""
-
-RESULTS = PLANS
-"""What became of each skill: a planner that comes late learns of it too."""
-
-STATE = QoSProfile(
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1,
-)
-"""What is so now, for whoever comes."""
-
-DRAFTS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=50)
-"""Reliable serves subscribers of both kinds."""
-
-DIAGNOSTICS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
+from dgemma_ros.nodes import topics
 
 OVERRIDES = QoSOverridingOptions(
     (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 )
+
+
+def profile(qos: topics.Qos) -> QoSProfile:
+    """As rclpy takes it."""
+    return QoSProfile(
+        reliability=ReliabilityPolicy.RELIABLE if qos.reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if qos.latched else DurabilityPolicy.VOLATILE,
+        history=HistoryPolicy.KEEP_LAST,
+        depth=qos.depth,
+    )
+
+
+def of(name: topics.Name) -> QoSProfile:
+    """A topic's, as the table of names has it."""
+    if name.qos is None:
+        raise TypeError(f"{name.name} is no topic")
+    return profile(name.qos)
+
+
+OFFERED_IMAGES = profile(topics.OFFERED)
+INHIBIT = of(topics.INHIBIT)
+PLANS = of(topics.PLAN)
+STATE = profile(topics.Qos(1, latched=True))
+"""What is so now, for whoever comes."""

@@ -57,7 +57,9 @@ class TabletopNode(Node):  # type: ignore[misc]
         self._goal: ServerGoalHandle | None = None
         self._group = MutuallyExclusiveCallbackGroup()
         self._lay(values["seed"], values["objects"], values)
-        self._images = self.create_publisher(Image, topics.IMAGE.name, qos.IMAGES, qos_overriding_options=qos.OVERRIDES)
+        self._images = self.create_publisher(
+            Image, topics.IMAGE.name, qos.OFFERED_IMAGES, qos_overriding_options=qos.OVERRIDES
+        )
         self._truth = self.create_publisher(String, topics.TRUTH.name, qos.STATE)
         self._guard = self.create_publisher(Bool, topics.INHIBIT.name, qos.INHIBIT)
         self._person_was_there = False

@@ -36,6 +36,7 @@ class Deferred(ActionServer):  # type: ignore[misc]
 
 class TaskAction:
     """``submit`` takes a task, ``cancel`` a task's id, and ``refusal`` says why no goal is taken now ("" where one is).
+    ``sent`` says when a goal's task was sent, of ``time.monotonic()``.
 
     :meth:`draft` and :meth:`plan` may be called from any thread.
     """
@@ -46,11 +47,12 @@ class TaskAction:
         group: CallbackGroup,
         result_timeout: float,
         submit: Callable[[Task], object],
+        sent: Callable[[msg.Task], float],
         cancel: Callable[[str], bool],
         refusal: Callable[[], str],
     ) -> None:
         self._node = node
-        self._submit, self._cancel, self._refusal = submit, cancel, refusal
+        self._submit, self._sent, self._cancel, self._refusal = submit, sent, cancel, refusal
         self._goals: dict[str, ServerGoalHandle] = {}
         self._cancelling: set[str] = set()
         self._ending: set[str] = set()
@@ -90,11 +92,6 @@ class TaskAction:
             del self._goals[key]
             self._end(key, goal, plan, status)
 
-    def close(self) -> None:
-        """Destroys the server; goals that still run are lost to their clients."""
-        self._goals.clear()
-        self._server.destroy()
-
     def _ask(self, request: GeneratePlan.Goal) -> GoalResponse:
         if refusal := self._refusal():
             self._node.get_logger().warning(f"goal refused: {refusal}", throttle_duration_sec=1.0)
@@ -106,7 +103,7 @@ class TaskAction:
         key = _key(goal)
         self._goals[key] = goal
         goal.execute()
-        self._submit(replace(task_of(request), task_id=key))
+        self._submit(replace(task_of(request), task_id=key, received=self._sent(request)))
 
     def _on_cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         self._cancelling.add(key := _key(goal))

@@ -1,4 +1,4 @@
-"""Every name that the nodes speak under: they take them from here, and the README's reference is made of it.
+"""Every name that the nodes speak under: they take them from here, and the reference in docs/ros.md is made of it.
 
 Names are relative, so that a namespace moves a whole robot, and can be remapped. Knows no ROS.
 """
@@ -20,75 +20,94 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Qos:
+    """Quality of service of a topic: the newest ``depth`` messages are kept. ``latched`` is ROS's transient local."""
+
+    depth: int
+    reliable: bool = True
+    latched: bool = False
+
+    def __str__(self) -> str:
+        words = ("reliable" if self.reliable else "best effort", "transient local" if self.latched else "")
+        return ", ".join([*filter(None, words), f"depth {self.depth}"])
+
+
+@dataclass(frozen=True)
 class Name:
     """One name: its type as ``ros2 interface show`` takes it, and what travels there."""
 
     name: str
     type: str
     kind: Kind
-    qos: str
+    qos: Qos | None
+    """None for services and actions."""
     about: str
 
+
+NEWEST = Qos(1, reliable=False)
+"""Sensor data, the newest only: a late picture is worth less than a fresh one."""
+OFFERED = Qos(1)
+"""Pictures as they go out: reliable serves subscribers of both kinds, RViz's default among them."""
+TASKS = Qos(1000)
+"""Deep, for every task is promised an answer."""
+PLANS = Qos(1000, latched=True)
+"""Outlasts a reader that pauses; one that comes late gets what its own depth asks for: with depth 1, the last plan."""
 
 IMAGE = Name(
     "image_raw",
     "sensor_msgs/msg/Image",
     Kind.IN,
-    "best effort, depth 1",
+    NEWEST,
     "camera pictures; with `cameras: [front, rear]` it is `front/image_raw` and `rear/image_raw`",
 )
 IMAGE_COMPRESSED = Name(
     "image_raw/compressed",
     "sensor_msgs/msg/CompressedImage",
     Kind.IN,
-    "best effort, depth 1",
+    NEWEST,
     "instead, with `image_transport: compressed`",
 )
-TASK = Name("task", "std_msgs/msg/String", Kind.IN, "reliable, depth 1000", "the whole prompt: one task in plain words")
-TASK_REQUEST = Name("task_request", "dgemma_msgs/msg/Task", Kind.IN, "reliable, depth 1000", "a task with its terms")
+TASK = Name("task", "std_msgs/msg/String", Kind.IN, TASKS, "the whole prompt: one task in plain words")
+TASK_REQUEST = Name("task_request", "dgemma_msgs/msg/Task", Kind.IN, TASKS, "a task with its terms")
 NOTE = Name(
     "note",
     "std_msgs/msg/String",
     Kind.IN,
-    "reliable, depth 100",
+    Qos(100),
     "what later tasks should know: `the gripper is broken`",
 )
-INHIBIT = Name(
-    "inhibit", "std_msgs/msg/Bool", Kind.IN, "reliable, depth 10", "`true` stops planning at once, until `false`"
-)
-PLAN = Name(
-    "plan", "dgemma_msgs/msg/Plan", Kind.OUT, "reliable, transient local, depth 100", "exactly one for every task"
-)
+INHIBIT = Name("inhibit", "std_msgs/msg/Bool", Kind.IN, Qos(10), "`true` stops planning at once, until `false`")
+PLAN = Name("plan", "dgemma_msgs/msg/Plan", Kind.OUT, PLANS, "exactly one for every task")
 PLAN_TEXT = Name(
     "plan_text",
     "std_msgs/msg/String",
     Kind.OUT,
-    "reliable, transient local, depth 100",
+    PLANS,
     "each plan in a line or more for people and shells",
 )
-PLAN_DRAFT = Name(
-    "plan_draft", "dgemma_msgs/msg/PlanDraft", Kind.OUT, "reliable, depth 50", "the canvas after each denoising step"
-)
+PLAN_DRAFT = Name("plan_draft", "dgemma_msgs/msg/PlanDraft", Kind.OUT, Qos(50), "the canvas after each denoising step")
 DIAGNOSTICS = Name(
     "/diagnostics",
     "diagnostic_msgs/msg/DiagnosticArray",
     Kind.OUT,
-    "reliable, depth 10",
+    Qos(10),
     "once a second: state, latency, deadlines, steps, context, drops, model",
 )
 GENERATE_PLAN = Name(
     "generate_plan",
     "dgemma_msgs/action/GeneratePlan",
     Kind.ACTION,
-    "",
+    None,
     "a task as an action: drafts are its feedback, cancel works within a denoising step",
 )
-CONTEXT_INFO = Name("~/context_info", "dgemma_msgs/srv/ContextInfo", Kind.SERVICE, "", "what the planner remembers now")
+CONTEXT_INFO = Name(
+    "~/context_info", "dgemma_msgs/srv/ContextInfo", Kind.SERVICE, None, "what the planner remembers now"
+)
 RESET_CONTEXT = Name(
-    "~/reset_context", "dgemma_msgs/srv/ResetContext", Kind.SERVICE, "", "forgets frames, notes, tasks and plans"
+    "~/reset_context", "dgemma_msgs/srv/ResetContext", Kind.SERVICE, None, "forgets frames, notes, tasks and plans"
 )
 SET_SKILL_ENABLED = Name(
-    "~/set_skill_enabled", "dgemma_msgs/srv/SetSkillEnabled", Kind.SERVICE, "", "switches a skill on or off"
+    "~/set_skill_enabled", "dgemma_msgs/srv/SetSkillEnabled", Kind.SERVICE, None, "switches a skill on or off"
 )
 
 PLANNER = (
@@ -97,89 +116,89 @@ PLANNER = (
     *(GENERATE_PLAN, CONTEXT_INFO, RESET_CONTEXT, SET_SKILL_ENABLED),
 )
 CAMERA = (
-    Name(IMAGE.name, IMAGE.type, Kind.OUT, "best effort, depth 1", "the pictures, `bgr8`"),
+    Name(IMAGE.name, IMAGE.type, Kind.OUT, OFFERED, "the pictures, `bgr8`"),
     Name(
         IMAGE_COMPRESSED.name,
         IMAGE_COMPRESSED.type,
         Kind.OUT,
-        "best effort, depth 1",
+        OFFERED,
         "instead, with `image_transport: compressed`: JPEG",
     ),
-    Name("camera_info", "sensor_msgs/msg/CameraInfo", Kind.OUT, "best effort, depth 1", "with each picture"),
-    Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, "reliable, depth 10", "once a second: frames, rate, drops"),
+    Name("camera_info", "sensor_msgs/msg/CameraInfo", Kind.OUT, OFFERED, "with each picture"),
+    Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, Qos(10), "once a second: frames, rate, drops"),
 )
 
 SKILL_RESULT = Name(
     "skill_result",
     "dgemma_msgs/msg/SkillResult",
     Kind.OUT,
-    "reliable, transient local, depth 100",
+    PLANS,
     "what became of each skill that was dispatched, exactly one outcome for each dispatch_id",
 )
 EXECUTION = Name(
     "execution",
     "dgemma_msgs/msg/Execution",
     Kind.OUT,
-    "reliable, transient local, depth 100",
+    PLANS,
     "where the executor stands with a task, at every change, and how it ended",
 )
 APPROVAL_REQUEST = Name(
     "approval_request",
     "dgemma_msgs/msg/ApprovalRequest",
     Kind.OUT,
-    "reliable, transient local, depth 100",
+    PLANS,
     "what a person is asked, and how that was settled",
 )
-APPROVE = Name("~/approve", "dgemma_msgs/srv/Approve", Kind.SERVICE, "", "the answer to a request, once")
+APPROVE = Name("~/approve", "dgemma_msgs/srv/Approve", Kind.SERVICE, None, "the answer to a request, once")
 CANCEL_EXECUTION = Name(
-    "~/cancel", "dgemma_msgs/srv/CancelExecution", Kind.SERVICE, "", "ends what is carried out, or waits to be"
+    "~/cancel", "dgemma_msgs/srv/CancelExecution", Kind.SERVICE, None, "ends what is carried out, or waits to be"
 )
 CLEAR_DOUBT = Name(
-    "~/clear_doubt", "dgemma_msgs/srv/ClearDoubt", Kind.SERVICE, "", "a person says that the robot stands still"
+    "~/clear_doubt", "dgemma_msgs/srv/ClearDoubt", Kind.SERVICE, None, "a person says that the robot stands still"
 )
 GOAL_REACHED = Name(
-    "goal_reached", "dgemma_msgs/srv/GoalReached", Kind.SERVICE, "", "a rule's word on whether a task's goal is reached"
+    "goal_reached",
+    "dgemma_msgs/srv/GoalReached",
+    Kind.SERVICE,
+    None,
+    "a rule's word on whether a task's goal is reached",
 )
 EXECUTE_SKILL = Name(
     "execute_skill",
     "dgemma_msgs/action/ExecuteSkill",
     Kind.ACTION,
-    "",
+    None,
     "one skill, carried out by the arm, one at a time; a dispatch_id that was there before is refused",
 )
-TRUTH = Name(
-    "~/truth", "std_msgs/msg/String", Kind.OUT, "reliable, transient local, depth 1", "the whole world as JSON"
-)
+TRUTH = Name("~/truth", "std_msgs/msg/String", Kind.OUT, Qos(1, latched=True), "the whole world as JSON")
 MOVE_OBJECT = Name(
-    "~/move_object", "dgemma_msgs/srv/MoveObject", Kind.SERVICE, "", "a person comes, moves something, and goes"
+    "~/move_object", "dgemma_msgs/srv/MoveObject", Kind.SERVICE, None, "a person comes, moves something, and goes"
 )
-SLIP_NEXT = Name("~/slip_next", "dgemma_msgs/srv/SlipNext", Kind.SERVICE, "", "the next grasps slip")
-SET_REACHABLE = Name("~/set_reachable", "dgemma_msgs/srv/SetReachable", Kind.SERVICE, "", "what the arm can reach")
-RESET_WORLD = Name("~/reset", "dgemma_msgs/srv/ResetWorld", Kind.SERVICE, "", "lays the table anew, from a seed")
+SLIP_NEXT = Name("~/slip_next", "dgemma_msgs/srv/SlipNext", Kind.SERVICE, None, "the next grasps slip")
+SET_REACHABLE = Name("~/set_reachable", "dgemma_msgs/srv/SetReachable", Kind.SERVICE, None, "what the arm can reach")
+RESET_WORLD = Name("~/reset", "dgemma_msgs/srv/ResetWorld", Kind.SERVICE, None, "lays the table anew, from a seed")
 
 EXECUTOR = (
-    Name(
-        PLAN.name, PLAN.type, Kind.IN, "reliable, volatile, depth 100", "plans; those of before it came are left alone"
-    ),
+    Name(PLAN.name, PLAN.type, Kind.IN, Qos(100), "plans; those of before it came are left alone"),
     Name(
         INHIBIT.name,
         INHIBIT.type,
         Kind.IN,
-        "reliable, depth 10",
+        Qos(10),
         "`true` stops what moves, and nothing begins until `false`",
     ),
     Name(
         IMAGE.name,
         IMAGE.type,
         Kind.IN,
-        "best effort, depth 1",
+        NEWEST,
         "watched for life only, with `camera_timeout`; as for the planner",
     ),
     Name(
         DIAGNOSTICS.name,
         DIAGNOSTICS.type,
         Kind.IN,
-        "reliable, depth 10",
+        Qos(10),
         "the planner's, watched for life with `planner_timeout`",
     ),
     *(SKILL_RESULT, EXECUTION, APPROVAL_REQUEST),
@@ -187,31 +206,31 @@ EXECUTOR = (
         TASK_REQUEST.name,
         TASK_REQUEST.type,
         Kind.OUT,
-        "reliable, depth 1000",
+        Qos(1000),
         "the rest of a task, or whether it is reached",
     ),
     Name(
         DIAGNOSTICS.name,
         DIAGNOSTICS.type,
         Kind.OUT,
-        "reliable, depth 10",
+        Qos(10),
         "once a second: state, outcomes, what was refused",
     ),
     Name(
         "execute_skill",
         "dgemma_msgs/action/ExecuteSkill",
         Kind.ACTION,
-        "",
+        None,
         "called; this and whatever the skills file names",
     ),
-    Name(GOAL_REACHED.name, GOAL_REACHED.type, Kind.SERVICE, "", "called, with `ask_rule`: is the goal reached?"),
+    Name(GOAL_REACHED.name, GOAL_REACHED.type, Kind.SERVICE, None, "called, with `ask_rule`: is the goal reached?"),
     *(APPROVE, CANCEL_EXECUTION, CLEAR_DOUBT),
 )
 TABLETOP = (
-    Name(IMAGE.name, IMAGE.type, Kind.OUT, "best effort, depth 1", "the table as a camera sees it now, `bgr8`"),
-    Name(INHIBIT.name, INHIBIT.type, Kind.OUT, "reliable, depth 10", "`true` while a person is at the table"),
+    Name(IMAGE.name, IMAGE.type, Kind.OUT, OFFERED, "the table as a camera sees it now, `bgr8`"),
+    Name(INHIBIT.name, INHIBIT.type, Kind.OUT, Qos(10), "`true` while a person is at the table"),
     *(TRUTH, EXECUTE_SKILL, GOAL_REACHED, MOVE_OBJECT, SLIP_NEXT, SET_REACHABLE, RESET_WORLD),
-    Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, "reliable, depth 10", "once a second: time, arm, person"),
+    Name(DIAGNOSTICS.name, DIAGNOSTICS.type, Kind.OUT, Qos(10), "once a second: time, arm, person"),
 )
 
 
@@ -223,5 +242,5 @@ def of_camera(camera: str, topic: Name) -> str:
 def reference(names: Iterable[Name]) -> str:
     """The names as a Markdown table."""
     lines = ["| name | type | | quality of service | |", "|---|---|---|---|---|"]
-    lines += [f"| `{n.name}` | {n.type} | {n.kind} | {n.qos} | {n.about} |" for n in names]
+    lines += [f"| `{n.name}` | {n.type} | {n.kind} | {n.qos or ''} | {n.about} |" for n in names]
     return "\n".join(lines) + "\n"

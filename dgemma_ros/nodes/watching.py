@@ -41,7 +41,7 @@ class Watch:
                     self._ill["planner"] = "" if well else status.message or f"is {state}"
                     self._heard["planner"] = time.monotonic()
 
-        self._listen(DiagnosticArray, topics.DIAGNOSTICS.name, hear, qos.DIAGNOSTICS)
+        self._listen(DiagnosticArray, topics.DIAGNOSTICS.name, hear, qos.of(topics.DIAGNOSTICS))
 
     def cameras(self, names: Sequence[str], transport: str, patience: float) -> None:
         """Watches the topics of these cameras; pictures are counted, not looked at."""
@@ -51,7 +51,7 @@ class Watch:
         for name in names:
             key = topics.of_camera(name, topic)
             self._add(key, "camera", patience)
-            self._listen(type_, key, partial(self._picture, key), qos.IMAGES, raw=True)
+            self._listen(type_, key, partial(self._picture, key), qos.of(topics.IMAGE), raw=True)
 
     def requirement(self, topic: str, said: Callable[[str, bool], None]) -> None:
         """Hears a topic of std_msgs/Bool that a skill requires."""

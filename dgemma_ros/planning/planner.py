@@ -180,6 +180,18 @@ class Planner:
         """
         self._work_queue.put(partial(self._worker.read_frame_or_raise, frame)).result()
 
+    def frame_due(self, camera: str) -> float:
+        """When the next frame of a camera is wanted, of ``time.monotonic()``: what comes before need not be decoded.
+
+        Earlier than ``frame_rate`` has it where ``max_observation_age`` may ask a task for a fresher frame.
+        """
+        settings = self._settings
+        with self._lock:
+            due = self._gate.due(camera, settings.frame_rate)
+            if settings.max_observation_age > 0.0 and settings.frame_rate > 0.0:
+                due = min(due, self._gate.last(camera) + settings.max_observation_age / 2)
+            return due
+
     def add_note(self, text: str) -> None:
         """Anybody's words into the context, before the next task: what the model should know and not answer.
 

@@ -86,7 +86,7 @@ def _problem(call: Call, skills: SkillCatalogue) -> Problem | None:
         return Problem(ErrorCode.UNKNOWN_SKILL, f"{call.name[:64]!r} {why}", call.inner)
     error = jsonschema.exceptions.best_match(skill.validator.iter_errors(dict(call.arguments)))
     if error is None:
-        return _too_large(call, skill)
+        return _unfit(call, skill)
     name = str(error.absolute_path[0]) if error.absolute_path else ""
     text = " ".join(error.message.split())[:160]
     where = f"{call.name}.{name}" if name else call.name
@@ -94,12 +94,20 @@ def _problem(call: Call, skills: SkillCatalogue) -> Problem | None:
     return Problem(ErrorCode.BAD_ARGUMENT, f"{where}: {text}", span, call.name, name)
 
 
-def _too_large(call: Call, skill: Skill) -> Problem | None:
-    """JSON schema knows no NaN; messages know no integers beyond 64 bits."""
+def _unfit(call: Call, skill: Skill) -> Problem | None:
+    """What JSON schema lets pass: NaN, integers that no message holds, NUL in a text, a required text that is blank."""
+    required = {argument.name for argument in skill.arguments if argument.required}
     for name, value in call.arguments.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and not (math.isfinite(value) and abs(value) < 2**63):
-            text = f"{call.name}.{name}: {str(value)[:40]} is too large"
+        wrong = ""
+        if isinstance(value, str):
+            if "\0" in value:
+                wrong = "has a NUL character"
+            elif name in required and not value.strip():
+                wrong = "is empty, and it is required"
+        elif not isinstance(value, bool) and not (math.isfinite(value) and abs(value) < 2**63):
+            wrong = f"{str(value)[:40]} is too large"
+        if wrong:
+            text = f"{call.name}.{name}: {wrong}"
             return Problem(ErrorCode.BAD_ARGUMENT, text, call.values.get(name, call.inner), call.name, name)
     return None
 

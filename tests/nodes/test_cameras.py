@@ -199,3 +199,22 @@ def test_misfit_of_qos_is_said(graph: Graph, model: Path) -> None:
     until(lambda: "does not fit (RELIABILITY)" in planner.output, "a warning")
     graph.node.destroy_publisher(publisher)
     planner.end()
+
+
+def test_only_what_is_wanted_is_decoded(graph: Graph, model: Path) -> None:
+    """At one frame in 100 s, one picture of many; the others are counted and left as they came, broken ones too."""
+    process = graph.start("planner", "calm", model=model, threads=1, frame_rate=0.01, image_transport="compressed")
+    graph.until_active(process)
+    good = array("B", cv2.imencode(".jpg", np.full((HEIGHT, WIDTH, 3), 90, np.uint8))[1].tobytes())
+    graph.say(CompressedImage(format="jpeg", data=good), "calm/image_raw/compressed", SENSOR)
+    until(lambda: figures(graph, "planner: planner").get("frames taken") == "1", "the first picture")
+    for _ in range(3):
+        graph.say(CompressedImage(format="jpeg", data=array("B", b"broken")), "calm/image_raw/compressed", SENSOR)
+        until(lambda: process.popen.poll() is None, "life")
+
+    def told() -> dict[str, str] | None:
+        seen = figures(graph, "planner: planner")
+        return seen if int(seen.get("/calm/image_raw/compressed not wanted yet", 0)) >= 1 else None
+
+    seen = until(told, "pictures passed over")
+    assert "/calm/image_raw/compressed refused, decode" not in seen and seen["frames taken"] == "1"

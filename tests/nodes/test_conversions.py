@@ -14,12 +14,14 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from dgemma_ros.nodes.conversions import (
     ENCODINGS,
+    Limits,
     Reason,
     Refused,
     compressed_message,
     image_message,
     picture_of,
     picture_of_compressed,
+    size_in_header,
 )
 
 HEIGHT, WIDTH = 24, 32
@@ -162,3 +164,34 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     with pytest.raises(Refused) as refused:
         picture_of_compressed(CompressedImage(format="png", data=array("B", png)))
     assert refused.value.reason in (Reason.SIZE, Reason.DECODE)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_the_size_is_read_from_the_header(suffix: str) -> None:
+    data = cv2.imencode(suffix, np.zeros((37, 91, 3), np.uint8))[1].tobytes()
+    assert size_in_header(data) == (91, 37)
+    assert all(size_in_header(data[:length]) in (None, (91, 37)) for length in range(len(data)))
+
+
+@given(st.binary(max_size=200))
+def test_any_header_is_a_size_or_nothing(data: bytes) -> None:
+    for start in (b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"):
+        assert size_in_header(start + data) is None or len(size_in_header(start + data) or ()) == 2
+
+
+def test_too_large_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = compressed_message(np.zeros((60, 80, 3), np.uint8), Time(), "", 90)
+    assert picture_of_compressed(message, Limits(pixels=60 * 80)).shape == (60, 80, 3)
+    monkeypatch.setattr(cv2, "imdecode", lambda *arguments: pytest.fail("was decoded"))
+    with pytest.raises(Refused, match="80 × 60 pixels; max_image_pixels is 4799"):
+        picture_of_compressed(message, Limits(pixels=60 * 80 - 1))
+    with pytest.raises(Refused, match=r"bytes; max_image_bytes is 10"):
+        picture_of_compressed(message, Limits(bytes=10))
+
+
+def test_other_formats_are_held_to_the_limit_too() -> None:
+    data = array("B", cv2.imencode(".bmp", np.zeros((60, 80, 3), np.uint8))[1].tobytes())
+    with pytest.raises(Refused, match="max_image_pixels"):
+        picture_of_compressed(CompressedImage(format="bmp", data=data), Limits(pixels=100))
+    with pytest.raises(Refused, match="max_image_pixels"):
+        picture_of(image_message(np.zeros((60, 80, 3), np.uint8), Time(), ""), Limits(pixels=100))

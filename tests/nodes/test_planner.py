@@ -201,8 +201,8 @@ def test_endpoints_are_what_the_reference_says(graph: Graph, planner: Process) -
         (endpoint,) = until(endpoints, f"the planner's end of {topic}")
         profile = endpoint.qos_profile
         assert endpoint.topic_type == name.type
-        assert (profile.reliability is ReliabilityPolicy.BEST_EFFORT) == ("best effort" in name.qos), topic
-        assert (profile.durability is DurabilityPolicy.TRANSIENT_LOCAL) == ("transient local" in name.qos), topic
+        assert (profile.reliability is ReliabilityPolicy.BEST_EFFORT) == ("best effort" in str(name.qos)), topic
+        assert (profile.durability is DurabilityPolicy.TRANSIENT_LOCAL) == ("transient local" in str(name.qos)), topic
 
 
 def test_newer_task_preempts(graph: Graph, plans: Heard, slow: None) -> None:
