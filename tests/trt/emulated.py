@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from dgemma_ros.graphs.diffusion import CANVAS_UPDATE_OUTPUTS, cdf_blocks
 from dgemma_ros.graphs.diffusion_numpy import CanvasUpdate, RowStats
-from dgemma_ros.trt.kernels import SOURCES
+from dgemma_ros.trt.kernels import FOLDER, launches
 
 HERE = Path(__file__).parent
-TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(ml_dtypes.bfloat16): 2}
+Array = NDArray[Any]
+BF16 = np.dtype(ml_dtypes.bfloat16)
+TYPES = {np.dtype(np.float32): "f32", np.dtype(np.float16): "f16", BF16: "bf16"}
 
 
 @cache
@@ -31,19 +32,46 @@ def shared() -> Emulated:
 
 def compiled(folder: Path) -> Emulated:
     library = folder / "kernels.so"
-    includes = [f"-I{HERE}", f"-I{next(iter(SOURCES.values())).parent}"]
-    command = ["g++", "-O2", "-std=c++17", "-Wno-unknown-pragmas", "-Wall", "-Werror", "-shared", "-fPIC", *includes]
-    subprocess.run([*command, str(HERE / "host_kernels.cpp"), "-o", str(library)], check=True)
+    command = ["g++", "-O2", "-std=c++17", "-Wno-unknown-pragmas", "-Wall", "-Werror", "-shared", "-fPIC"]
+    command += [f"-I{HERE}", f"-I{FOLDER}", str(HERE / "host_kernels.cpp"), "-o", str(library)]
+    subprocess.run(command, check=True)
     return Emulated(ctypes.CDLL(str(library)))
 
 
 class Emulated:
+    """``eager``: asynchronous copies are made when they are issued, not when they are waited for."""
+
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
+        self._launch = library.host_launch
+        self._launch.restype = ctypes.c_longlong
+        self._launch.argtypes = [ctypes.c_char_p, *[ctypes.c_uint] * 4, ctypes.c_int, ctypes.c_void_p]
+        self.eager = False
+        self.copied = 0
+        """Bytes that the last launch's asynchronous copies read."""
+
+    def run(self, launch: launches.Launch, *inputs: Array) -> list[Array]:
+        """The outputs, which were filled with bytes of 0xff before."""
+        outputs = []
+        for shape, kind in launch.outputs:
+            outputs.append(aligned(np.empty(shape, np.dtype(kind) if kind != "bfloat16" else BF16)))
+            outputs[-1].view(np.uint8)[...] = 0xFF
+        arrays = [aligned(array) for array in inputs]
+        values: list[Any] = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
+        values += [ctypes.c_int(number) for number in launch.numbers]
+        values += [ctypes.c_void_p(array.ctypes.data) for array in outputs]
+        self.launch(launch.entry, launch.grid, launch.threads, values)
+        return outputs
+
+    def launch(self, entry: str, grid: tuple[int, int, int], threads: int, arguments: Sequence[Any]) -> None:
+        """A launch as a device gets it: addresses and numbers as ctypes has them."""
+        pointers = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(value) for value in arguments))
+        copied = self._launch(entry.encode(), *grid, threads, self.eager, pointers)
+        assert copied >= 0, f"{entry} hangs, or leaves copies behind"
+        self.copied = int(copied)
 
     def row_stats(
         self,
-        over_cap: NDArray[Any],
+        over_cap: Array,
         temperature: float,
         uniform: NDArray[np.float32],
         allowed: NDArray[np.bool_],
@@ -52,57 +80,19 @@ class Emulated:
         threads: int = 64,
     ) -> RowStats:
         rows, vocab = over_cap.shape
-        argmax, drawn = np.full((2, rows), -7, np.int64)
-        entropy, largest, total = np.full((3, rows), np.nan, np.float32)
-        values = [
-            TYPES[over_cap.dtype], aligned(over_cap), np.array([temperature], np.float32), uniform, aligned(allowed),
-            allowed_row, vocab, *cdf_blocks(vocab), len(allowed_row),
-            struct.unpack("i", struct.pack("f", softcap))[0], argmax, drawn, entropy, largest, total,
-        ]  # fmt: skip
-        assert self._library.host_row_stats(rows, threads, _arguments(values))
-        return RowStats(argmax, drawn, entropy, largest[:, None], total[:, None])
+        launch = launches.row_stats(rows, vocab, len(allowed_row), softcap, TYPES[over_cap.dtype], threads)
+        return RowStats(*self.run(launch, over_cap, np.array([temperature], np.float32), uniform, allowed, allowed_row))
 
-    def turn_keys(self, entry: str, blocks: int, threads: int, arguments: list[int]) -> None:
-        """A launch as the device gets it: addresses, then numbers."""
-        _, what, kind = entry.rsplit("_", 2)
-        is_rebuild = what == "rebuild"
-        addresses = arguments[: 5 if is_rebuild else 3]
-        sizes = [*arguments[len(addresses) :], 0][:5]
-        if not is_rebuild:
-            addresses = [addresses[0], 0, 0, *addresses[1:]]
-        values = [["f32", "f16", "bf16"].index(kind), int(is_rebuild), *map(ctypes.c_void_p, addresses), *sizes]
-        assert self._library.host_turn_keys(blocks, threads, _arguments(values))
-
-    def canvas_update(self, *inputs: NDArray[Any]) -> CanvasUpdate:
+    def canvas_update(self, *inputs: Array) -> CanvasUpdate:
         """``inputs`` as the kernel takes them: [C] each, the bound [1]."""
-        count = len(inputs[0])
-        kinds = (np.int64, np.int64, np.int64, np.float32, np.bool_, np.float32)
-        out = [
-            np.zeros(1 if name == "mean_entropy" else count, kind)
-            for name, kind in zip(CANVAS_UPDATE_OUTPUTS, kinds, strict=True)
-        ]
-        assert self._library.host_canvas_update(-(-count // 32) * 32, _arguments([*inputs, count, *out]))
-        return CanvasUpdate(*out[:5], float(out[5][0]))
+        *arrays, mean = self.run(launches.canvas_update(len(inputs[0])), *inputs)
+        return CanvasUpdate(*arrays, float(mean[0]))
 
 
-def aligned(array: NDArray[Any]) -> NDArray[Any]:
+def aligned(array: Array) -> Array:
     """A copy at a multiple of 16 bytes, as a GPU's allocations are."""
     memory = np.zeros(array.nbytes + 16, np.uint8)
     start = -memory.ctypes.data % 16
     copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
-
-
-def _arguments(values: list[Any]) -> Any:
-    """A structure of C integers and of addresses, of arrays or as they are."""
-    given = [value if isinstance(value, int | ctypes.c_void_p) else value.ctypes.data for value in values]
-
-    class Arguments(ctypes.Structure):
-        _fields_ = [
-            (f"f{i}", ctypes.c_int if isinstance(value, int) else ctypes.c_void_p) for i, value in enumerate(values)
-        ]
-
-    arguments = Arguments(*given)
-    arguments.keep = values
-    return ctypes.byref(arguments)

@@ -1,5 +1,11 @@
-// The kernels' sources behind host_shim.h, as a shared library that test_kernels.py calls.
+// The kernels' sources behind host_shim.h, as a shared library that emulated.py calls: any kernel by its name, with pointers to
+// its arguments, as cuLaunchKernel takes them.
 #include "host_shim.h"
+
+#include "device.cuh"
+
+#include <utility>
+
 namespace rows {
 #include "row_stats.cu"
 }
@@ -9,75 +15,49 @@ namespace canvas {
 namespace keys {
 #include "turn_keys.cu"
 }
+namespace routing {
+#include "route.cu"
+}
+namespace experts {
+#include "experts.cu"
+}
+namespace attention {
+#include "attention.cu"
+}
 
-typedef long long Int64;
+template <typename... Types, size_t... Index>
+static void call(void (*kernel)(Types...), void** values, std::index_sequence<Index...>) {
+    kernel(*(typename std::remove_reference<Types>::type*)values[Index]...);
+}
+template <typename... Types> static void call(void (*kernel)(Types...), void** values) {
+    call(kernel, values, std::index_sequence_for<Types...>());
+}
 
-struct RowArguments {
-    int type;
-    const void* over_cap;
-    const float *temperature, *uniform;
-    const unsigned char* allowed;
-    const Int64* allowed_row;
-    int vocab, blocks, size, allowed_rows, softcap_bits;
-    Int64 *argmax, *drawn;
-    float *entropy, *largest, *total;
+struct Entry {
+    const char* name;
+    void (*run)(void*);
 };
-static void run_rows(void* with) {
-    RowArguments& a = *(RowArguments*)with;
-#define ARGUMENTS(T)                                                                                                  \
-    (const T*)a.over_cap, a.temperature, a.uniform, a.allowed, a.allowed_row, a.vocab, a.blocks, a.size,              \
-        a.allowed_rows, a.softcap_bits, a.argmax, a.drawn, a.entropy, a.largest, a.total
-    if (a.type == 0) rows::dgemma_row_stats_f32(ARGUMENTS(float));
-    if (a.type == 1) rows::dgemma_row_stats_f16(ARGUMENTS(unsigned short));
-    if (a.type == 2) rows::dgemma_row_stats_bf16(ARGUMENTS(unsigned short));
-}
-extern "C" int host_row_stats(int rows, int threads, RowArguments* arguments) {
-    return shim::launch((unsigned)rows, (unsigned)threads, run_rows, arguments);
-}
-
-struct CanvasArguments {
-    const Int64 *argmax, *drawn;
-    const float* entropy;
-    const Int64* random_tokens;
-    const float* entropy_bound;
-    const unsigned char* pin;
-    const Int64* pin_ids;
-    int count;
-    Int64 *next_canvas, *argmax_out, *drawn_out;
-    float* entropy_out;
-    unsigned char* accepted;
-    float* mean_entropy;
+#define ENTRY(space, name) {#name, [](void* values) { call(space::name, (void**)values); }}
+static const Entry entries[] = {
+    ENTRY(rows, dgemma_row_stats_f32), ENTRY(rows, dgemma_row_stats_f16), ENTRY(rows, dgemma_row_stats_bf16),
+    ENTRY(canvas, dgemma_canvas_update),
+#define KEYS(T) ENTRY(keys, dgemma_turn_keys_rotate_##T), ENTRY(keys, dgemma_turn_keys_rebuild_##T)
+    KEYS(f32), KEYS(f16), KEYS(bf16),
+    ENTRY(routing, dgemma_route_i64), ENTRY(routing, dgemma_route_i32),
+    ENTRY(routing, dgemma_combine_f32), ENTRY(routing, dgemma_combine_bf16),
+    ENTRY(experts, dgemma_experts_up_bf16), ENTRY(experts, dgemma_experts_up_nvfp4),
+    ENTRY(experts, dgemma_experts_down_bf16), ENTRY(experts, dgemma_experts_down_nvfp4),
+#define HEADS(D) ENTRY(attention, dgemma_attention_##D), ENTRY(attention, dgemma_attention_split_##D)
+    HEADS(32), HEADS(64), HEADS(128), HEADS(256), HEADS(512),
+    ENTRY(attention, dgemma_attention_merge),
 };
-static void run_canvas(void* with) {
-    CanvasArguments& a = *(CanvasArguments*)with;
-    canvas::dgemma_canvas_update(a.argmax, a.drawn, a.entropy, a.random_tokens, a.entropy_bound, a.pin, a.pin_ids,
-                                 a.count, a.next_canvas, a.argmax_out, a.drawn_out, a.entropy_out, a.accepted,
-                                 a.mean_entropy);
-}
-extern "C" int host_canvas_update(int threads, CanvasArguments* arguments) {
-    return shim::launch(1, (unsigned)threads, run_canvas, arguments);
-}
 
-struct KeyArguments {
-    int type, is_rebuild;
-    void* keys;
-    const void* values;
-    const float *weight, *cosine, *sine;
-    int heads, capacity, count, dim, pairs;
-};
-static void run_keys(void* with) {
-    KeyArguments& a = *(KeyArguments*)with;
-#define TURN(SUFFIX, T)                                                                                               \
-    if (a.is_rebuild)                                                                                                 \
-        keys::dgemma_turn_keys_rebuild_##SUFFIX((T*)a.keys, (const T*)a.values, a.weight, a.cosine, a.sine, a.heads,  \
-                                                a.capacity, a.count, a.dim);                                          \
-    else                                                                                                              \
-        keys::dgemma_turn_keys_rotate_##SUFFIX((T*)a.keys, a.cosine, a.sine, a.heads, a.capacity, a.count, a.dim,     \
-                                               a.pairs);
-    if (a.type == 0) { TURN(f32, float) }
-    if (a.type == 1) { TURN(f16, unsigned short) }
-    if (a.type == 2) { TURN(bf16, unsigned short) }
-}
-extern "C" int host_turn_keys(int blocks, int threads, KeyArguments* arguments) {
-    return shim::launch((unsigned)blocks, (unsigned)threads, run_keys, arguments);
+// The bytes that asynchronous copies moved, or -1 where the kernel hangs, leaves copies behind or is unknown.
+extern "C" long long host_launch(const char* name, unsigned x, unsigned y, unsigned z, unsigned threads, int eager, void** values) {
+    for (const Entry& entry : entries)
+        if (!strcmp(entry.name, name)) {
+            shim::copied = 0, shim::eager = eager != 0;
+            return shim::launch({x, y, z}, threads, entry.run, values) ? (long long)shim::copied : -1;
+        }
+    return -1;
 }

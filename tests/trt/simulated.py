@@ -177,11 +177,11 @@ class SimulatedDevice:
     def launch(
         self, kernel: int, blocks: int, threads: int, arguments: Sequence[ctypes.c_void_p | ctypes.c_int], stream: int
     ) -> None:
-        values = [int(argument.value or 0) for argument in arguments]
-        for argument, value in zip(arguments, values, strict=True):
+        for argument in arguments:
             if isinstance(argument, ctypes.c_void_p):
-                self.view(value, 1)
-        self.enqueue(lambda: emulated.shared().turn_keys(self.kernels[kernel], blocks, threads, values), stream)
+                self.view(int(argument.value or 0), 1)
+        entry = self.kernels[kernel]
+        self.enqueue(lambda: emulated.shared().launch(entry, (blocks, 1, 1), threads, arguments), stream)
 
     def capture(self, stream: int, enqueue: Callable[[], None]) -> SimulatedGraph:
         if not self.capturable:

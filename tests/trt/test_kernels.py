@@ -164,12 +164,13 @@ def test_the_real_vocabulary(emulated: Emulated) -> None:
         check(emulated.row_stats(x, 0.8, u, allowed, row, SOFTCAP, threads=512), x, 0.8, u, allowed, row)
 
 
-def test_the_number_of_threads_changes_nothing(emulated: Emulated) -> None:
+def test_the_number_of_threads_changes_rounding_only(emulated: Emulated) -> None:
     x, u = logits("random", 2, 1024), uniforms(2)
     allowed, row = np.ones((1, 1024), np.bool_), np.zeros(1, np.int64)
     runs = [emulated.row_stats(x, 0.6, u, allowed, row, SOFTCAP, threads=threads) for threads in (32, 96, 512)]
     for run in runs[1:]:
-        assert all(np.array_equal(a, b) for a, b in zip(run, runs[0], strict=True))
+        assert np.array_equal(run.argmax, runs[0].argmax) and np.array_equal(run.drawn, runs[0].drawn)
+        assert all(np.allclose(a, b, rtol=1e-5) for a, b in zip(run[2:], runs[0][2:], strict=True))
 
 
 @pytest.mark.parametrize("count", [1, 16, 33, 256, 1000])
@@ -254,16 +255,27 @@ def test_halves_are_rounded_as_numpy_does(emulated: Emulated) -> None:
         assert np.array_equal(found.view(np.uint16), values.astype(dtype).view(np.uint16))
 
 
+BLOCKS = {
+    kernels.ROW_STATS: (3, 512),
+    kernels.CANVAS_UPDATE: (1, kernels.MAX_CANVAS),
+    kernels.TURN_KEYS: (6, THREADS),
+    kernels.ROUTE: (4, 1024),
+    kernels.EXPERTS: (4, 128),
+    kernels.ATTENTION: (11, 256),
+}
+"""Of each source: its entry points, and the most threads a block."""
+
+
 def hold_report(name: str, report: str) -> None:
-    """ptxas's report: each kernel without stack and spills, its registers enough for a whole block of threads."""
+    """ptxas's report: no stack and no spills, registers enough for a block, shared memory that needs no permission."""
     frames = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", report)
     registers = re.findall(r"Used (\d+) registers", report)
-    entries = {kernels.ROW_STATS: 3, kernels.CANVAS_UPDATE: 1, kernels.TURN_KEYS: 6}
-    assert len(frames) == len(registers) == entries[name], report
+    entries, threads = BLOCKS[name]
+    assert len(frames) == len(registers) == entries, report
     assert all(frame == ("0", "0", "0") for frame in frames), report
     assert "warning" not in report
-    threads = {kernels.ROW_STATS: 512, kernels.CANVAS_UPDATE: kernels.MAX_CANVAS, kernels.TURN_KEYS: THREADS}[name]
     assert all(int(used) * threads <= 65536 for used in registers), report
+    assert all(int(used) <= 48 << 10 for used in re.findall(r"(\d+) bytes smem", report)), report
 
 
 # `make test` brings NVRTC where it runs; elsewhere this skips by name.
@@ -274,10 +286,8 @@ def test_nvrtc_needs_no_header_and_spills_nothing(name: str, architecture: int) 
     text = kernels.ptx(name, architecture).decode()
     assert f".target sm_{architecture}" in text
     assert f".entry dgemma_{name}" in text
-    library = kernels.nvrtc()
-    assert library is not None
     source = kernels.SOURCES[name].read_bytes()
-    hold_report(name, kernels.by_nvrtc(library, name, source, f"sm_{architecture}", "--ptxas-options=-v")[1])
+    hold_report(name, kernels.by_nvrtc(name, source, f"sm_{architecture}", "--ptxas-options=-v")[1])
 
 
 @pytest.mark.skipif(kernels.find_nvcc() is None, reason="nvcc is not installed")

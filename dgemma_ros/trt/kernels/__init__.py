@@ -1,52 +1,62 @@
-"""The CUDA kernels of the diffusion step and of the KV cache, and how they become PTX for one architecture.
+"""The CUDA kernels, and how they become PTX for one architecture.
 
-No kernel includes a header, so NVRTC needs nothing beside itself, and nvcc does as well.
+They include nothing but ``device.cuh`` beside them, so NVRTC needs nothing beside itself, and nvcc does as well.
 """
 
 from __future__ import annotations
 
-import ctypes
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dgemma_ros.errors import BackendError
+from dgemma_ros.graphs.diffusion import cdf_blocks as cdf_blocks
 
 ROW_STATS: Final = "row_stats"
 CANVAS_UPDATE: Final = "canvas_update"
 TURN_KEYS: Final = "turn_keys"
+ROUTE: Final = "route"
+EXPERTS: Final = "experts"
+ATTENTION: Final = "attention"
+FOLDER: Final = Path(__file__).parent
 SOURCES: Final[Mapping[str, Path]] = {
-    name: Path(__file__).parent / f"{name}.cu" for name in (ROW_STATS, CANVAS_UPDATE, TURN_KEYS)
+    name: FOLDER / f"{name}.cu" for name in (ROW_STATS, CANVAS_UPDATE, TURN_KEYS, ROUTE, EXPERTS, ATTENTION)
 }
-"""Each kernel's source; ``row_stats`` holds one entry point a type of logits, ``turn_keys`` two a type of keys."""
+"""Each source; it holds an entry point a type, weight format or head size."""
 ARCHITECTURES: Final = (89, 90, 110, 120)
 """What the sources are compiled for in the tests: RTX 40, H200, Jetson Thor, RTX 50."""
 MAX_BLOCKS: Final = 1024
 """Blocks of tokens in a row that RowStats has room for: enough for a vocabulary of a million."""
 MAX_CANVAS: Final = 1024
 """Positions that CanvasUpdate has threads for."""
-OPTIONS: Final = ("--std=c++17", "--fmad=true", "-DMAX_BLOCKS=1024", "-DMAX_CANVAS=1024")
-_NVRTC: Final = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so")
+OPTIONS: Final = ("--std=c++17", "--fmad=true", "-DMAX_BLOCKS=1024", "-DMAX_CANVAS=1024", f"-I{FOLDER}")
 
 
 def ptx(name: str, architecture: int) -> bytes:
-    """One kernel's PTX for ``sm_<architecture>``, by NVRTC where it can be loaded, else by nvcc.
+    """One source's PTX for ``sm_<architecture>``, by NVRTC where it can be loaded, else by nvcc.
 
     Raises :class:`BackendError` where neither is there, or the architecture is unknown to it.
     """
-    if (library := nvrtc()) is not None:
-        return by_nvrtc(library, SOURCES[name].name, SOURCES[name].read_bytes(), f"compute_{architecture}")[0]
+    if nvrtc() is not None:
+        return by_nvrtc(SOURCES[name].name, SOURCES[name].read_bytes(), f"compute_{architecture}")[0]
     if (nvcc := find_nvcc()) is not None:
         return _by_nvcc(nvcc, SOURCES[name], architecture)
     raise BackendError(
-        "neither NVRTC nor nvcc is here for the kernels: pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
+        "neither NVRTC nor nvcc is here for the kernels: pip install cuda-bindings nvidia-cuda-nvrtc, or install the "
+        "CUDA toolkit"
     )
+
+
+def float_bits(value: float) -> int:
+    """The int32 that carries a float32 to a kernel: TensorRT hands over no other numbers."""
+    return int(struct.unpack("i", struct.pack("f", value))[0])
 
 
 def find_nvcc() -> str | None:
@@ -56,26 +66,15 @@ def find_nvcc() -> str | None:
 
 
 @cache
-def nvrtc() -> ctypes.CDLL | None:
-    """NVRTC's library: the one of the ``nvidia-cuda-nvrtc`` package, or the system's; None where none works."""
-    for path in (*_packaged(), *_NVRTC):
-        with suppress(OSError):
-            for builtins in Path(path).parent.glob("libnvrtc-builtins.so.*"):
-                ctypes.CDLL(str(builtins))  # it looks for these by name only, and they lie outside the system's path
-            library = ctypes.CDLL(path)
-            with suppress(BackendError):  # a library without its builtins loads, but compiles nothing
-                by_nvrtc(library, "probe", b"__global__ void probe() {}", f"compute_{ARCHITECTURES[0]}")
-                return library
+def nvrtc() -> Any:
+    """``cuda.bindings.nvrtc``, or None where it is not installed or finds no library that compiles."""
+    with suppress(ImportError, RuntimeError, OSError, BackendError):
+        from cuda.bindings import nvrtc as found
+
+        # A library without its builtins loads, but compiles nothing.
+        _compile(found, "probe", b"__global__ void probe() {}", f"compute_{ARCHITECTURES[0]}")
+        return found
     return None
-
-
-def _packaged() -> Iterator[str]:
-    try:
-        import nvidia
-    except ImportError:
-        return
-    for folder in nvidia.__path__:
-        yield from (str(file) for file in sorted(Path(folder).glob("*/lib/libnvrtc.so.1[0-9]")))
 
 
 def _by_nvcc(nvcc: str, source: Path, architecture: int) -> bytes:
@@ -88,42 +87,38 @@ def _by_nvcc(nvcc: str, source: Path, architecture: int) -> bytes:
         return out.read_bytes()
 
 
-def by_nvrtc(library: ctypes.CDLL, name: str, source: bytes, target: str, *more: str) -> tuple[bytes, str]:
+def by_nvrtc(name: str, source: bytes, target: str, *more: str) -> tuple[bytes, str]:
     """PTX and the compiler's log; ``target`` compute_N or sm_N, ``more`` options of NVRTC's.
 
     With sm_N the PTX is assembled, too, so that ``--ptxas-options=-v`` has registers and spills reported in the log.
-    Raises :class:`BackendError` where NVRTC refuses the source or an option.
+    Raises :class:`BackendError` where NVRTC is not here, or refuses the source or an option.
     """
-    program = ctypes.c_void_p()
-    _check(library, library.nvrtcCreateProgram(ctypes.byref(program), source, name.encode(), 0, None, None))
+    if (library := nvrtc()) is None:
+        raise BackendError("NVRTC is not here: pip install cuda-bindings nvidia-cuda-nvrtc")
+    return _compile(library, name, source, target, *more)
+
+
+def _compile(library: Any, name: str, source: bytes, target: str, *more: str) -> tuple[bytes, str]:
+    def check(answer: Any) -> Any:
+        status, *values = answer
+        if status:
+            raise BackendError(f"NVRTC failed: {status.name}")
+        return values[0] if values else None
+
+    program = check(library.nvrtcCreateProgram(source, name.encode(), 0, None, None))
     try:
         options = [option.encode() for option in (f"--gpu-architecture={target}", *more, *OPTIONS)]
-        compiled = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
-        log = _text(library, program, "ProgramLog").rstrip(b"\0").decode(errors="replace")
-        if compiled:
-            reason = f"{_error(library, compiled)} {_line(log)}".rstrip()
-            raise BackendError(f"NVRTC refused {name} for {target}: {reason}")
-        return _text(library, program, "PTX").rstrip(b"\0"), log
+        (status,) = library.nvrtcCompileProgram(program, len(options), options)
+        text = bytearray(check(library.nvrtcGetProgramLogSize(program)))
+        check(library.nvrtcGetProgramLog(program, text))
+        log = text.rstrip(b"\0").decode(errors="replace")
+        if status:
+            raise BackendError(f"NVRTC refused {name} for {target}: {f'{status.name} {_line(log)}'.rstrip()}")
+        made = bytearray(check(library.nvrtcGetPTXSize(program)))
+        check(library.nvrtcGetPTX(program, made))
+        return bytes(made.rstrip(b"\0")), log
     finally:
-        library.nvrtcDestroyProgram(ctypes.byref(program))
-
-
-def _text(library: ctypes.CDLL, program: ctypes.c_void_p, what: str) -> bytes:
-    size = ctypes.c_size_t()
-    _check(library, getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size)))
-    buffer = ctypes.create_string_buffer(size.value)
-    _check(library, getattr(library, f"nvrtcGet{what}")(program, buffer))
-    return buffer.raw
-
-
-def _check(library: ctypes.CDLL, status: int) -> None:
-    if status:
-        raise BackendError(f"NVRTC failed: {_error(library, status)}")
-
-
-def _error(library: ctypes.CDLL, status: int) -> str:
-    library.nvrtcGetErrorString.restype = ctypes.c_char_p
-    return str(library.nvrtcGetErrorString(status).decode())
+        library.nvrtcDestroyProgram(program)
 
 
 def _line(text: str) -> str:

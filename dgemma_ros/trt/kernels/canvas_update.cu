@@ -10,8 +10,7 @@
 #define MAX_CANVAS 1024
 #endif
 
-typedef unsigned char uint8;
-typedef long long int64;
+#include "device.cuh"
 
 // Whether a comes before b; NaN comes last, as numpy sorts it.
 static __device__ __forceinline__ bool precedes(float a, int i, float b, int j) {

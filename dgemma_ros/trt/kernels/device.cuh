@@ -12,7 +12,10 @@ typedef long long int64;
 static constexpr float LOG2_E = 1.4426950408889634f;
 static constexpr float LN_2 = 0.6931471805599453f;
 
-#ifndef HOST_SHIM
+#ifdef HOST_SHIM
+typedef unsigned long long SharedAddress;
+#else
+typedef unsigned SharedAddress;
 // 2^x and 1/x to about one unit in the last place; subnormal numbers count as zero.
 static __device__ __forceinline__ float exp2_fast(float x) {
     float y;
@@ -24,8 +27,8 @@ static __device__ __forceinline__ float reciprocal(float x) {
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
-static __device__ __forceinline__ unsigned shared_address(const void* at) {
-    unsigned address;
+static __device__ __forceinline__ SharedAddress shared_address(const void* at) {
+    SharedAddress address;
     asm("{ .reg .u64 a; cvta.to.shared.u64 a, %1; cvt.u32.u64 %0, a; }" : "=r"(address) : "l"(at));
     return address;
 }
@@ -51,13 +54,13 @@ static __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4]
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 // Four 8 × 8 matrices of 16-bit numbers; each lane names a row of 16 bytes.
-static __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
+static __device__ __forceinline__ void load_matrices(unsigned (&r)[4], SharedAddress row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(row) : "memory");
 }
-static __device__ __forceinline__ void load_transposed(unsigned (&r)[4], const void* row) {
+static __device__ __forceinline__ void load_transposed(unsigned (&r)[4], SharedAddress row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(row) : "memory");
 }
 // Two bfloat16 products at once.
 static __device__ __forceinline__ unsigned multiply_pairs(unsigned a, unsigned b) {

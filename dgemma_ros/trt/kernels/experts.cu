@@ -22,18 +22,15 @@ struct Bf16Weights {
 
     static __device__ __forceinline__ int place(int row, int chunk) { return chunk ^ ((row & 1) << 2); }
 
-    // `first` is the weight row of the tile's row 0, `row_of` says which one a tile's row is.
     template <typename Rows>
     __device__ __forceinline__ void load(char* stage, const Rows& rows, int column, int columns) const {
-        const int chunk = (int)threadIdx.x % 8;
+        const int chunk = (int)threadIdx.x % 8, m = (int)threadIdx.x / 8, row = rows.start(m), end = rows.end(m);
+        const bf16* from = weights + row * pitch + column + 8 * chunk;
+        char* to = stage + m * 128 + place(m, chunk) * 16;
         const bool inside = column + 8 * chunk < columns;
 #pragma unroll
-        for (int j = 0; j < TILE_M * 8 / THREADS; ++j) {
-            const int m = (int)threadIdx.x / 8 + j * (THREADS / 8);
-            const int row = rows.weight_row(m);
-            const bf16* from = weights + (row < 0 ? 0 : row) * pitch + (inside ? column + 8 * chunk : 0);
-            copy_16(stage + m * 128 + place(m, chunk) * 16, from, row >= 0 && inside ? 16 : 0);
-        }
+        for (int j = 0; j < 4; ++j)
+            copy_16(to + j * 16 * 128, from + j * Rows::STEP * pitch, inside && row + j * Rows::STEP < end ? 16 : 0);
     }
 
     template <int N8>
@@ -41,13 +38,13 @@ struct Bf16Weights {
         const int lane = (int)threadIdx.x & 31, g = lane >> 2, t = lane & 3, m = ((int)threadIdx.x >> 5) * 16 + g;
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-            const uint4 low = *reinterpret_cast<const uint4*>(stage + m * 128 + place(m, 4 * i + t) * 16);
-            const uint4 high = *reinterpret_cast<const uint4*>(stage + (m + 8) * 128 + place(m + 8, 4 * i + t) * 16);
+            const int at = place(g, 4 * i + t) * 16;
+            const uint4 low = *reinterpret_cast<const uint4*>(stage + m * 128 + at);
+            const uint4 high = *reinterpret_cast<const uint4*>(stage + m * 128 + 8 * 128 + at);
             const unsigned even[4] = {low.x, high.x, low.y, high.y}, odd[4] = {low.z, high.z, low.w, high.w};
 #pragma unroll
             for (int j = 0; j < N8; ++j) {
-                const int n = 8 * j + g;
-                const uint4 b = *reinterpret_cast<const uint4*>(rows + n * 128 + place(n, 4 * i + t) * 16);
+                const uint4 b = *reinterpret_cast<const uint4*>(rows + g * 128 + at + j * 8 * 128);
                 mma(sum[j], even, b.x, b.y);
                 mma(sum[j], odd, b.z, b.w);
             }
@@ -95,20 +92,16 @@ struct Nvfp4Weights {
 
     template <typename Rows>
     __device__ __forceinline__ void load(char* stage, const Rows& rows, int column, int columns) const {
-        const int chunk = (int)threadIdx.x % 4;
+        const int chunk = (int)threadIdx.x % 4, m = (int)threadIdx.x / 4, row = rows.start(m), end = rows.end(m);
+        const uint8* from = weights + (row * pitch + column) / 2 + 16 * chunk;
         const bool inside = column + 32 * chunk < columns;
 #pragma unroll
-        for (int j = 0; j < TILE_M * 4 / THREADS; ++j) {
-            const int m = (int)threadIdx.x / 4 + j * (THREADS / 4);
-            const int row = rows.weight_row(m);
-            const uint8* from = weights + ((row < 0 ? 0 : row) * pitch + (inside ? column + 32 * chunk : 0)) / 2;
-            copy_16(stage + m * 64 + chunk * 16, from, row >= 0 && inside ? 16 : 0);
-        }
-        const int m = (int)threadIdx.x / 2, half = (int)threadIdx.x % 2;
-        const int row = rows.weight_row(m);
-        const bool scaled = column + 64 * half < columns;
-        const uint8* from = scales + ((row < 0 ? 0 : row) * pitch + (scaled ? column + 64 * half : 0)) / 16;
-        copy_4(stage + TILE_M * 64 + m * 8 + half * 4, from, row >= 0 && scaled ? 4 : 0);
+        for (int j = 0; j < 2; ++j)
+            copy_16(stage + (m + 32 * j) * 64 + chunk * 16, from + j * Rows::STEP * pitch,
+                    inside && row + 2 * j * Rows::STEP < end ? 16 : 0);
+        const int scaled = (int)threadIdx.x / 2, half = (int)threadIdx.x % 2, its = rows.start(scaled);
+        copy_4(stage + TILE_M * 64 + scaled * 8 + half * 4, scales + (its * pitch + column) / 16 + 4 * half,
+               column + 64 * half < columns && its < rows.end(scaled) ? 4 : 0);
     }
 
     template <int N8>
@@ -123,15 +116,16 @@ struct Nvfp4Weights {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             // Columns 32t + 8i … + 7: the lane's first block of 16 while i < 2, then its second.
+            if (N8 == 8) __syncwarp();  // keeps the next words from being unpacked ahead, for which there are no registers
             const unsigned choose = i < 2 ? 0x4040 : 0x4141;  // the scale's byte, zero, the scale's byte, zero
+            const int at = place(g, 4 * t + i) * 16;
             unsigned a[4], b[4];
             dequantise(lows[i], __byte_perm(low_scales, 0, choose) << 4, a);
             dequantise(highs[i], __byte_perm(high_scales, 0, choose) << 4, b);
             const unsigned even[4] = {a[0], b[0], a[1], b[1]}, odd[4] = {a[2], b[2], a[3], b[3]};
 #pragma unroll
             for (int j = 0; j < N8; ++j) {
-                const int n = 8 * j + g;
-                const uint4 x = *reinterpret_cast<const uint4*>(rows + n * 256 + place(n, 4 * t + i) * 16);
+                const uint4 x = *reinterpret_cast<const uint4*>(rows + g * 256 + at + j * 8 * 256);
                 mma(sum[j], even, x.x, x.y);
                 mma(sum[j], odd, x.z, x.w);
             }
@@ -140,26 +134,27 @@ struct Nvfp4Weights {
     __device__ __forceinline__ float global(int at) const { return globals[at]; }
 };
 
-// Sums of one tile: 64 weight rows times up to 8·N8 rows of `source`, over all columns.
+// Sums of one tile: 64 weight rows times up to 8·N8 rows of `source`, over all columns. `listed` names the rows, those
+// below zero are none.
 template <int N8, typename Weights, typename Rows>
-static __device__ __forceinline__ void product(
-    const Weights& weights, const Rows& rows, const bf16* source, int columns, char* pool, float (&sum)[N8][4]) {
-    constexpr int STAGES = Weights::template STAGES<N8>, ROWS = 8 * N8 * Weights::COLUMNS * 2, SIZE = Weights::STAGE + ROWS;
+static __device__ __forceinline__ void product(const Weights& weights, const Rows& rows, const bf16* source,
+                                               const int* listed, int columns, char* pool, float (&sum)[N8][4]) {
+    constexpr int STAGES = Weights::template STAGES<N8>, CHUNKS = Weights::CHUNKS;
+    constexpr int SIZE = Weights::STAGE + 8 * N8 * CHUNKS * 16, STEP = THREADS / CHUNKS;
     static_assert(STAGES * SIZE <= POOL, "");
     const int count = (columns + Weights::COLUMNS - 1) / Weights::COLUMNS;
-    const int chunk = (int)threadIdx.x % Weights::CHUNKS;
+    const int chunk = (int)threadIdx.x % CHUNKS, n = (int)threadIdx.x / CHUNKS;
     auto load = [&](int number) {
         if (number < count) {
             char* stage = pool + number % STAGES * SIZE;
             const int column = number * Weights::COLUMNS;
             weights.load(stage, rows, column, columns);
+            char* to = stage + Weights::STAGE + (n * CHUNKS + Weights::place(n, chunk)) * 16;
             const bool inside = column + 8 * chunk < columns;
 #pragma unroll
-            for (int j = 0; j < 8 * N8 * Weights::CHUNKS / THREADS; ++j) {
-                const int n = (int)threadIdx.x / Weights::CHUNKS + j * (THREADS / Weights::CHUNKS);
-                const int row = rows.source_row(n);
-                const bf16* from = source + (row < 0 ? 0 : row) * columns + (inside ? column + 8 * chunk : 0);
-                copy_16(stage + Weights::STAGE + (n * Weights::CHUNKS + Weights::place(n, chunk)) * 16, from,
+            for (int j = 0; j < 8 * N8 / STEP; ++j) {
+                const int row = listed[n + j * STEP];
+                copy_16(to + j * STEP * CHUNKS * 16, source + row * columns + column + 8 * chunk,
                         row >= 0 && inside ? 16 : 0);
             }
         }
@@ -186,57 +181,62 @@ static __device__ __forceinline__ float gelu(float x) {
     return x * reciprocal(1.0f + exp2_fast(-2.0f * LOG2_E * u));
 }
 
-// Which rows a tile has. Of Up a warp's 16 are 8 gate rows and the 8 up rows that belong to them, so that one thread holds
-// both; `listed` are the pairs of the tile's N side.
+// Which weight rows a tile has: that of its row m, the end of the matrix it is of, and how far on that of m + 16 is.
+// Of Up a warp's 16 are 8 gate rows and the 8 up rows that belong to them, so that one thread holds both.
 struct UpRows {
-    const int* listed;
-    int first, inner, top_k;
-    __device__ __forceinline__ int weight_row(int m) const {
-        const int row = first + m / 16 * 8 + m % 8;
-        return row < inner ? (m % 16 < 8 ? row : inner + row) : -1;
-    }
-    __device__ __forceinline__ int source_row(int n) const { return listed[n] < 0 ? -1 : listed[n] / top_k; }
+    static constexpr int STEP = 8;
+    int first, inner;
+    __device__ __forceinline__ int start(int m) const { return first + m / 16 * 8 + m % 8 + (m & 8 ? inner : 0); }
+    __device__ __forceinline__ int end(int m) const { return m & 8 ? 2 * inner : inner; }
 };
 struct DownRows {
-    int first, hidden, begin, count;
-    __device__ __forceinline__ int weight_row(int m) const { return first + m < hidden ? first + m : -1; }
-    __device__ __forceinline__ int source_row(int n) const { return n < count ? begin + n : -1; }
+    static constexpr int STEP = 16;
+    int first, hidden;
+    __device__ __forceinline__ int start(int m) const { return first + m; }
+    __device__ __forceinline__ int end(int) const { return hidden; }
+};
+
+// An expert's next rows: where they begin among the pairs, how many, and the source's rows they are.
+struct Listed {
+    int expert, begin, count;
+    const int* rows;
 };
 
 template <int N8, typename Weights>
-static __device__ __forceinline__ void up_tile(const Weights& weights, const UpRows& rows, const bf16* x, int hidden,
-                                               int begin, int count, int expert, char* pool, bf16* inner) {
+static __device__ __forceinline__ void up_tile(const Weights& weights, const UpRows& rows, const Listed& listed,
+                                               const bf16* x, int hidden, char* pool, bf16* inner) {
     float sum[N8][4];
-    product<N8>(weights, rows, x, hidden, pool, sum);
+    product<N8>(weights, rows, x, listed.rows, hidden, pool, sum);
     const int lane = (int)threadIdx.x & 31, row = rows.first + ((int)threadIdx.x >> 5) * 8 + (lane >> 2);
     if (row >= rows.inner) return;
-    const float gate_scale = weights.global(2 * expert), up_scale = weights.global(2 * expert + 1);
+    const float gate = weights.global(2 * listed.expert), up = weights.global(2 * listed.expert + 1);
 #pragma unroll
     for (int j = 0; j < N8; ++j) {
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
             const int n = 8 * j + 2 * (lane & 3) + i;
-            if (n < count)
-                inner[(int64)(begin + n) * rows.inner + row] =
-                    to_bf16(gelu(sum[j][i] * gate_scale) * (sum[j][2 + i] * up_scale));
+            if (n < listed.count)
+                inner[(int64)(listed.begin + n) * rows.inner + row] =
+                    to_bf16(gelu(sum[j][i] * gate) * (sum[j][2 + i] * up));
         }
     }
 }
 
 template <int N8, typename Weights>
-static __device__ __forceinline__ void down_tile(const Weights& weights, const DownRows& rows, const bf16* inner,
-                                                 int width, int expert, const int* listed, char* pool, bf16* out) {
+static __device__ __forceinline__ void down_tile(const Weights& weights, const DownRows& rows, const Listed& listed,
+                                                 const bf16* inner, int width, const int* pairs, char* pool,
+                                                 bf16* out) {
     float sum[N8][4];
-    product<N8>(weights, rows, inner, width, pool, sum);
+    product<N8>(weights, rows, inner, listed.rows, width, pool, sum);
     const int lane = (int)threadIdx.x & 31, row = rows.first + ((int)threadIdx.x >> 5) * 16 + (lane >> 2);
-    const float scale = weights.global(expert);
+    const float scale = weights.global(listed.expert);
 #pragma unroll
     for (int j = 0; j < N8; ++j) {
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
             const int n = 8 * j + 2 * (lane & 3) + i;
-            if (n >= rows.count) continue;
-            bf16* to = out + (int64)listed[n] * rows.hidden + row;
+            if (n >= listed.count) continue;
+            bf16* to = out + (int64)pairs[listed.begin + n] * rows.hidden + row;
             if (row < rows.hidden) to[0] = to_bf16(sum[j][i] * scale);
             if (row + 8 < rows.hidden) to[8] = to_bf16(sum[j][2 + i] * scale);
         }
@@ -247,17 +247,17 @@ template <typename Weights>
 static __device__ __forceinline__ void up(Weights weights, const bf16* x, const int* offsets, const int* pairs,
                                           int hidden, int inner, int top_k, bf16* result) {
     __shared__ __align__(128) char pool[POOL];
-    __shared__ int listed[64];
+    __shared__ int sources[64];
     const int expert = (int)blockIdx.y, stop = offsets[expert + 1];
+    const UpRows rows = {(int)blockIdx.x * (TILE_M / 2), inner};
     for (int begin = offsets[expert]; begin < stop; begin += 64) {
-        const int count = stop - begin < 64 ? stop - begin : 64;
-        if (threadIdx.x < 64) listed[threadIdx.x] = (int)threadIdx.x < count ? pairs[begin + (int)threadIdx.x] : -1;
+        const int count = stop - begin < 64 ? stop - begin : 64, n = (int)threadIdx.x;
+        if (n < 64) sources[n] = n < count ? pairs[begin + n] / top_k : -1;
         __syncthreads();
-        const UpRows rows = {listed, (int)blockIdx.x * (TILE_M / 2), inner, top_k};
-        if (count <= 16) up_tile<2>(weights, rows, x, hidden, begin, count, expert, pool, result);
-        else if (count <= 32) up_tile<4>(weights, rows, x, hidden, begin, count, expert, pool, result);
-        else up_tile<8>(weights, rows, x, hidden, begin, count, expert, pool, result);
-        __syncthreads();
+        const Listed listed = {expert, begin, count, sources};
+        if (count <= 16) up_tile<2>(weights, rows, listed, x, hidden, pool, result);
+        else if (count <= 32) up_tile<4>(weights, rows, listed, x, hidden, pool, result);
+        else up_tile<8>(weights, rows, listed, x, hidden, pool, result);
     }
 }
 
@@ -265,27 +265,27 @@ template <typename Weights>
 static __device__ __forceinline__ void down(Weights weights, const bf16* inner, const int* offsets, const int* pairs,
                                             int hidden, int width, bf16* out) {
     __shared__ __align__(128) char pool[POOL];
-    __shared__ int listed[64];
+    __shared__ int sources[64];
     const int expert = (int)blockIdx.y, stop = offsets[expert + 1];
+    const DownRows rows = {(int)blockIdx.x * TILE_M, hidden};
     for (int begin = offsets[expert]; begin < stop; begin += 64) {
-        const int count = stop - begin < 64 ? stop - begin : 64;
-        if ((int)threadIdx.x < count) listed[threadIdx.x] = pairs[begin + (int)threadIdx.x];
+        const int count = stop - begin < 64 ? stop - begin : 64, n = (int)threadIdx.x;
+        if (n < 64) sources[n] = n < count ? begin + n : -1;
         __syncthreads();
-        const DownRows rows = {(int)blockIdx.x * TILE_M, hidden, begin, count};
-        if (count <= 16) down_tile<2>(weights, rows, inner, width, expert, listed, pool, out);
-        else if (count <= 32) down_tile<4>(weights, rows, inner, width, expert, listed, pool, out);
-        else down_tile<8>(weights, rows, inner, width, expert, listed, pool, out);
-        __syncthreads();
+        const Listed listed = {expert, begin, count, sources};
+        if (count <= 16) down_tile<2>(weights, rows, listed, inner, width, pairs, pool, out);
+        else if (count <= 32) down_tile<4>(weights, rows, listed, inner, width, pairs, pool, out);
+        else down_tile<8>(weights, rows, listed, inner, width, pairs, pool, out);
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 3) dgemma_experts_up_bf16(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) dgemma_experts_up_bf16(
     const bf16* __restrict__ x, const int* __restrict__ offsets, const int* __restrict__ pairs,
     const bf16* __restrict__ gate_up, int hidden, int inner, int top_k, bf16* __restrict__ result) {
     const Bf16Weights weights = {gate_up + (int64)blockIdx.y * 2 * inner * hidden, hidden};
     up(weights, x, offsets, pairs, hidden, inner, top_k, result);
 }
-extern "C" __global__ void __launch_bounds__(THREADS, 3) dgemma_experts_up_nvfp4(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) dgemma_experts_up_nvfp4(
     const bf16* __restrict__ x, const int* __restrict__ offsets, const int* __restrict__ pairs,
     const uint8* __restrict__ gate_up, const uint8* __restrict__ gate_up_scale,
     const float* __restrict__ gate_up_global, int hidden, int inner, int top_k, bf16* __restrict__ result) {
@@ -293,13 +293,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) dgemma_experts_up_nvfp4
     const Nvfp4Weights weights = {gate_up + before / 2, gate_up_scale + before / 16, gate_up_global, hidden};
     up(weights, x, offsets, pairs, hidden, inner, top_k, result);
 }
-extern "C" __global__ void __launch_bounds__(THREADS, 3) dgemma_experts_down_bf16(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) dgemma_experts_down_bf16(
     const bf16* __restrict__ inner, const int* __restrict__ offsets, const int* __restrict__ pairs,
     const bf16* __restrict__ weight, int hidden, int width, bf16* __restrict__ out) {
     const Bf16Weights weights = {weight + (int64)blockIdx.y * hidden * width, width};
     down(weights, inner, offsets, pairs, hidden, width, out);
 }
-extern "C" __global__ void __launch_bounds__(THREADS, 3) dgemma_experts_down_nvfp4(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) dgemma_experts_down_nvfp4(
     const bf16* __restrict__ inner, const int* __restrict__ offsets, const int* __restrict__ pairs,
     const uint8* __restrict__ weight, const uint8* __restrict__ scale, const float* __restrict__ global, int hidden,
     int width, bf16* __restrict__ out) {

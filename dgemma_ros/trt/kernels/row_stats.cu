@@ -1,26 +1,28 @@
 // RowStats: everything that is needed of each row of logits, in one pass over them.
 //
-// One block of threads a row. A row is cut into `blocks` blocks of `size` tokens, the two levels of the CDF. One warp
-// takes one block of tokens at a time and leaves its largest logit, the sum of its weights and the sum of weight times
-// logit in shared memory, each relative to the block's own largest: so nothing has to be known of the row beforehand,
-// and nothing overflows. Warp 0 then joins the blocks, inverts the CDF over them in float64, and reads the one block of
-// tokens again in which the draw fell.
+// One block of threads a row. A row is cut into `blocks` blocks of `size` tokens, the two levels of the CDF, and a warp takes
+// one block at a time. Weights are relative to a reference that the warp's lanes share: a logit that was the largest of some
+// tokens, raised when one is more than 2^LAG times as likely, so that nothing overflows, nothing has to be known of the row
+// beforehand, and raising it is rare. Warp 0 then joins the blocks, inverts the CDF over them in float64, and reads the one
+// block of tokens again in which the draw fell.
+//
+// A logit costs about 16 instructions, three of them special functions. All of it is in base 2: a row's gain has log2 e in
+// it, and tanh x = 1 - 2 / (1 + 2^(2 log2 e · x)).
 //
 // Semantics: dgemma_ros/graphs/diffusion.py, in words that can be read in diffusion_numpy.py. The same source is
-// compiled by nvcc, by NVRTC (no header is needed) and, behind tests/trt/host_shim.h, by a C++ compiler.
+// compiled by nvcc, by NVRTC and, behind tests/trt/host_shim.h, by a C++ compiler.
+#include "device.cuh"
 
 #ifndef MAX_BLOCKS
 #define MAX_BLOCKS 1024
 #endif
-#define FULL_WARP 0xffffffffu
 
-typedef unsigned char uint8;
-typedef long long int64;
-
-// A logit that no temperature makes drawable, and that entropy can still be computed with (diffusion.MASKED).
-static constexpr float MASKED = -1e30f;
+// A logit that no temperature makes drawable, and that entropy can still be computed with (diffusion.MASKED); in base 2.
+static constexpr float MASKED = -1e30f * LOG2_E;
 // Below every scaled logit: where a lane has seen no token. Finite, so that differences of it are no NaN.
 static constexpr float NOTHING = -3e38f;
+static constexpr float LAG = 8.0f;
+static constexpr int THREADS = 512;
 
 struct Float32 { typedef float stored; static const int PER_VECTOR = 4; };
 struct Float16 { typedef unsigned short stored; static const int PER_VECTOR = 8; };
@@ -54,45 +56,53 @@ template <typename Half> static __device__ __forceinline__ float one(Half type, 
     return widen(type, *at);
 }
 
-// One row of logits as the model means them: softcapped, over temperature, tokens outside the row's set masked.
+// One row of logits as the model means them, in base 2: softcapped, over temperature, tokens outside the row's set masked.
 template <typename Type> struct Row {
     const typename Type::stored* logits;
     const uint8* allowed;
     float gain;
 
     __device__ __forceinline__ float scaled(float over_cap, unsigned is_allowed) const {
-        return tanhf(over_cap) * gain + (is_allowed ? 0.0f : MASKED);
+        const float part = reciprocal(1.0f + exp2_fast(2.0f * LOG2_E * over_cap));
+        const float value = fmaf(-2.0f * gain, part, gain);
+        return is_allowed ? value : MASKED;
     }
     __device__ __forceinline__ float at(int token) const { return scaled(one(Type(), logits + token), allowed[token]); }
 };
 
-// What one lane, one warp or one row has seen: the largest logit and its first token, and relative to that logit the
-// weights' sum and the sum of weight times logit.
+// What a lane has seen of the row: its largest logit and where the vector of tokens with the first such begins. Relative to
+// `reference`, which all lanes of a warp share: the sums of weights of this block and of those before, and the sum of weight
+// times logit of all.
 struct Seen {
-    float largest, total, weighted;
+    float largest, reference, total, before, weighted;
     unsigned token;
 };
 
-// Takes in COUNT logits of consecutive tokens, which all are inside the row.
-template <int COUNT> static __device__ __forceinline__ void take(Seen& seen, const float (&x)[COUNT], unsigned token) {
+// Takes in COUNT logits of consecutive tokens; a lane without tokens takes none (`here`). All lanes of a warp call it.
+template <int COUNT>
+static __device__ __forceinline__ void take(Seen& seen, const float (&x)[COUNT], unsigned token, bool here) {
     float top = x[0];
-    unsigned best = token;
 #pragma unroll
-    for (int i = 1; i < COUNT; ++i) {
-        if (x[i] > top) top = x[i], best = token + i;
-    }
-    if (top > seen.largest || seen.total == 0.0f) {
-        // Of two equal logits the first is kept: a lane meets its tokens in ascending order.
-        const float moved = seen.largest - top, factor = expf(moved);
-        seen.weighted = factor * (seen.weighted + moved * seen.total);
-        seen.total *= factor;
-        seen.largest = top, seen.token = best;
-    }
+    for (int i = 1; i < COUNT; ++i) top = fmaxf(top, x[i]);
+    if (!here) top = NOTHING;
+    if (top > seen.largest) seen.largest = top, seen.token = token;  // of two equal ones the first is kept
+    if (__any_sync(FULL_WARP, top > seen.reference + LAG)) {
+        float reference = seen.reference > top ? seen.reference : top;
 #pragma unroll
-    for (int i = 0; i < COUNT; ++i) {
-        const float centred = x[i] - seen.largest, weight = expf(centred);
-        seen.total += weight;
-        seen.weighted += weight * centred;
+        for (int offset = 16; offset; offset >>= 1)
+            reference = fmaxf(reference, __shfl_xor_sync(FULL_WARP, reference, offset));
+        const float moved = seen.reference - reference, factor = exp2_fast(moved);
+        seen.weighted = factor * (seen.weighted + moved * (seen.before + seen.total));
+        seen.total *= factor, seen.before *= factor;
+        seen.reference = reference;
+    }
+    if (here) {
+#pragma unroll
+        for (int i = 0; i < COUNT; ++i) {
+            const float centred = x[i] - seen.reference, weight = exp2_fast(centred);
+            seen.total += weight;
+            seen.weighted = fmaf(weight, centred, seen.weighted);
+        }
     }
 }
 
@@ -124,44 +134,6 @@ static __device__ __forceinline__ double sum_before(double value, unsigned lane)
     }
     const double before = __shfl_up_sync(FULL_WARP, sum, 1);
     return lane ? before : 0.0;
-}
-
-// Joins what the lanes of a warp have seen; all lanes get the result.
-static __device__ __forceinline__ Seen join(const Seen& own) {
-    Seen all;
-    all.largest = warp_max(own.largest);
-    all.token = warp_min(own.largest == all.largest ? own.token : 0xffffffffu);
-    const float moved = own.largest - all.largest, factor = expf(moved);
-    all.total = warp_sum(own.total * factor);
-    all.weighted = warp_sum(factor * (own.weighted + moved * own.total));
-    return all;
-}
-
-// One warp over the tokens [start, stop) of a row.
-template <typename Type>
-static __device__ __forceinline__ Seen scan(const Row<Type>& row, int start, int stop, unsigned lane, bool vectors) {
-    const int N = Type::PER_VECTOR;
-    Seen seen = {NOTHING, 0.0f, 0.0f, (unsigned)start};
-    if (vectors) {
-#pragma unroll 2
-        for (int token = start + (int)lane * N; token < stop; token += 32 * N) {
-            const uint4 packed = *reinterpret_cast<const uint4*>(row.logits + token);
-            unsigned flags[2];
-            flags[0] = *reinterpret_cast<const unsigned*>(row.allowed + token);
-            flags[1] = N == 8 ? *reinterpret_cast<const unsigned*>(row.allowed + token + N - 4) : 0;
-            float x[N];
-            unpack(Type(), packed, x);
-#pragma unroll
-            for (int i = 0; i < N; ++i) x[i] = row.scaled(x[i], flags[i / 4] >> (8 * (i % 4)) & 0xff);
-            take<N>(seen, x, (unsigned)token);
-        }
-    } else {
-        for (int token = start + (int)lane; token < stop; token += 32) {
-            const float x[1] = {row.at(token)};
-            take<1>(seen, x, (unsigned)token);
-        }
-    }
-    return join(seen);
 }
 
 // One warp over ascending weights: the first index whose running sum passes `target` and that weighs something. No
@@ -197,17 +169,50 @@ static __device__ __forceinline__ int invert(const Weigh& weigh, int count, doub
     return (int)behind - 1;
 }
 
+// One warp over the tokens [start, stop) of a row.
+template <typename Type>
+static __device__ __forceinline__ void scan(
+    const Row<Type>& row, int start, int stop, unsigned lane, bool vectors, Seen& seen) {
+    const int N = Type::PER_VECTOR;
+    seen.before += seen.total;
+    seen.total = 0.0f;
+    if (vectors) {
+#pragma unroll 2
+        for (int base = start; base < stop; base += 32 * N) {
+            const int token = base + (int)lane * N;
+            const bool here = token < stop;
+            const int at = here ? token : start;
+            const uint4 packed = *reinterpret_cast<const uint4*>(row.logits + at);
+            unsigned flags[2];
+            flags[0] = *reinterpret_cast<const unsigned*>(row.allowed + at);
+            flags[1] = N == 8 ? *reinterpret_cast<const unsigned*>(row.allowed + at + N - 4) : 0;
+            float x[N];
+            unpack(Type(), packed, x);
+#pragma unroll
+            for (int i = 0; i < N; ++i) x[i] = row.scaled(x[i], flags[i / 4] >> (8 * (i % 4)) & 0xff);
+            take<N>(seen, x, (unsigned)token, here);
+        }
+    } else {
+        for (int base = start; base < stop; base += 32) {
+            const int token = base + (int)lane;
+            const bool here = token < stop;
+            const float x[1] = {row.at(here ? token : start)};
+            take<1>(seen, x, (unsigned)token, here);
+        }
+    }
+}
+
 struct BlockWeights {
-    const float* largest;
+    const float* reference;
     const float* total;
     float top;
-    __device__ __forceinline__ float operator()(int i) const { return total[i] * expf(largest[i] - top); }
+    __device__ __forceinline__ float operator()(int i) const { return total[i] * exp2_fast(reference[i] - top); }
 };
 template <typename Type> struct TokenWeights {
     Row<Type> row;
     int start;
     float top;
-    __device__ __forceinline__ float operator()(int i) const { return expf(row.at(start + i) - top); }
+    __device__ __forceinline__ float operator()(int i) const { return exp2_fast(row.at(start + i) - top); }
 };
 
 template <typename Type>
@@ -215,62 +220,76 @@ static __device__ __forceinline__ void row_stats(
     const typename Type::stored* over_cap, const float* temperature, const float* uniform, const uint8* allowed,
     const int64* allowed_row, int vocab, int blocks, int size, int allowed_rows, int softcap_bits, int64* argmax,
     int64* drawn, float* entropy, float* largest, float* total) {
-    __shared__ float block_largest[MAX_BLOCKS], block_total[MAX_BLOCKS], block_weighted[MAX_BLOCKS];
-    __shared__ unsigned block_token[MAX_BLOCKS];
+    __shared__ float block_reference[MAX_BLOCKS], block_total[MAX_BLOCKS];
+    __shared__ float warp_reference[THREADS / 32], warp_total[THREADS / 32], warp_weighted[THREADS / 32];
+    __shared__ float warp_largest[THREADS / 32];
+    __shared__ unsigned warp_token[THREADS / 32];
     const unsigned lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
     const int64 r = blockIdx.x;
     Row<Type> row;
     row.logits = over_cap + r * vocab;
     row.allowed = allowed + allowed_row[allowed_rows == 1 ? 0 : r] * vocab;
-    row.gain = __int_as_float(softcap_bits) / temperature[0];
+    row.gain = __int_as_float(softcap_bits) / temperature[0] * LOG2_E;
     // 16 bytes at once where every row, every set and every block of tokens begins at a vector's boundary.
     const int N = Type::PER_VECTOR;
     const bool vectors = vocab % N == 0 && size % N == 0 && (unsigned long long)over_cap % 16 == 0 &&
                          (unsigned long long)allowed % 4 == 0;
 
+    Seen seen = {NOTHING, NOTHING, 0.0f, 0.0f, 0.0f, 0xffffffffu};
     for (int b = (int)warp; b < blocks; b += (int)warps) {
         const int start = b * size, stop = start + size < vocab ? start + size : vocab;
-        const Seen seen = scan(row, start, stop, lane, vectors);
-        if (lane == 0) {
-            block_largest[b] = seen.largest, block_total[b] = seen.total;
-            block_weighted[b] = seen.weighted, block_token[b] = seen.token;
-        }
+        scan(row, start, stop, lane, vectors, seen);
+        const float sum = warp_sum(seen.total);
+        if (lane == 0) block_reference[b] = seen.reference, block_total[b] = sum;
+    }
+    const float most = warp_max(seen.largest);
+    const unsigned at = warp_min(seen.largest == most ? seen.token : 0xffffffffu);
+    const float all = warp_sum(seen.before + seen.total), weights = warp_sum(seen.weighted);
+    if (lane == 0) {
+        warp_largest[warp] = most, warp_token[warp] = at, warp_reference[warp] = seen.reference;
+        warp_total[warp] = all, warp_weighted[warp] = weights;
     }
     __syncthreads();
     if (warp) return;
 
-    float top = NOTHING;
-    for (int b = (int)lane; b < blocks; b += 32) top = fmaxf(top, block_largest[b]);
-    top = warp_max(top);
-    unsigned first = 0xffffffffu;
-    double sum = 0.0, weighted = 0.0;
-    for (int b = (int)lane; b < blocks; b += 32) {
-        if (block_largest[b] == top && block_token[b] < first) first = block_token[b];
-        const float moved = block_largest[b] - top, factor = expf(moved);
-        sum += (double)(block_total[b] * factor);
-        weighted += (double)(factor * (block_weighted[b] + moved * block_total[b]));
+    const bool some = lane < warps;
+    const float top = warp_max(some ? warp_largest[lane] : NOTHING);
+    const unsigned vector = warp_min(some && warp_largest[lane] == top ? warp_token[lane] : 0xffffffffu);
+    double weighted = 0.0, sum = 0.0;
+    if (some) {
+        const float moved = warp_reference[lane] - top, factor = exp2_fast(moved);
+        weighted = (double)(factor * (warp_weighted[lane] + moved * warp_total[lane]));
     }
-    first = warp_min(first), sum = warp_sum(sum), weighted = warp_sum(weighted);
+    for (int b = (int)lane; b < blocks; b += 32)
+        sum += (double)(block_total[b] * exp2_fast(block_reference[b] - top));
+    weighted = warp_sum(weighted), sum = warp_sum(sum);
+    // Of the vector's tokens the first that is the largest.
+    const unsigned width = vectors ? N : 1;
+    const unsigned own = vector + lane;
+    const bool is = lane < width && own < (unsigned)vocab && row.at((int)own) == top;
+    const unsigned first = warp_min(is ? own : vector);
+    const unsigned found = warp_min(is ? own : 0xffffffffu);
 
     const double target = (double)uniform[r] * sum;
     double before, inside;
-    const BlockWeights level_one = {block_largest, block_total, top};
+    const BlockWeights level_one = {block_reference, block_total, top};
     const int block = invert(level_one, blocks, target, lane, before);
     const int start = block * size, count = start + size < vocab ? size : vocab - start;
     const double local = target > before ? target - before : 0.0;
     const TokenWeights<Type> level_two = {row, start, top};
     const int offset = invert(level_two, count, local, lane, inside);
     if (lane == 0) {
-        argmax[r] = first < (unsigned)vocab ? (int64)first : 0;
+        const unsigned best = found != 0xffffffffu ? found : first;
+        argmax[r] = best < (unsigned)vocab ? (int64)best : 0;
         drawn[r] = start + offset;
-        entropy[r] = (float)(log(sum) - weighted / sum);
-        largest[r] = top;
+        entropy[r] = (float)(log(sum) - weighted / sum * (double)LN_2);
+        largest[r] = top * LN_2;
         total[r] = (float)sum;
     }
 }
 
 #define ROW_STATS(name, Type)                                                                                         \
-    extern "C" __global__ void __launch_bounds__(512) name(                                                           \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) name(                                                       \
         const Type::stored* __restrict__ over_cap, const float* __restrict__ temperature,                             \
         const float* __restrict__ uniform, const uint8* __restrict__ allowed,                                         \
         const int64* __restrict__ allowed_row, int vocab, int blocks, int size, int allowed_rows, int softcap_bits,   \

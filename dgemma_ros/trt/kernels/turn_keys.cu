@@ -6,7 +6,7 @@
 //
 // Semantics: dgemma_ros/runtime/contract.py (rotate, rebuild_keys) and keys.py. Compiled as row_stats.cu is.
 
-typedef long long int64;
+#include "device.cuh"
 
 struct Float32 { typedef float stored; };
 struct Float16 { typedef unsigned short stored; };
