@@ -67,7 +67,7 @@ fuzz: $(READY)/test ## every parser of untrusted input on mutated inputs, SECOND
 image: ## the cpu image built, and the demo run in it: docker, or buildah and root; SUITE=noble, BASE=…, IMAGE_ARGS=…
 	docker/image.sh
 
-secure-test: $(READY)/test $(if $(WHEELS),ros) ## DDS security: the policies, and where the middleware has it, closed doors
+secure-test: $(READY)/test $(if $(WHEELS),ros) ## DDS security: the policies, held to running nodes, and the refusal where the middleware has none
 	$(BIN)/python -m pytest tests/nodes/test_security.py $(ARGS)
 
 lint: $(READY)/lint ## ruff, mypy and import-linter
