@@ -103,6 +103,17 @@ def _ancestors(value: str, makers: dict[str, NodeProto]) -> Iterator[str]:
             waiting += makers[one].input if one in makers else ()
 
 
+def read_logits_uncast(graph: GraphProto) -> None:
+    """RowStats reads the head's product in the type that it has: its cast to float32 would be written and read for it.
+
+    Nothing is lost, as the kernel widens each number.
+    """
+    casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    for node in graph.node:
+        if node.op_type == contracts.ROW_STATS and node.input[0] in casts:
+            node.input[0] = casts[node.input[0]]
+
+
 def declare_diffusion(graph: GraphProto) -> None:
     """Types and ranks behind the diffusion step's plugins, which no shape inference knows."""
     known = {value.name for value in (*graph.output, *graph.value_info)}

@@ -51,6 +51,7 @@ def for_tensorrt(model: ModelProto, forms: Forms) -> ModelProto:
             raise BackendError(f"graph {copy.graph.name}: {node.op_type} is neither a plugin nor a function")
         if node.op_type == "Attention":
             node.attribute.append(helper.make_attribute(DECOMPOSABLE, 1))
+    plugin_calls.read_logits_uncast(copy.graph)
     plugin_calls.declare_diffusion(copy.graph)
     _bind_weights(copy.graph, forms)
     plugin_calls.remove_dead_nodes(copy.graph)

@@ -22,6 +22,7 @@ from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.errors import BackendError, DeviceMemoryError
 from dgemma_ros.graphs.builder import DOMAIN, OPSET, PLUGIN
 from dgemma_ros.graphs.diffusion import canvas_update, row_stats, scaled_logits
+from dgemma_ros.trt import plugin_contracts as contracts
 from dgemma_ros.trt import plugins, rewrite
 from dgemma_ros.trt.buffers import NUMPY
 from dgemma_ros.trt.builder import Source
@@ -250,6 +251,12 @@ def with_functions(model: ModelProto, sizes: plugins.Sizes, experts: int) -> Mod
         kept = [attribute for attribute in node.attribute if attribute.name != rewrite.DECOMPOSABLE]
         del node.attribute[:]
         node.attribute.extend(kept)
+    for node in [node for node in copy.graph.node if node.op_type == contracts.ROW_STATS]:
+        logits, wide = node.input[0], f"{node.name}/wide"  # the function is written for float32, the kernel for any
+        node.input[0] = wide
+        copy.graph.node.insert(
+            list(copy.graph.node).index(node), helper.make_node("Cast", [logits], [wide], to=TensorProto.FLOAT)
+        )
     called = [node for node in copy.graph.node if node.domain == DOMAIN]
     for node in called:
         kept = [attribute for attribute in node.attribute if attribute.name in PLUGIN]
