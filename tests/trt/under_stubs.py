@@ -55,12 +55,26 @@ class Number:
     def __init__(self, value: int) -> None:
         self.value = value
 
+    def is_constant(self) -> bool:
+        return True
+
+    def get_constant_value(self) -> int:
+        return self.value
+
+    def is_size_tensor(self) -> bool:
+        return False
+
 
 class Numbers:
     """The maker of dimensions."""
 
     def constant(self, value: int) -> Number:
         return Number(value)
+
+    def operation(self, op: Any, first: Number, second: Number) -> Number:
+        a, b, kind = first.value, second.value, trt.DimensionOperation
+        results = {kind.PROD: a * b, kind.FLOOR_DIV: a // b, kind.CEIL_DIV: -(-a // b), kind.SUM: a + b}
+        return Number(results[op])
 
 
 def plugin(registry: Registry, name: str, inputs: list[tuple[Any, tuple[int, ...]]]) -> tuple[Any, Any, list[int], Any]:
@@ -90,18 +104,18 @@ def plugin(registry: Registry, name: str, inputs: list[tuple[Any, tuple[int, ...
     kernel = made.get_kernel(
         [d.desc for d in descriptions[: len(inputs)]], [d.desc for d in descriptions[len(inputs) :]]
     )
-    grid = [getattr(launch, name).expr.value for name in ("grid_x", "block_x", "shared_mem")]
+    grid = [getattr(launch, name).expr.value for name in ("grid_x", "grid_y", "grid_z", "block_x", "shared_mem")]
     extra = [numbers[i].expr.value for i in range(numbers.nbSymExprs)]
     return list(zip([t.name for t in types], shapes, strict=True)), grid, extra, kernel
 
 
 def check_plugins() -> None:
-    from dgemma_ros.trt import kernels, plugins
+    from dgemma_ros.trt import kernels, plugin_contracts, plugins
 
     registry = Registry()
     trt.get_plugin_registry = lambda: registry
     plugins.register(plugins.Sizes(50, 30.0, 100), 90)
-    plugins.register(plugins.Sizes(262_144, 30.0, 256), 110)  # another model in the same process
+    plugins.register(plugins.Sizes(262_144, 30.0, 256, 128, 8, 3, 20), 110)  # another model in the same process
     import tensorrt.plugin as trtp
 
     class Dims(list):  # type: ignore[type-arg]
@@ -129,21 +143,66 @@ def check_plugins() -> None:
             (t.BOOL, (2, 262_144)),
             (t.INT64, (256,)),
         ]
-        outputs, grid, extra, (entry, ptx) = plugin(registry, plugins.ROW_STATS, inputs)
+        outputs, grid, extra, (entry, ptx) = plugin(registry, plugin_contracts.ROW_STATS, inputs)
         assert outputs == [
             ("INT64", [256]), ("INT64", [256]), ("FLOAT", [256]), ("FLOAT", [256, 1]), ("FLOAT", [256, 1]),
         ]  # fmt: skip
-        assert (grid, extra) == ([256, 512, 0], [262_144, 512, 512, 256, np.float32(30).view(np.int32)])
+        assert (grid, extra) == ([256, 1, 1, 512, 0], [262_144, 512, 512, 256, np.float32(30).view(np.int32)])
         assert entry == f"dgemma_row_stats_{suffix}"
         assert not compiled or f".entry {entry}(".encode() in ptx
     names = [(t.INT64, (256,))] * 2 + [(t.FLOAT, (256,)), (t.INT64, (256,)), (t.FLOAT, (1,)), (t.BOOL, (256,))]
-    outputs, grid, extra, (entry, ptx) = plugin(registry, plugins.CANVAS_UPDATE, [*names, (t.INT64, (256,))])
+    outputs, grid, extra, (entry, ptx) = plugin(registry, plugin_contracts.CANVAS_UPDATE, [*names, (t.INT64, (256,))])
     assert [kind for kind, _ in outputs] == ["INT64", "INT64", "INT64", "FLOAT", "BOOL", "FLOAT"]
     assert [shape for _, shape in outputs] == [[256]] * 5 + [[1]]
-    assert (grid, extra, entry) == ([1, 256, 0], [256], "dgemma_canvas_update")
-    for name, order in plugins.INPUTS.items():
+    assert (grid, extra, entry) == ([1, 1, 1, 256, 0], [256], "dgemma_canvas_update")
+    check_launches(registry)
+    for name, order in plugin_contracts.INPUTS.items():
         assert tuple(trtp._lib.QDP_REGISTRY[f"dgemma_ros::{name}"].input_tensor_names) == order
     trt.IDimensionExpr, trt.DimsExprs = kept
+
+
+def check_launches(registry: Registry) -> None:
+    """The experts' and attention's plugins launch what tests and benchmarks launch, at the released model's sizes."""
+    from dgemma_ros.trt import kernels, plugin_contracts
+    from dgemma_ros.trt.kernels import launches
+
+    t, rows, (experts, top_k, hidden, inner) = trt.DataType, 1280, (128, 8, 2816, 704)
+    routed = [(t.INT32, (experts + 1,)), (t.INT32, (rows * top_k,))]
+    x, mid, out = (t.BF16, (rows, hidden)), (t.BF16, (rows * top_k, inner)), (t.BF16, (rows * top_k, hidden))
+
+    def packed(out: int, width: int, parts: int) -> list[Any]:
+        shapes = ((experts, out, width // 8), (experts, out, width // 64), (experts, parts))
+        return list(zip((t.INT32, t.INT32, t.FLOAT), shapes, strict=True))
+
+    sizes = (rows, top_k, experts, hidden, inner)
+    cases: list[tuple[str, list[Any], launches.Launch]] = [
+        (plugin_contracts.ROUTE, [(t.INT64, (rows, top_k))], launches.route(rows, top_k, experts)),
+        (plugin_contracts.ROUTE, [(t.INT32, (rows, top_k))], launches.route(rows, top_k, experts, "i32")),
+        (plugin_contracts.UP, [x, *routed, (t.BF16, (experts, 2 * inner, hidden))], launches.up(*sizes, "bf16")),
+        (plugin_contracts.UP_NVFP4, [x, *routed, *packed(2 * inner, hidden, 2)], launches.up(*sizes, "nvfp4")),
+        (plugin_contracts.DOWN, [mid, *routed, (t.BF16, (experts, hidden, inner))], launches.down(*sizes, "bf16")),
+        (plugin_contracts.DOWN_NVFP4, [mid, *routed, *packed(hidden, inner, 1)], launches.down(*sizes, "nvfp4")),
+        (plugin_contracts.COMBINE, [out, (t.FLOAT, (rows, top_k))], launches.combine(rows, top_k, hidden)),
+        (plugin_contracts.COMBINE, [out, (t.BF16, (rows, top_k))], launches.combine(rows, top_k, hidden, "bf16")),
+    ]
+    for kv, size in ((8, 256), (2, 512)):
+        of = launches.Heads(16, kv, size, rows, 8192)
+        cache = (t.BF16, (1, kv, 8192, size))
+        for firsts in (1, rows):
+            seen = [(t.BF16, (1, 16, rows, size)), cache, cache, (t.INT64, (firsts,)), (t.INT64, (rows,))]
+            cases.append((plugin_contracts.ATTENTION, seen, launches.attention(of, firsts)))
+            cases.append((plugin_contracts.ATTENTION_SPLIT, seen, launches.attention_split(of, firsts, 3, 20)))
+        parts = [(t.FLOAT, (3, 16, rows, size)), (t.FLOAT, (3, 16, rows, 2))]
+        cases.append((plugin_contracts.ATTENTION_MERGE, parts, launches.attention_merge(of, 3)))
+    kinds = {"BF16": "bfloat16", "FLOAT": "float32", "INT32": "int32"}
+    compiled: dict[str, bytes] = {}
+    real, kernels.ptx = kernels.ptx, lambda name, architecture: compiled.setdefault(name, name.encode())
+    for name, given, launch in cases:
+        outputs, grid, extra, (entry, source) = plugin(registry, name, given)
+        assert [(tuple(shape), kinds[kind]) for kind, shape in outputs] == list(launch.outputs), name
+        assert (entry, source) == (launch.entry, launch.source.encode()), name
+        assert (grid, extra) == ([*launch.grid, launch.threads, 0], list(launch.numbers)), name
+    kernels.ptx = real
 
 
 def check_build(checkpoint: Path, work: Path) -> None:
