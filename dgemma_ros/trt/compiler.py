@@ -13,7 +13,9 @@ from onnx import ModelProto
 
 from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.errors import BackendError, DeviceMemoryError
+from dgemma_ros.graphs.builder import DOMAIN, PLUGIN
 from dgemma_ros.runtime.contract import Array
+from dgemma_ros.trt import plugin_contracts as contracts
 from dgemma_ros.trt import plugins, profiles
 from dgemma_ros.trt.builder import Progress, Source
 from dgemma_ros.trt.device import CudaDevice
@@ -42,8 +44,20 @@ class TrtCompiler:
         return self._device.free_memory()
 
     def refusals(self, config: ModelConfig, dtype: str, packed: bool) -> tuple[str | None, str | None]:
-        """See the protocol."""
-        return plugin_refusals(config, dtype, packed)
+        """See the protocol. What TensorRT's registry does not know cannot be called, whatever the kernels take."""
+        plugins.register(self._sizes, self.info.architecture)
+        registry = self._trt.get_plugin_registry()
+        up_down = (contracts.UP_NVFP4, contracts.DOWN_NVFP4) if packed else (contracts.UP, contracts.DOWN)
+
+        def unknown(*names: str) -> str | None:
+            missing = [name for name in names if registry.get_creator(name, PLUGIN["plugin_version"], DOMAIN) is None]
+            return f"TensorRT has no plugin {missing[0]}" if missing else None
+
+        experts, attention = plugin_refusals(config, dtype, packed)
+        return (
+            experts or unknown(contracts.ROUTE, *up_down, contracts.COMBINE),
+            attention or unknown(contracts.ATTENTION),
+        )
 
     def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
         """See the protocol."""

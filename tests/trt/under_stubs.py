@@ -46,7 +46,7 @@ class Registry:
         return True
 
     def get_creator(self, name: str, version: str, namespace: str = "") -> Any:
-        return self.creators[name, version, namespace]
+        return self.creators.get((name, version, namespace))
 
 
 class Number:
