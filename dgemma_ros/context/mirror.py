@@ -1,4 +1,8 @@
-"""The KV cache as a mirror of the log: it grows with the log while it can, and else is read anew.
+"""The KV cache as a mirror of the log: it grows with the log, and rows move down over what the log forgets.
+
+So that a picture costs the same after an hour as after a minute, forgetting reads nothing again: the tokens that are
+left are those that would be read, but they keep what they saw of what is gone. Where positions run out, those of all
+rows behind the system turn are shifted down.
 
 Every change of the cache goes through here, and this is the one place that copes with what breaks: while something is
 being changed the mirror does not know what it holds, and what it does not know it reads anew before the next use.
@@ -8,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -21,12 +26,28 @@ from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Ints
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 
+READ_AGAIN: Final = 512
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of a segment in the cache."""
+
+    tokens: int
+    """In all, the carry of the one before it among them."""
+    prefix: int | None
+    """Of them, the carry of the one before; None where it cannot be told from the segment's own words."""
+    carry: str
+    """What it leaves for the next one."""
+
 
 @dataclass(frozen=True, eq=False)
 class OpenTask:
     """A task that has been read, and that is neither in the log nor abandoned."""
 
     ids: Ints
+    prefix: int | None
+    """See :class:`Place`."""
     snapshot: Snapshot
     """Before it."""
     length: int
@@ -36,21 +57,33 @@ class OpenTask:
 class CacheMirror:
     """A :class:`~dgemma_ros.context.log.LogListener`. For the thread that has the model.
 
+    ``read_again``: tokens behind the system turn, up to which what is left is read again rather than moved.
+
     Whatever an operation raises, the next one finds a cache that holds what the log says, or raises again.
     """
 
-    def __init__(self, model: Model, log: Log, pieces: Pieces) -> None:
-        self._model, self._log = model, log
+    def __init__(self, model: Model, log: Log, pieces: Pieces, read_again: int = READ_AGAIN) -> None:
+        self._model, self._log, self._read_again = model, log, read_again
         self._renderer = Renderer(model.chat, pieces)
         self._sequence: Sequence | None = None
         self._held: list[int] | None = None  # ids of the segments in the cache; None where nobody knows
         self._open: OpenTask | None = None
-        self._carry = ""
-        self.tokens: dict[int, int] = {}
-        """Of each segment in the cache."""
+        self._places: dict[int, Place] = {}
         self.rebuilds = 0
         """How often what was kept had to be read again."""
+        self.shifts = 0
+        """How often positions ran out and were shifted."""
         log.listen(self)
+
+    @property
+    def tokens(self) -> dict[int, int]:
+        """Of each segment in the cache, by its id."""
+        return {number: place.tokens for number, place in self._places.items()}
+
+    @property
+    def _carry(self) -> str:
+        """What the last segment leaves for the next one."""
+        return self._places[self._held[-1]].carry if self._held else self.pieces.user
 
     @property
     def pieces(self) -> Pieces:
@@ -106,13 +139,69 @@ class CacheMirror:
             return
         self.ready()
         rendered = self._renderer.render(segment)
-        ids = self._renderer.ids(rendered, self._carry)
-        with self._changing(segment, len(ids), rendered.carry) as sequence:
+        ids, prefix = self._renderer.ids(rendered, self._carry), self._renderer.prefix(rendered, self._carry)
+        self._make_room(len(ids) + self._model.config.canvas_length)
+        with self._changing(segment, Place(len(ids), prefix, rendered.carry)) as sequence:
             sequence.append(ids, _types(ids, rendered), rendered.soft)
 
     def evicted(self, segments: tuple[Segment, ...]) -> None:
-        """Reads again what is left."""
-        self.refresh()
+        """Moves what is left over what is gone.
+
+        Read again is what is so little that it costs no more than a few denoising steps, as then no trace is left of
+        what is gone: rows that move keep what they saw, and sliding layers see what is forgotten until as much as their
+        window holds has come in. So is what cannot be moved.
+        """
+        gone, held = {segment.id for segment in segments}, self._held
+        left = [segment.id for segment in self._log.segments]
+        if held is None or self._open is not None or [number for number in held if number not in gone] != left:
+            self.refresh()
+            return
+        if sum(self._places[number].tokens for number in left) <= self._read_again:
+            self.refresh()
+            return
+        runs = _runs([number in gone for number in held])
+        ends = [place for first, stop in runs for place in (first, stop) if place < len(held)]
+        if any(self._places[held[end]].prefix is None for end in ends):
+            self.refresh()
+            return
+        with self._changing():
+            for first, stop in reversed(runs):
+                self._move_over(held, first, stop)
+        self._held = left
+        self._places = {number: self._places[number] for number in left}
+
+    def _move_over(self, held: list[int], first: int, stop: int) -> None:
+        """Evicts the rows of the segments ``held[first:stop]``; those behind them are moved already.
+
+        The carry before them stays, for the next segment instead of theirs; but where none follows, it goes, too: it
+        is read with the next one.
+        """
+        assert self._sequence is not None
+        start = self._base.length + sum(self._places[number].tokens for number in held[:first])
+        end = start + sum(self._places[number].tokens for number in held[first:stop])
+        if stop < len(held):
+            kept, follower = self._places[held[first]].prefix or 0, self._places[held[stop]]
+            own = follower.prefix or 0
+            start, end = start + kept, end + own
+            self._places[held[stop]] = replace(follower, tokens=follower.tokens - own + kept, prefix=kept)
+        else:
+            end = self._sequence.length
+        self._sequence.evict(start, end - start)
+
+    def _make_room(self, count: int) -> None:
+        """So many positions behind what is there: rows are shifted down to the system turn, or else read again."""
+        sequence, most = self.sequence, self._model.session.config.text.max_positions
+        if sequence.position + count <= most:
+            return
+        row = self._base.length  # behind it there is the carry that was kept, then what was not evicted
+        if self._held:
+            row += self._places[self._held[0]].prefix or 0
+        if gap := sequence.gap(row):
+            with self._changing():
+                sequence.shift(row, -gap)
+            self.shifts += 1
+        if sequence.position + count > most and sequence.position > sequence.length:
+            self.refresh()  # what is left between is given up
 
     def _commit(self, segment: TurnSegment, task: OpenTask) -> None:
         sequence = self.sequence
@@ -121,7 +210,7 @@ class CacheMirror:
         if len(answer) > sequence.room + sequence.length - task.length:
             raise ContextFullError(f"a plan of {len(answer)} tokens does not fit behind its task")
         self._open = None
-        with self._changing(segment, whole, self._renderer.pieces.user):
+        with self._changing(segment, Place(whole, task.prefix, self._renderer.pieces.user)):
             if sequence.length != task.length:  # canvases were read on the way, with their thoughts and repairs
                 sequence.restore(task.snapshot)
                 sequence.append(task.ids)
@@ -132,11 +221,13 @@ class CacheMirror:
     def begin(self, text: str) -> int:
         """Reads a task and opens the reply; how many tokens there are then."""
         self.ready()
+        rendered = self._renderer.task(text)
+        ids, prefix = self._renderer.ids(rendered, self._carry), self._renderer.prefix(rendered, self._carry)
+        self._make_room(len(ids) + 2 * self._model.config.canvas_length)
         sequence, snapshot = self.sequence, self.sequence.snapshot()
-        ids = self._renderer.ids(self._renderer.task(text), self._carry)
         with self._changing():
             sequence.append(ids)
-        self._open = OpenTask(ids, snapshot, sequence.length)
+        self._open = OpenTask(ids, prefix, snapshot, sequence.length)
         return sequence.length
 
     def abandon(self) -> None:
@@ -149,14 +240,14 @@ class CacheMirror:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _changing(self, segment: Segment | None = None, count: int = 0, carry: str = "") -> Iterator[Sequence]:
+    def _changing(self, segment: Segment | None = None, place: Place | None = None) -> Iterator[Sequence]:
         """While it lasts, and for ever where it fails, nobody knows what the cache holds; then ``segment`` as well."""
         assert self._sequence is not None and self._held is not None
         held, self._held = self._held, None
         yield self._sequence
-        if segment is not None:
+        if segment is not None and place is not None:
             held.append(segment.id)
-            self.tokens[segment.id], self._carry = count, carry
+            self._places[segment.id] = place
         self._held = held
 
     def refresh(self) -> None:
@@ -171,19 +262,27 @@ class CacheMirror:
         else:
             sequence = self._sequence
             sequence.restore(self._base)
-        ids, types, soft, tokens, carry = [NOTHING], [NOTHING], [], {}, self.pieces.user
+        ids, types, soft, carry = [NOTHING], [NOTHING], [], self.pieces.user
+        places: dict[int, Place] = {}
         for segment in self._log.segments:
             rendered = self._renderer.render(segment)
             own = self._renderer.ids(rendered, carry)
             ids.append(own)
             types.append(_types(own, rendered))
             soft += [] if rendered.soft is None else [rendered.soft]
-            tokens[segment.id], carry = len(own), rendered.carry
-        if tokens:
+            places[segment.id] = Place(len(own), self._renderer.prefix(rendered, carry), rendered.carry)
+            carry = rendered.carry
+        if places:
             sequence.append(np.concatenate(ids), np.concatenate(types), np.concatenate(soft) if soft else None)
             self.rebuilds += 1
-        self._sequence, self.tokens, self._carry = sequence, tokens, carry
-        self._held = list(tokens)
+        self._sequence, self._places = sequence, places
+        self._held = list(places)
+
+
+def _runs(marks: list[bool]) -> list[tuple[int, int]]:
+    """[first, stop) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.array([False, *marks, False], np.int8))).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _types(ids: Ints, rendered: Rendered) -> Ints:

@@ -67,6 +67,14 @@ class Renderer:
             ids = np.array(tokenizer.encode(reply.text) + tokenizer.encode(calls, trusted=True), np.int64)
         return np.concatenate([ids, self.pieces.close]).astype(np.int64)
 
+    def prefix(self, rendered: Rendered, carry: str) -> int | None:
+        """How many of :meth:`ids` are the carry's, so that they can be exchanged; None where words have grown over."""
+        words = words_ids(self.chat, rendered.words)
+        for left in (carry, LINE):
+            if words_ids(self.chat, left + rendered.words).tolist() != [*words_ids(self.chat, left), *words]:
+                return None
+        return len(words_ids(self.chat, carry))
+
     def ids(self, rendered: Rendered, carry: str) -> Ints:
         """All of it, behind something that left ``carry`` over."""
         words = carry + rendered.words

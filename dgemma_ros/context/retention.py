@@ -14,8 +14,7 @@ def to_evict(
     """The ids of the oldest frames, notes and turns, so that ``frames`` and ``notes`` more may come.
 
     ``tokens``: of each id; ``free``: how many all of them may have. What became of a plan goes with its turn, and
-    counts as a note without one. Beyond a bound a quarter goes at once: reading again is dear, so it should be rare
-    where there is much to read.
+    counts as a note without one. No more goes than must: what it costs to forget does not hang on how often.
     """
     gone: set[int] = set()
     turns = [segment for segment in segments if isinstance(segment, TurnSegment)]
@@ -29,11 +28,8 @@ def to_evict(
         if isinstance(segment, NoteSegment) or (isinstance(segment, ResultSegment) and segment.plan_id not in plans)
     ]
     for ids, most, more in ((shown, bounds.max_frames, frames), (noted, bounds.max_notes, notes)):
-        excess = len(ids) + more - most
-        gone.update(ids[: excess + most // 4] if excess > 0 else ())
+        gone.update(ids[: max(0, len(ids) + more - most)])
     left = [segment for segment in segments if segment.id not in gone]
-    if sum(tokens.get(segment.id, 0) for segment in left) > free:
-        free -= free // 4
     while left and sum(tokens.get(segment.id, 0) for segment in left) > free:
         gone |= _with_results(left[0], segments)
         left = [segment for segment in left if segment.id not in gone]

@@ -215,12 +215,11 @@ class Sequence:
         """
         if not 0 <= start <= self.length:
             raise ContextError(f"cannot shift from row {start} on: the sequence has {self.length}")
-        lowest = self._table.at(start - 1).position + 1 if start else 0
-        first = self._table.at(start).position if start < self.length else self.position
-        if first + delta < lowest:
+        if delta < -(gap := self.gap(start)):
+            first = self._table.at(start).position if start < self.length else self.position
             raise ContextError(
                 f"cannot shift by {delta} from row {start} on: its position {first} would become {first + delta}, "
-                f"but {lowest} is the lowest that is free"
+                f"but {first - gap} is the lowest that is free"
             )
         if (last := self.position + delta) > (most := self.config.text.max_positions):
             raise ContextError(f"cannot shift by {delta}: the next position would be {last}, beyond the model's {most}")
@@ -236,6 +235,13 @@ class Sequence:
             self.cache.rotate(LayerKind.SLIDING, 0, self._order - self._start, *tables[LayerKind.SLIDING])
         self.position += delta
         self._changed(start)
+
+    def gap(self, row: int) -> int:
+        """Positions that are free before a row, or for ``length`` before the next one: by how much it can be shifted
+        down.
+        """
+        position = self._table.at(row).position if row < self.length else self.position
+        return position - (self._table.at(row - 1).position + 1 if row else 0)
 
     def _rebuild(self, start: int) -> None:
         """Makes the full layers' keys from row ``start`` on anew, at their positions."""

@@ -128,12 +128,13 @@ def test_the_oldest_frames_go_and_the_cache_is_as_if_they_had_never_been(nano: M
     assert cached(context) == nano.chat.tokenizer.encode(text, trusted=True)[:-1]  # the last line break waits
 
 
-def test_where_there_are_many_a_quarter_goes_at_once(nano: Model) -> None:
-    context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(max_frames=8, context_tokens=8192))
-    for seconds in range(9):
+def test_where_there_are_many_one_goes_for_one_and_nothing_is_read_again(nano: Model) -> None:
+    context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(max_frames=30, context_tokens=8192))
+    for seconds in range(33):
         see(context, nano, seconds)
-    assert context.info.frames == 6 + 0 or context.info.frames == 7
-    assert context.info.rebuilds == 1
+        assert context.info.frames == min(seconds + 1, 30)
+    assert [s.summary for s in context.info.segments[1:3]] == ["00:03", "00:04"]
+    assert context.info.rebuilds == 0
 
 
 def test_old_turns_go_with_their_plans(nano: Model) -> None:
