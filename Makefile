@@ -34,7 +34,7 @@ CORE := $(addprefix tests/,checkpoint images graphs runtime skills context gener
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: ros ## a camera, the planner and a task, up to a checked plan; SHOW=1 leaves them running
+demo: ros ## a task, its plan, an arm at work, a slip, the next plan, the goal reached; SHOW=1 leaves them running
 	$(BIN)/python -m dgemma_ros.nodes.demo $(if $(SHOW),--show) $(ARGS)
 
 test: $(READY)/test $(if $(WHEELS),ros) ## the tests; needs no GPU, no ROS installation and no torch

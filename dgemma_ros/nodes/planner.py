@@ -98,7 +98,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         """Tasks and notes, one after another."""
         group = MutuallyExclusiveCallbackGroup()
         self._action = TaskAction(self, group, timeout, self._submit, self._sent, self._cancel, self._refusal)
-        self._outlets = Outlets(self, self._action)
+        self._outlets = Outlets(self, self._action, lambda: self._planner.skills if self._planner is not None else None)
         self._answers = Services(self, self._chosen)
         self._diagnostics = diagnostics.Diagnostics(self)
         self._status = StatusFile(self)

@@ -13,6 +13,10 @@ TABLES = {
     "planner parameters": parameter_table.reference(parameter_table.PLANNER),
     "camera names": topics.reference(topics.CAMERA),
     "camera parameters": parameter_table.reference(parameter_table.CAMERA),
+    "executor names": topics.reference(topics.EXECUTOR),
+    "executor parameters": parameter_table.reference(parameter_table.EXECUTOR),
+    "tabletop names": topics.reference(topics.TABLETOP),
+    "tabletop parameters": parameter_table.reference(parameter_table.TABLETOP),
 }
 
 

@@ -85,6 +85,13 @@ PLAN_TEXT = Name(
     PLANS,
     "each plan in a line or more for people and shells",
 )
+PLAN_BT = Name(
+    "plan_bt",
+    "std_msgs/msg/String",
+    Kind.OUT,
+    PLANS,
+    "each valid plan as BehaviorTree.CPP XML, with the model of its nodes",
+)
 PLAN_DRAFT = Name("plan_draft", "dgemma_msgs/msg/PlanDraft", Kind.OUT, Qos(50), "the canvas after each denoising step")
 DIAGNOSTICS = Name(
     "/diagnostics",
@@ -112,7 +119,7 @@ SET_SKILL_ENABLED = Name(
 
 PLANNER = (
     *(IMAGE, IMAGE_COMPRESSED, TASK, TASK_REQUEST, NOTE, INHIBIT),
-    *(PLAN, PLAN_TEXT, PLAN_DRAFT, DIAGNOSTICS),
+    *(PLAN, PLAN_TEXT, PLAN_BT, PLAN_DRAFT, DIAGNOSTICS),
     *(GENERATE_PLAN, CONTEXT_INFO, RESET_CONTEXT, SET_SKILL_ENABLED),
 )
 CAMERA = (

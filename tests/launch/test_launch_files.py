@@ -19,8 +19,10 @@ CONFIGS = sorted((ROOT / "launch" / "config").glob("*.yaml"))
 TABLES = {
     "planner": {parameter.name: parameter for parameter in parameter_table.PLANNER},
     "camera": {parameter.name: parameter for parameter in parameter_table.CAMERA},
+    "executor": {parameter.name: parameter for parameter in parameter_table.EXECUTOR},
+    "tabletop": {parameter.name: parameter for parameter in parameter_table.TABLETOP},
 }
-TOPICS = {"planner": topics.PLANNER, "camera": topics.CAMERA}
+TOPICS = {"planner": topics.PLANNER, "camera": topics.CAMERA, "executor": topics.EXECUTOR, "tabletop": topics.TABLETOP}
 TYPES = {"str": str, "float": float, "int": int, "bool": bool}
 CAUSES = re.compile(r"\$\((\S+) ?([^$()]*)")
 
@@ -44,8 +46,8 @@ def executables() -> set[str]:
 
 
 def test_there_are_both() -> None:
-    assert [file.name for file in LAUNCH] == ["demo.launch.xml", "planner.launch.xml"]
-    assert [file.name for file in CONFIGS] == ["one_robot.yaml", "two_robots.yaml"]
+    assert [file.name for file in LAUNCH] == ["demo.launch.xml", "loop.launch.xml", "planner.launch.xml"]
+    assert [file.name for file in CONFIGS] == ["loop.yaml", "one_robot.yaml", "two_robots.yaml"]
 
 
 @pytest.mark.parametrize("file", LAUNCH, ids=lambda file: file.name)
@@ -80,7 +82,7 @@ def test_files_that_are_named_are_installed(file: Path) -> None:
 
 
 def test_includes_pass_arguments_that_exist() -> None:
-    for include in read(ROOT / "launch" / "demo.launch.xml").iter("include"):
+    for include in (include for file in LAUNCH for include in read(file).iter("include")):
         target = ROOT / "launch" / Path(include.attrib["file"]).name
         declared = {arg.get("name") for arg in read(target).findall("arg")}
         assert {arg.get("name") for arg in include.findall("arg")} <= declared

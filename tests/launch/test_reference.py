@@ -20,11 +20,12 @@ def test_every_setting_is_a_parameter() -> None:
 
 
 def test_tables_are_whole() -> None:
-    for table in (parameter_table.PLANNER, parameter_table.CAMERA):
+    tables = (parameter_table.PLANNER, parameter_table.CAMERA, parameter_table.EXECUTOR, parameter_table.TABLETOP)
+    for table in tables:
         assert len({parameter.name for parameter in table}) == len(table)
         for parameter in table:
             assert parameter.about and parameter.wrong(parameter.default) is None
             assert (parameter.low is None) == (parameter.high is None)
-    for names in (topics.PLANNER, topics.CAMERA):
+    for names in (topics.PLANNER, topics.CAMERA, topics.TABLETOP):
         assert len({name.name for name in names}) == len(names)
         assert all(name.about and name.type.count("/") == 2 for name in names)

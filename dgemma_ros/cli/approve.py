@@ -1,0 +1,104 @@
+"""``dgemma approve``: what the executor asks a person, and the answer, from a terminal."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from dgemma_ros.cli.options import Json
+from dgemma_ros.console import terminal
+from dgemma_ros.console.listening import Listener, RosError
+
+NOT_COUNTED = 1
+
+
+def approve(
+    request: Annotated[
+        str, typer.Argument(metavar="[REQUEST]", help="Its id, or the beginning; default, the newest.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Approve without asking.")] = False,
+    deny: Annotated[bool, typer.Option("--deny", help="Deny without asking.")] = False,
+    namespace: Annotated[str, typer.Option("--namespace", metavar="NAME", help="Of the robot.")] = "",
+    wait: Annotated[float, typer.Option("--wait", min=0, metavar="S", help="Seconds to wait for a request.")] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Show what waits for approval, and approve or deny it. Ends with status 1 where the answer does not count."""
+    if yes and deny:
+        raise RosError("give --yes or --deny, not both")
+    with _asked(namespace) as (listener, requests):
+        end = time.monotonic() + wait
+        while (asked := _pending(requests, request)) is None:
+            if time.monotonic() > end:
+                which = f"request {request}" if request else "nothing"
+                raise RosError(f"{which} waits for approval; is ROS_DOMAIN_ID the executor's?")
+            time.sleep(0.02)
+        if not as_json:
+            terminal.emit(terminal.clean(_told(asked)))
+        approved = yes or (not deny and typer.confirm("Approve?"))
+        answer = _answer(listener, asked, approved)
+    if as_json:
+        told = {"request_id": asked.request_id, "plan_id": asked.plan_id, "text": asked.text, "digest": asked.digest}
+        terminal.emit_json(told | {"approved": approved, "counted": answer.success, "message": answer.message})
+    else:
+        terminal.note(("approved" if approved else "denied") if answer.success else answer.message)
+    if not answer.success:
+        raise typer.Exit(NOT_COUNTED)
+
+
+@contextmanager
+def _asked(namespace: str) -> Iterator[tuple[Listener, dict[str, Any]]]:
+    """A listener, and the newest word on each request."""
+    requests: dict[str, Any] = {}
+    with Listener(namespace) as listener:
+        from dgemma_msgs.msg import ApprovalRequest
+        from rclpy.qos import DurabilityPolicy, QoSProfile
+
+        def hear(message: Any) -> None:
+            requests.pop(message.request_id, None)
+            requests[message.request_id] = message
+
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        listener.node.create_subscription(ApprovalRequest, "approval_request", hear, latched)
+        yield listener, requests
+
+
+def _pending(requests: dict[str, Any], wanted: str) -> Any:
+    waiting = [r for r in list(requests.values()) if r.state == r.PENDING and r.request_id.startswith(wanted)]
+    if wanted and len(waiting) > 1:
+        raise RosError(f"{len(waiting)} requests begin with {wanted!r}; give more of the id")
+    return waiting[-1] if waiting else None
+
+
+def _told(request: Any) -> str:
+    what = "the plan" if request.scope == request.PLAN else f"step {request.step + 1}"
+    lines = [f"Task: {request.task}", f"Asked for: {what} of {request.plan_id}"]
+    lines += [f"  {number}. {step.skill} {step.arguments_json}" for number, step in enumerate(request.steps, 1)]
+    return "\n".join([*lines, f"Request {request.request_id}, digest {request.digest[:16]}…"])
+
+
+def _answer(listener: Listener, request: Any, approved: bool) -> Any:
+    from dgemma_msgs.srv import Approve
+
+    client = listener.node.create_client(Approve, "executor/approve")
+    if not client.wait_for_service(5.0):
+        raise RosError("no executor offers ~/approve")
+    asked = Approve.Request(request_id=request.request_id, digest=request.digest, approve=approved, by=_who())
+    future = client.call_async(asked)
+    end = time.monotonic() + 10.0
+    while not future.done():
+        if time.monotonic() > end:
+            raise RosError("the executor did not answer")
+        time.sleep(0.01)
+    return future.result()
+
+
+def _who() -> str:
+    try:
+        return f"{getpass.getuser()} at a terminal"
+    except (KeyError, OSError):
+        return "somebody at a terminal"

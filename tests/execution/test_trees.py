@@ -1,0 +1,192 @@
+"""Plans as behaviour trees: XML that BehaviorTree.CPP v4 takes, and a py_trees tree that does as the executor does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import py_trees
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dgemma_ros.execution.behaviour_tree import TreeError, steps_of, tree_xml
+from dgemma_ros.execution.dispatch import Dispatcher, Limits
+from dgemma_ros.execution.gates import Terms
+from dgemma_ros.execution.journal import Journal
+from dgemma_ros.execution.py_tree import plan_tree
+from dgemma_ros.execution.table import ExecutionTable
+from dgemma_ros.execution.types import Dispatch, Order, Outcome
+from dgemma_ros.skills.catalogue import SkillCatalogue
+from dgemma_ros.skills.types import PlanStep
+from dgemma_ros.tabletop.arm import Arm
+from dgemma_ros.tabletop.scenes import PLACES
+from dgemma_ros.tabletop.world import Dynamics, World, same
+from tests.execution.desk import Recorder
+from tests.nodes.stand_in import NANO
+
+CATALOGUE = SkillCatalogue.load(NANO / "skills.yaml")
+TABLE = ExecutionTable.load(NANO / "skills.yaml", CATALOGUE)
+STEP = 0.05
+SPECIAL = {"BTCPP_format", "main_tree_to_execute", "ID", "name", "num_attempts"}
+
+
+def check_format(xml: str) -> None:
+    """The rules of BehaviorTree.CPP v4's parser (xml_parsing.cpp) and of its port names (basic_types.cpp)."""
+    root = ElementTree.fromstring(xml)
+    assert root.tag == "root" and root.get("BTCPP_format") == "4"
+    trees, models = root.findall("BehaviorTree"), root.findall("TreeNodesModel")
+    assert len(trees) == len(models) == 1 and {child.tag for child in root} == {"BehaviorTree", "TreeNodesModel"}
+    assert root.get("main_tree_to_execute") == trees[0].get("ID") and len(trees[0]) == 1
+    ports: dict[str, set[str]] = {}
+    for model in models[0]:
+        assert model.tag == "Action" and model.get("ID") not in ports
+        for port in model:
+            assert port.tag in ("input_port", "MetadataFields")
+        names = [port.attrib["name"] for port in model.findall("input_port")]
+        assert len(set(names)) == len(names)
+        for name in names:
+            assert name[0].isalpha() and not re.search(r"[\s<>&\"'/\\:*?|.]", name) and name not in ("name", "ID")
+        ports[model.attrib["ID"]] = set(names)
+    for node in trees[0].iter():
+        if node.tag == "Sequence":
+            assert len(node) >= 1
+        elif node.tag == "RetryUntilSuccessful":
+            assert len(node) == 1 and int(node.attrib["num_attempts"]) >= 1
+        elif node.tag != "BehaviorTree":
+            assert node.tag in ports and set(node.attrib) <= ports[node.tag] | {"name"} and not len(node)
+            assert not any(value.startswith("{") and value.endswith("}") for value in node.attrib.values())
+
+
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.text(max_size=300))
+def test_any_words_become_xml_that_the_format_takes(texts: list[str], task: str) -> None:
+    steps = [PlanStep("say", {"text": text}, 1.0) for text in texts] + [PlanStep("done", {}, 1.0)]
+    try:
+        xml = tree_xml(steps, CATALOGUE, TABLE, task)
+    except TreeError:
+        assert any(re.sub(r"[^ -~]", "", text).startswith("{") or "{" in text for text in texts)
+        return
+    check_format(xml)
+    assert [skill for skill, _ in steps_of(xml, CATALOGUE)] == [step.skill for step in steps]
+
+
+def test_a_plan_reads_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "skills.yaml"
+    file.write_text((NANO / "skills.yaml").read_text().replace("    place:\n", "    place: {retries: 2}\n"))
+    table = ExecutionTable.load(file, CATALOGUE)
+    steps = [
+        PlanStep("place", {"object": 'red "block" & <co>', "target": "left tray"}, 1.0),
+        PlanStep("push", {"direction": "left", "distance": 12, "object": "näh ☃"}, 1.0),
+    ]
+    xml = tree_xml(steps, CATALOGUE, table, "tidy up")
+    check_format(xml)
+    assert steps_of(xml, CATALOGUE) == [
+        ("place", {"object": 'red "block" & <co>', "target": "left tray"}),
+        ("push", {"direction": "left", "distance": "12", "object": "näh ☃"}),
+    ]
+    assert '<RetryUntilSuccessful num_attempts="3">' in xml
+    model = ElementTree.fromstring(xml).find("TreeNodesModel")
+    assert model is not None and {action.get("ID") for action in model} == set(CATALOGUE.skills)
+
+
+@pytest.mark.parametrize(
+    ("skill", "argument"), [("Sequence", "x"), ("a.b", "x"), ("_a", "x"), ("good", "name"), ("good", "a.b")]
+)
+def test_names_that_the_format_keeps_are_refused(skill: str, argument: str) -> None:
+    own = {"name": skill, "description": "d", "arguments": {argument: {"type": "string", "required": True}}}
+    catalogue = SkillCatalogue.of({"skills": [own]})
+    with pytest.raises(TreeError, match="needs another name"):
+        tree_xml([PlanStep(skill, {argument: "y"}, 1.0)], catalogue)
+
+
+class OnTheTable:
+    """A skill begun by a tree."""
+
+    def __init__(self, arm: Arm, step: PlanStep) -> None:
+        self._arm, self._act = arm, arm.begin(step.skill, step.arguments)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return None if self._act.ending is None else Outcome(self._act.ending.value)
+
+    @property
+    def reason(self) -> str:
+        return self._act.reason
+
+    def cancel(self) -> None:
+        self._arm.cancel()
+
+
+def by_tree(seed: int, steps: list[PlanStep]) -> World:
+    world = World.lay(seed, Dynamics(slip_rate=0.3))
+    arm = Arm(world)
+    tree: Any = plan_tree(steps, lambda step: OnTheTable(arm, step), TABLE)
+    for _ in range(2000):
+        tree.tick_once()
+        if tree.status != py_trees.common.Status.RUNNING:
+            break
+        world.time += STEP
+        arm.advance(STEP)
+    return world
+
+
+class ArmHands(Recorder):
+    """The dispatcher's hands on the same arm."""
+
+    def __init__(self, arm: Arm) -> None:
+        super().__init__()
+        self.arm = arm
+
+    def send(self, dispatch: Dispatch, entry: Any) -> None:
+        super().send(dispatch, entry)
+        self.arm.begin(dispatch.skill, dispatch.arguments)
+
+
+def by_executor(seed: int, steps: list[PlanStep], folder: Path) -> World:
+    world = World.lay(seed, Dynamics(slip_rate=0.3))
+    arm = Arm(world)
+    hands, journal = ArmHands(arm), Journal(folder / f"{seed}.jsonl")
+    limits = Limits(attempts=1)
+    dispatcher = Dispatcher(Terms(TABLE, CATALOGUE), journal, hands, lambda: world.time, limits, ask_model=False)
+    dispatcher.plan(Order("p", "t", "do it", tuple(steps), True, False, world.time + 1.0))
+    for _ in range(2000):
+        if dispatcher.live is None:
+            break
+        dispatch = dispatcher.live
+        dispatcher.accepted(dispatch.dispatch_id)
+        if arm.act is not None and arm.act.ending is not None:
+            dispatcher.ended(dispatch.dispatch_id, Outcome(arm.act.ending.value), arm.act.reason)
+            continue
+        world.time += STEP
+        arm.advance(STEP)
+    journal.close()
+    return world
+
+
+@given(st.integers(0, 2**20), st.data())
+@settings(max_examples=40, deadline=None)
+def test_tree_and_executor_leave_the_same_world(tmp_path_factory: pytest.TempPathFactory, seed: int, data: Any) -> None:
+    names = [*World.lay(seed).names, "pink elephant"]
+    name, place = st.sampled_from(names), st.sampled_from(PLACES)
+    call = st.one_of(
+        st.builds(lambda o, t: PlanStep("place", {"object": o, "target": t}, 0.9), name, place),
+        st.builds(lambda o: PlanStep("pick", {"object": o}, 0.9), name),
+        st.builds(lambda a, b: PlanStep("stack", {"object": a, "on": b}, 0.9), name, name),
+        st.builds(lambda o: PlanStep("look", {"object": o}, 0.9), name),
+    )
+    steps = data.draw(st.lists(call, min_size=1, max_size=5))
+    folder = tmp_path_factory.mktemp("journal")
+    assert same(by_tree(seed, steps), by_executor(seed, steps, folder), but=["time", "touches"])
+
+
+def test_a_tree_that_is_stopped_cancels() -> None:
+    world = World.lay(3)
+    arm = Arm(world)
+    name = world.names[0]
+    tree: Any = plan_tree([PlanStep("pick", {"object": name}, 1.0)], lambda step: OnTheTable(arm, step))
+    tree.tick_once()
+    tree.stop(py_trees.common.Status.INVALID)
+    arm.advance(5.0)
+    assert world.held is None and arm.act is not None and arm.act.ending == "CANCELLED"
