@@ -43,7 +43,15 @@ class Loop(Listener):
         self._nodes.start("tabletop", **table)
         # Each task stands alone: nano has learned earlier plans only where they are to be changed.
         self._nodes.start(
-            "planner", model=model, skills=skills, threads=1, budget=10.0, max_turns=0, frame_rate=5.0, max_frames=1
+            "planner",
+            model=model,
+            skills=skills,
+            threads=1,
+            budget=10.0,
+            max_turns=0,
+            frame_rate=5.0,
+            max_frames=1,
+            results=False,
         )
         names = ["tabletop"]
         if executor:

@@ -147,9 +147,9 @@ class _Reader:
         place: Place = ("execution",)
         self._keys(section, _SECTIONS, place)
         defaults = section.get("defaults") or {}
-        self._keys(defaults, _TERMS, (*place, "defaults"))
+        self._keys(defaults, TERMS, (*place, "defaults"))
         for name, value in defaults.items():
-            _TERMS[name](self, value, (*place, "defaults", name))
+            TERMS[name](self, value, (*place, "defaults", name))
         skills = section.get("skills")
         if not isinstance(skills, dict) or not skills:
             raise self._document.error((*place, "skills"), "names no skill")
@@ -159,14 +159,14 @@ class _Reader:
             skill = self._catalogue.skills.get(name)
             if skill is None:
                 raise self._document.error(own, f"no such skill; there are {', '.join(self._catalogue.skills)}")
-            self._keys(given if given is not None else {}, _TERMS, own)
+            self._keys(given if given is not None else {}, TERMS, own)
             entries[name] = self._entry(skill, {**defaults, **(given or {})}, own)
         return entries
 
     def _entry(self, skill: Skill, given: Mapping[str, Any], place: Place) -> Entry:
         terms: dict[str, Any] = {}
         for name, value in given.items():
-            terms[name] = _TERMS[name](self, value, (*place, name))
+            terms[name] = TERMS[name](self, value, (*place, name))
         if not terms.get("action"):
             raise self._document.error(place, "needs an action's name, here or in defaults; `none` is nobody's")
         line, mapped = self._document.line(place), terms.pop("goal", {})
@@ -294,7 +294,7 @@ class _Reader:
         return tuple(result)
 
 
-_TERMS: Final = {
+TERMS: Final = {
     "action": _Reader.name,
     "type": _Reader.type,
     "goal": _Reader.mapping,

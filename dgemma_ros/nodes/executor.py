@@ -388,6 +388,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
                 health.raise_to(DiagnosticStatus.ERROR, f"in doubt: {conditions.doubt}; ~/clear_doubt ends it")
             if conditions.inhibited:
                 health.raise_to(DiagnosticStatus.WARN, "inhibited: nothing is carried out")
+            health.put(conditions.lost)
             for what, why in conditions.lost.items():
                 health.raise_to(DiagnosticStatus.WARN, f"{what}: {why}")
             progress = dispatcher.progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +18,8 @@ from dgemma_ros.nodes.arrival import Arrival
 from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
 from dgemma_ros.planning.types import Task
 
+DISPATCHES_KNOWN = 1000
+"""Dispatches that are remembered as heard."""
 Heard = Callable[[Any, Any], object]
 """Gets a message and what the middleware says of it."""
 
@@ -125,6 +127,21 @@ class TaskInlets:
         self._listening.close()
 
 
+def once(heard: Callable[[msg.SkillResult], object]) -> Callable[[msg.SkillResult], None]:
+    """Passes each dispatch's outcome on once: an executor that was killed may tell it again."""
+    seen: OrderedDict[str, None] = OrderedDict()
+
+    def hear(message: msg.SkillResult) -> None:
+        if message.retried or message.dispatch_id in seen:
+            return
+        seen[message.dispatch_id] = None
+        while len(seen) > DISPATCHES_KNOWN:
+            seen.popitem(last=False)
+        heard(message)
+
+    return hear
+
+
 class Inlets:
     """Cameras, notes and inhibit, while the node is active. Pictures have a thread of their own, ``pictures``."""
 
@@ -139,6 +156,7 @@ class Inlets:
         gate: PictureGate,
         on_note: Callable[[str], object],
         on_inhibit: Callable[[bool], object],
+        on_result: Callable[[msg.SkillResult], object] | None,
     ) -> None:
         self._listening = Listening(node, lost)
         self.cameras: list[CameraInput] = []
@@ -146,6 +164,9 @@ class Inlets:
             for name in cameras:
                 self.cameras.append(CameraInput(node, name, transport, gate, pictures))
             self._listening.to(String, topics.NOTE, lambda m, info: on_note(m.data), notes)
+            if on_result is not None:
+                tell = once(on_result)
+                self._listening.to(msg.SkillResult, topics.RESULT_OF_SKILL, lambda m, info: tell(m), notes)
             stops = MutuallyExclusiveCallbackGroup()
             self._listening.to(Bool, topics.INHIBIT, lambda m, info: on_inhibit(m.data), stops)
         except BaseException:  # a camera's name that is no topic

@@ -120,6 +120,7 @@ PLANNER = (
     Parameter("autostart", True, "configure and activate by itself; false where a lifecycle manager leads", When.START),
     Parameter("cameras", [""], "names of the cameras; empty names `image_raw` itself", When.UNCONFIGURED),
     Parameter("image_transport", "raw", "how pictures come", When.UNCONFIGURED, choices=TRANSPORTS),
+    Parameter("results", True, "read what became of skills (`skill_result`) into the context", When.UNCONFIGURED),
     Parameter(
         "result_timeout", 60.0, "seconds for which the action keeps a result to be asked for", When.START, 0.0, 86400.0
     ),

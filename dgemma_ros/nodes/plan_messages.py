@@ -10,10 +10,12 @@ import uuid
 from dgemma_msgs import msg, srv
 from rclpy.clock import Clock
 
+from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.nodes import ros_time
 from dgemma_ros.planning.types import ContextInfo, ErrorCode, Latency, Plan, PlanDraft, PlanStep, Scalar, Status, Task
 
 STATUS = {status: getattr(msg.Plan, status.name) for status in Status}
+_OUTCOMES = {getattr(msg.SkillResult, status.name): status for status in ResultStatus}
 _KINDS = ((bool, msg.Argument.BOOLEAN), (int, msg.Argument.INTEGER), (float, msg.Argument.NUMBER))
 
 
@@ -45,6 +47,18 @@ def task_of(message: msg.Task) -> Task:
         template_text=message.template_text,
         parent_plan_id=message.parent_plan_id,
         received=time.monotonic(),
+    )
+
+
+def result_of(message: msg.SkillResult) -> SkillResult:
+    """What became of a step, as the model is told it; what cannot be read of its call is left out."""
+    try:
+        arguments = json.loads(message.arguments_json or "{}")
+    except (ValueError, RecursionError):
+        arguments = {}
+    status = _OUTCOMES.get(message.outcome, ResultStatus.UNKNOWN)
+    return SkillResult(
+        message.skill, arguments if isinstance(arguments, dict) else {}, status, message.reason or message.message
     )
 
 

@@ -179,6 +179,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             gate,
             planner.add_note,
             self._inhibit,
+            self._result if self.get_parameter("results").value else None,
         )
         if self._tasks is None:
             self._tasks = TaskInlets(self, self._report.lost, self._arrival, self._in_turn, self._submit)
@@ -277,6 +278,12 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
     def _limits(self) -> Limits:
         pixels, size = (self.get_parameter(name).value for name in ("max_image_pixels", "max_image_bytes"))
         return Limits(int(pixels), int(size))
+
+    def _result(self, message: msg.SkillResult) -> None:
+        if (planner := self._planner) is not None:
+            told = plan_messages.result_of(message)
+            step = int(message.step)
+            planner.add_result(message.plan_id, step, told.status, told.reason, told.skill, told.arguments)
 
     def _cancel(self, task_id: str) -> bool:
         return (planner := self._planner) is not None and planner.cancel(task_id)

@@ -85,6 +85,13 @@ PLAN_TEXT = Name(
     PLANS,
     "each plan in a line or more for people and shells",
 )
+RESULT_OF_SKILL = Name(
+    "skill_result",
+    "dgemma_msgs/msg/SkillResult",
+    Kind.IN,
+    Qos(100),
+    "what became of a step, read behind the plan that it is of; not with `results: false`",
+)
 PLAN_BT = Name(
     "plan_bt",
     "std_msgs/msg/String",
@@ -118,7 +125,7 @@ SET_SKILL_ENABLED = Name(
 )
 
 PLANNER = (
-    *(IMAGE, IMAGE_COMPRESSED, TASK, TASK_REQUEST, NOTE, INHIBIT),
+    *(IMAGE, IMAGE_COMPRESSED, TASK, TASK_REQUEST, NOTE, RESULT_OF_SKILL, INHIBIT),
     *(PLAN, PLAN_TEXT, PLAN_BT, PLAN_DRAFT, DIAGNOSTICS),
     *(GENERATE_PLAN, CONTEXT_INFO, RESET_CONTEXT, SET_SKILL_ENABLED),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -63,7 +65,7 @@ class Loop:
 
         def well() -> bool:
             last = [s for m in list(heard) for s in m.status if s.name.startswith(name)][-1:]
-            return bool(last) and "nothing was heard" not in last[0].message
+            return bool(last) and not any("nothing was heard" in value.value for value in last[0].values)
 
         until(well, "camera and planner to be seen")
         self.graph.node.destroy_subscription(subscription)
@@ -283,6 +285,27 @@ def test_approval_is_for_what_was_seen(loop: Loop, graph: Graph) -> None:
     denial = Approve.Request(request_id=request.request_id, digest=request.digest, approve=False, by="test")
     assert graph.ask(Approve, service, denial).success
     assert loop.end(other).reason == "denied" and not loop.of(other)
+
+
+def test_approval_at_a_terminal(loop: Loop) -> None:
+    a, b, _ = loop.reset(21)
+    command = [sys.executable, "-m", "dgemma_ros.cli", "approve", "--namespace", loop.space, "--wait", "60"]
+    plan = loop.give(("stack", {"object": a, "on": b}))
+    request = loop.requests.one(lambda r: r.plan_id == plan.plan_id, "a request")
+    done = subprocess.run(
+        [*command, request.request_id[:8], "--yes", "--json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["counted"] and told["approved"] and told["digest"] == request.digest
+    assert loop.end(plan).ending == Execution.CARRIED_OUT
+    other = loop.give(("stack", {"object": b, "on": a}))
+    loop.requests.one(lambda r: r.plan_id == other.plan_id, "another request")
+    done = subprocess.run([*command, "--deny"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and f'"object": "{b}"' in done.stdout, done.stderr
+    assert loop.end(other).reason == "denied"
+    done = subprocess.run([*command[:-1], "0.5"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "nothing waits for approval" in done.stderr
 
 
 def test_a_rule_may_say_that_the_goal_is_missed(graph: Graph, tmp_path: Path) -> None:
