@@ -15,6 +15,14 @@ from dgemma_ros.console import terminal
 from dgemma_ros.console.listening import Listener, RosError
 
 NOT_COUNTED = 1
+QUIET = 0.4
+"""Seconds without a further request, after which those of before have all come."""
+
+
+class Requests(dict[str, Any]):
+    """The newest word on each request, by id, and when the last one was heard."""
+
+    heard = 0.0
 
 
 def approve(
@@ -32,8 +40,9 @@ def approve(
         raise RosError("give --yes or --deny, not both")
     with _asked(namespace) as (listener, requests):
         end = time.monotonic() + wait
-        while (asked := _pending(requests, request)) is None:
-            if time.monotonic() > end:
+        # Requests of before come first, each as it was asked and then as it was settled: wait until they have all come.
+        while (asked := _pending(requests, request)) is None or time.monotonic() - requests.heard < QUIET:
+            if asked is None and time.monotonic() > end:
                 which = f"request {request}" if request else "nothing"
                 raise RosError(f"{which} waits for approval; is ROS_DOMAIN_ID the executor's?")
             time.sleep(0.02)
@@ -51,9 +60,9 @@ def approve(
 
 
 @contextmanager
-def _asked(namespace: str) -> Iterator[tuple[Listener, dict[str, Any]]]:
+def _asked(namespace: str) -> Iterator[tuple[Listener, Requests]]:
     """A listener, and the newest word on each request."""
-    requests: dict[str, Any] = {}
+    requests = Requests()
     with Listener(namespace) as listener:
         from dgemma_msgs.msg import ApprovalRequest
         from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -61,13 +70,14 @@ def _asked(namespace: str) -> Iterator[tuple[Listener, dict[str, Any]]]:
         def hear(message: Any) -> None:
             requests.pop(message.request_id, None)
             requests[message.request_id] = message
+            requests.heard = time.monotonic()
 
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         listener.node.create_subscription(ApprovalRequest, "approval_request", hear, latched)
         yield listener, requests
 
 
-def _pending(requests: dict[str, Any], wanted: str) -> Any:
+def _pending(requests: Requests, wanted: str) -> Any:
     waiting = [r for r in list(requests.values()) if r.state == r.PENDING and r.request_id.startswith(wanted)]
     if wanted and len(waiting) > 1:
         raise RosError(f"{len(waiting)} requests begin with {wanted!r}; give more of the id")
