@@ -22,6 +22,7 @@ make_base() {
     root=${ROOTFS:-$work/root}
     [ -d "$root" ] || debootstrap --variant=minbase "${extra[@]}" "$suite" "$root" "$mirror" "$script" > "$work/log" \
         || { tail -3 "$work/log" >&2; exit 1; }
+    rm -f "$root"/var/cache/apt/archives/*.deb
     container=$(buildah from "${store[@]}" scratch)
     buildah add -q "${store[@]}" "$container" "$root" / > /dev/null
     buildah commit -q "${store[@]}" --rm "$container" "localhost/base:$suite" > /dev/null
@@ -39,7 +40,7 @@ if command -v docker > /dev/null && docker info > /dev/null 2>&1; then
 elif command -v buildah > /dev/null; then
     [ -n "$base" ] || make_base
     say "base $base after $((SECONDS - began)) s"
-    buildah bud -q "${store[@]}" --layers --isolation chroot --network host --format docker -f docker/Dockerfile "${arguments[@]}" \
+    buildah bud -q "${store[@]}" --isolation chroot --network host --format docker -f docker/Dockerfile "${arguments[@]}" \
         --build-arg "BASE=$base" "${more[@]}" -t "$name" .
     container=$(buildah from "${store[@]}" "$name")
     root=$(buildah mount "${store[@]}" "$container")
