@@ -72,7 +72,6 @@ class Context:
     def reset(self) -> None:
         """Forgets all but the system turn."""
         with self._telling():
-            self._clock = FrameClock()
             self._evict({segment.id for segment in self.log.segments})
             self._settle()
 
@@ -117,7 +116,9 @@ class Context:
     def add_frame(self, frame: Frame, soft: Floats) -> None:
         """Reads a picture into the open user turn. Raises :class:`ContextFullError` where it cannot be held at all."""
         shown = [segment.frame for segment in self.log.segments if isinstance(segment, FrameSegment)]
-        label = clock_text(self._clock.seconds(frame.stamp_ns))
+        if not shown:
+            self._clock.restart()
+        label = clock_text(self._clock.seconds(frame.stamp_ns, frame.received))
         if len({other.camera for other in shown} | {frame.camera}) > 1:
             label += f" {frame.camera}"
         bare = replace(frame, rgb=np.empty((0, 0, 3), np.uint8))
@@ -242,6 +243,8 @@ class Context:
             segments=(system, *told),
             dropped=MappingProxyType(dict(self._dropped)),
             rebuilds=self._mirror.rebuilds,
+            shifts=self._mirror.shifts,
+            replaced_stamps=self._clock.replaced,
             newest_stamp_ns=None if newest is None else newest.stamp_ns,
             newest_age=None if newest is None else newest.received,
         )

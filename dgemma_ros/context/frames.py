@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Floats
 
 MAX_SIDE = 16384
+MOST_AHEAD: Final = 3600.0
+"""Seconds that stamps may run ahead of arrivals from one frame to the next: bags are played faster than real time."""
+_NO_STAMP: Final = (2**31 - 1) * 10**9
 
 
 class FrameGate:
@@ -132,21 +136,37 @@ class FrameEncoder:
 
 
 class FrameClock:
-    """The seconds that a frame's ``MM:SS`` says: since the first one, never running backwards.
+    """The seconds that a frame's ``MM:SS`` says: since the first one that is remembered, never running backwards.
 
-    A bag that loops and a simulated clock that is reset jump back; the count goes on from where it was.
+    Stamps say how far frames lie apart, unless they cannot be meant: none (0), beyond what ROS can say, or further
+    from the one before than a clock's pace explains, as where it was set, a bag loops or a simulation begins anew. Then
+    the frames' arrivals say it. Small stamps are no fault: so simulated time begins. Not thread-safe.
     """
 
     def __init__(self) -> None:
-        self._origin: int | None = None
-        self._last = 0
+        self.replaced = 0
+        """Frames whose arrival was taken instead of their stamp."""
+        self.restart()
 
-    def seconds(self, stamp_ns: int) -> float:
-        """Seconds since the first frame."""
-        if self._origin is None or stamp_ns < self._origin + self._last:
-            self._origin = stamp_ns - self._last
-        self._last = stamp_ns - self._origin
-        return self._last / 1e9
+    def restart(self) -> None:
+        """The next frame is the first."""
+        self._seconds = 0.0
+        self._before: tuple[int, bool, float] | None = None  # stamp, whether it can be meant, arrival
+
+    def seconds(self, stamp_ns: int, received: float) -> float:
+        """Seconds since the first frame; ``received`` in seconds of a clock that never jumps."""
+        if self._before is None:
+            told, usable = 0 <= stamp_ns < _NO_STAMP, True  # a simulation's first frame may well be of 0
+        else:
+            stamp, before_told, arrival = self._before
+            elapsed = max(0.0, received - arrival)
+            step = (stamp_ns - stamp) / 1e9
+            told = 0 < stamp_ns < _NO_STAMP
+            usable = told and before_told and 0.0 <= step <= elapsed + MOST_AHEAD
+            self._seconds += step if usable else elapsed
+        self.replaced += not usable
+        self._before = stamp_ns, told, received
+        return self._seconds
 
 
 def clock_text(seconds: float) -> str:

@@ -82,6 +82,10 @@ class ContextInfo:
     """Seconds since the newest frame arrived."""
     bytes: int = 0
     """Of keys and values in the KV cache."""
+    shifts: int = 0
+    """How often positions ran out and were shifted down."""
+    replaced_stamps: int = 0
+    """Frames whose stamp cannot be meant, so that the time of their arrival was taken."""
 
     @property
     def frames(self) -> int:

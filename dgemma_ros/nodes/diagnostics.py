@@ -84,6 +84,7 @@ def of_planner(health: Health, figures: Statistics, active: bool) -> None:
     health.put({f"frames dropped, {reason}": count for reason, count in sorted(figures.frames_dropped.items())})
     health.put({"context tokens": context.tokens, "context limit": context.limit, "context frames": context.frames})
     health.put({"context bytes": context.bytes, "context rebuilds": context.rebuilds})
+    health.put({"position shifts": context.shifts, "stamps replaced": context.replaced_stamps})
     health.put({f"context dropped, {kind}": count for kind, count in sorted(context.dropped.items())})
     health.put({"model": figures.model, "backend": figures.backend})
 

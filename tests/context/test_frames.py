@@ -63,11 +63,39 @@ def test_what_is_no_picture_is_counted(rgb: Any) -> None:
     assert gate.dropped["invalid"] == 1 and not gate.waiting
 
 
-@given(st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=20))
-def test_the_clock_never_runs_backwards(stamps: list[int]) -> None:
+@given(st.lists(st.tuples(st.integers(-(2**62), 2**62), st.floats(0, 1e6)), min_size=1, max_size=20))
+def test_the_clock_never_runs_backwards(frames: list[tuple[int, float]]) -> None:
     clock = FrameClock()
-    said = [clock.seconds(stamp) for stamp in stamps]
+    said = [clock.seconds(*frame) for frame in frames]
     assert said[0] == 0.0 and all(b >= a for a, b in pairwise(said))
+
+
+@given(st.lists(st.sampled_from([0, -5, 2**31 - 1, 2**31 + 7, 10**12]), max_size=8), st.integers(0, 2_000_000_000))
+def test_a_stamp_that_cannot_be_meant_moves_no_later_one(bad: list[int], start: int) -> None:
+    """A frame a second: good stamps, then bad ones, then good ones again; each says the seconds that have gone by."""
+    good = [start + second for second in range(1, 20)]
+    stamps = [*good[:5], *bad, *good[5 + len(bad) :]]
+    clock = FrameClock()
+    said = [clock.seconds(stamp * 10**9, 100.0 + number) for number, stamp in enumerate(stamps)]
+    assert said == pytest.approx(range(len(stamps)))
+    assert len(bad) == 0 or clock.replaced >= 1
+    assert clock.replaced <= len(bad) + 1
+
+
+@pytest.mark.parametrize("jump", [-1e9, -3.0, 4000.0, 3e8])
+def test_a_clock_that_is_set_costs_one_step(jump: float) -> None:
+    clock = FrameClock()
+    said = [clock.seconds(int((1.7e9 + n + (jump if n >= 5 else 0)) * 1e9), float(n)) for n in range(10)]
+    assert said == pytest.approx(range(10))
+    assert clock.replaced == 1
+
+
+def test_a_bag_played_fast_and_simulated_time_keep_their_own_pace() -> None:
+    clock = FrameClock()
+    assert [clock.seconds(30 * 10**9 * (n + 1), 0.1 * n) for n in range(5)] == pytest.approx([0, 30, 60, 90, 120])
+    assert clock.replaced == 0
+    clock.restart()
+    assert clock.seconds(10**18, 5.0) == 0.0
 
 
 def test_clock_text() -> None:
