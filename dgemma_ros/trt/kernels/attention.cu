@@ -13,7 +13,7 @@
 #include "device.cuh"
 
 static constexpr int QUERIES = 64;
-static constexpr float HIDDEN = -__builtin_huge_valf();
+#define HIDDEN (-__int_as_float(0x7f800000))
 
 // Where a chunk of 16 bytes lies in its row, so that eight rows' same chunk are in different banks. It is an exclusive or,
 // so the low bits of a row's own number can be set against a lane's once, outside all loops.
