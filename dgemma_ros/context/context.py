@@ -53,8 +53,8 @@ class Context:
         self._clock = FrameClock()
         pieces = self._fitting(skills, bounds)
         self._mirror = CacheMirror(model, self.log, pieces)
-        with self._telling():
-            self._settle()
+        with self._publishing():
+            self._fit_bounds()
 
     # -- the system turn and the bounds ---------------------------------------------------------------------------
 
@@ -63,17 +63,17 @@ class Context:
 
         Raises :class:`ContextFullError`, with nothing changed, where the skills do not fit.
         """
-        with self._telling():
+        with self._publishing():
             if skills is not self._skills or bounds.thinking != self._bounds.thinking:
                 self._mirror.declare(self._fitting(skills, bounds))
             self._bounds, self._skills = bounds, skills
-            self._settle()
+            self._fit_bounds()
 
     def reset(self) -> None:
         """Forgets all but the system turn."""
-        with self._telling():
+        with self._publishing():
             self._evict({segment.id for segment in self.log.segments})
-            self._settle()
+            self._fit_bounds()
 
     def needed(self, skills: SkillCatalogue, bounds: Bounds) -> int:
         """Tokens that a context needs to hold these skills and an answer. Safe from any thread."""
@@ -125,7 +125,7 @@ class Context:
         self._add(FrameSegment(frame=bare, label=label, soft=soft), "a picture", frames=1)
 
     def add_note(self, text: str) -> None:
-        """Reads anybody's words into the open user turn, as a line of their own; they ask for no answer.
+        """Reads somebody's words into the open user turn, as a line of their own; they ask for no answer.
 
         Raises :class:`ContextFullError`, with nothing read, where they cannot fit.
         """
@@ -158,7 +158,7 @@ class Context:
     def _add(self, segment: Segment, what: str, frames: int = 0, notes: int = 0) -> None:
         canvas, needed = self.model.config.canvas_length, self._mirror.needed_by(segment)
         self._check(needed + 2 * canvas, f"{what} of {needed} tokens")
-        with self._telling():
+        with self._publishing():
             self._tidy(needed + canvas, frames, notes)
             self.log.append(segment)
 
@@ -181,7 +181,7 @@ class Context:
         """
         needed = self._mirror.needed_by_task(text) + 2 * self.model.config.canvas_length
         self._check(needed, f"a task of {needed} tokens, answer included,")
-        with self._telling():
+        with self._publishing():
             self._tidy(needed)
             return self._mirror.begin(text)
 
@@ -198,13 +198,13 @@ class Context:
 
         Raises :class:`ContextFullError`, with the task still open, where the answer does not fit.
         """
-        with self._telling():
+        with self._publishing():
             self.log.append(TurnSegment(task=task, reply=reply, plan=plan, plan_id=plan_id))
-            self._settle()
+            self._fit_bounds()
 
     # -- bounds ---------------------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
+    def _fit_bounds(self) -> None:
         """Forgets what is beyond the bounds, once it is known what all of it takes."""
         self._tidy()
         self._mirror.ready()
@@ -224,8 +224,8 @@ class Context:
     # -- for other threads ----------------------------------------------------------------------------------------
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Whatever becomes of it, others see what the log says afterwards."""
+    def _publishing(self) -> Iterator[None]:
+        """Other threads see what the log says afterwards, also where an error ends it."""
         try:
             yield
         finally:
@@ -235,12 +235,12 @@ class Context:
         newest, tokens = self.newest, self._mirror.tokens
         length = len(self.pieces.system) + sum(tokens.get(segment.id, 0) for segment in self.log.segments)
         system = SegmentInfo("system", len(self.pieces.system), None, f"{len(self._skills.usable)} skills")
-        told = [info for segment in self.log.segments for info in self._told(segment)]
+        infos = [info for segment in self.log.segments for info in self._infos_of(segment)]
         return ContextInfo(
             tokens=length,
             limit=self.limit,
             bytes=used_bytes(self.model, length),
-            segments=(system, *told),
+            segments=(system, *infos),
             dropped=MappingProxyType(dict(self._dropped)),
             rebuilds=self._mirror.rebuilds,
             shifts=self._mirror.shifts,
@@ -249,7 +249,7 @@ class Context:
             newest_age=None if newest is None else newest.received,
         )
 
-    def _told(self, segment: Segment) -> list[SegmentInfo]:
+    def _infos_of(self, segment: Segment) -> list[SegmentInfo]:
         """For people a turn is two: the task and the plan."""
         tokens = self._mirror.tokens.get(segment.id, 0)
         stamp = segment.frame.stamp_ns if isinstance(segment, FrameSegment) else None

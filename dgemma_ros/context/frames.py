@@ -39,13 +39,15 @@ class FrameGate:
         self._waiting: dict[str, Frame] = {}
         self._aside: dict[str, Frame] = {}
 
-    def due(self, camera: str, rate: float) -> float:
-        """When :meth:`offer` takes the next frame of a camera, of ``time.monotonic()``."""
-        return self._due.get(camera, -np.inf) if rate > 0.0 else np.inf
+    def due(self, camera: str, rate: float, oldest: float) -> float:
+        """When the next frame of a camera is wanted, by the clock.
 
-    def last(self, camera: str) -> float:
-        """When the last usable frame of a camera arrived, taken or not; -inf without one."""
-        return self._last.get(camera, -np.inf)
+        Earlier than :meth:`offer` takes one where a task may ask for a frame of at most ``oldest`` seconds (0: none).
+        """
+        if rate <= 0.0:
+            return np.inf
+        due = self._due.get(camera, -np.inf)
+        return min(due, self._last.get(camera, -np.inf) + oldest / 2) if oldest > 0.0 else due
 
     def offer(self, frame: Frame, rate: float) -> bool:
         """Whether the frame will be encoded, unless a newer one comes first."""
@@ -114,7 +116,7 @@ class FrameGate:
 
 
 class FrameEncoder:
-    """Pictures to soft tokens [n, H], with the model's vision tower. For the thread that owns the model."""
+    """Pictures to soft tokens [n, H], with the model's vision tower. For the thread that has the model."""
 
     def __init__(self, model: Model, image_tokens: int = 0) -> None:
         self._model = model

@@ -20,7 +20,7 @@ class LogListener(Protocol):
     """Follows a log, in the thread that changes it."""
 
     def appended(self, segment: Segment) -> None:
-        """The segment is about to stand behind all others. Whatever this raises keeps it out of the log."""
+        """The segment is about to stand behind all others. An error keeps it out of the log."""
 
     def evicted(self, segments: tuple[Segment, ...]) -> None:
         """Those segments are no longer in the log. Where this raises, they are gone all the same."""

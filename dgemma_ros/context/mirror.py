@@ -59,14 +59,14 @@ class CacheMirror:
 
     ``read_again``: tokens behind the system turn, up to which what is left is read again rather than moved.
 
-    Whatever an operation raises, the next one finds a cache that holds what the log says, or raises again.
+    After any error, the next operation finds a cache that holds what the log says, or raises again.
     """
 
     def __init__(self, model: Model, log: Log, pieces: Pieces, read_again: int = READ_AGAIN) -> None:
         self._model, self._log, self._read_again = model, log, read_again
         self._renderer = Renderer(model.chat, pieces)
         self._sequence: Sequence | None = None
-        self._held: list[int] | None = None  # ids of the segments in the cache; None where nobody knows
+        self._held: list[int] | None = None  # ids of the segments in the cache; None where that is not known
         self._open: OpenTask | None = None
         self._places: dict[int, Place] = {}
         self.rebuilds = 0
@@ -109,7 +109,7 @@ class CacheMirror:
         self.doubt()
 
     def doubt(self) -> None:
-        """Nobody knows any more what the cache holds."""
+        """It is not known any more what the cache holds."""
         self._held, self._open = None, None
 
     def needed(self, rendered: Rendered) -> int:
@@ -241,7 +241,7 @@ class CacheMirror:
 
     @contextmanager
     def _changing(self, segment: Segment | None = None, place: Place | None = None) -> Iterator[Sequence]:
-        """While it lasts, and for ever where it fails, nobody knows what the cache holds; then ``segment`` as well."""
+        """Meanwhile, and after an error, it is not known what the cache holds; when it is done, ``segment`` as well."""
         assert self._sequence is not None and self._held is not None
         held, self._held = self._held, None
         yield self._sequence

@@ -65,7 +65,7 @@ class Request:
     repair: bool
     """Whether what is wrong may be generated anew while there is time."""
     stop: Callable[[], bool]
-    """Asked before each step: whether nobody wants the answer any more."""
+    """Asked before each step: whether the answer is no longer wanted."""
     on_update: Callable[[Answer], None]
     """Gets the answer as it stands: when the task has been read, and after each step."""
 
@@ -166,7 +166,8 @@ class Generator(Protocol):
         """The best answer that the budget allows.
 
         The task stays open in the context until the caller commits or abandons it. Raises :class:`TemplateError` for a
-        template and :class:`ContextFullError` for a task that cannot be used, with nothing read; and whatever breaks.
+        template and :class:`ContextFullError` for a task that cannot be used, with nothing read; any other error is the
+        backend's, or a defect.
         """
 
     def warm_up(
@@ -175,7 +176,7 @@ class Generator(Protocol):
         """Runs real steps and leaves the context as it was. ``record(tokens, seconds)`` is told what they took."""
 
     def canary(self, context: Context) -> None:
-        """One denoising step for nobody, to see that the model still runs; the context is left as it was.
+        """One denoising step without a task, to see that the model still runs; the context is left as it was.
 
         Raises what the backend raises. Of a generator that somebody else keeps, a sign of life.
         """

@@ -37,7 +37,7 @@ class NoDeadline:
         return True
 
     def record(self, tokens: int, seconds: float) -> None:
-        """Nobody wants to know."""
+        """Not needed."""
 
 
 @dataclass(frozen=True)

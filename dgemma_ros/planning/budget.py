@@ -19,13 +19,13 @@ PERCENTILE = 95.0
 SMALLEST = 256
 """Contexts up to this size count as one."""
 DRIFT = 1.5
-"""Steps that take so many times as long (or as short) as they did when warming up are worth a word."""
+"""Steps that take so many times as long (or as short) as they did when warming up are reported."""
 RECENT = 16
 KEPT = 1000
 """Steps of any context size, for statistics."""
 FRESH = 2.0
-"""Seconds (or four steps, where they take longer) after which nobody knows any more how long a step takes: then one is
-tried to find out."""
+"""Seconds (or four steps, where they take longer) after which it is not known any more how long a step takes: then one
+is tried to find out."""
 
 Clock = Callable[[], float]
 
@@ -57,13 +57,13 @@ class StepTimes:
         self._all.append(seconds)
         self._last = (self._clock(), min(times))
         if size not in self._usual and len(self._times[size]) >= RECENT // 2:
-            self.settle(size)
+            self.set_usual(size)
         if usual := self._usual.get(size, 0.0):
             self._recent.append(seconds / usual)
         if len(self._recent) == RECENT:
             self.drift = float(np.median(self._recent))
 
-    def settle(self, tokens: int) -> None:
+    def set_usual(self, tokens: int) -> None:
         """From now on, what steps of this context size took so far is the usual."""
         if times := self._times.get(bucket(tokens)):
             self._usual[bucket(tokens)] = float(np.median(times))

@@ -1,7 +1,7 @@
 """Tasks on their way, which of them wait, and which must go: the rules of preemption and priority, without threads.
 
-Every task that comes in leaves as exactly one plan. A :class:`Job` is that promise: it is claimed once, by whoever
-writes its plan, and nobody else may then.
+Every task that comes in leaves as exactly one plan. A :class:`Job` is that promise: it is claimed once, by the
+thread that writes its plan, and no other may then.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Job:
     serial: int
     settings: Settings
     skills: SkillCatalogue
-    """What the plan rests on, whatever changes meanwhile: both as they are when the worker begins with the task."""
+    """What the plan rests on, also where they change meanwhile: as they are when the worker begins with the task."""
     ending: Ending | None = None
     """Set from outside: the worker stops before its next step."""
     claimed: bool = False

@@ -2,7 +2,8 @@
 
 Three kinds of thread meet here. Callers take a lock for a moment, and hand on the plans of tasks that they end without
 the model. One worker has the model: it encodes frames, makes plans and keeps the context tidy, tasks first. The
-:mod:`watchdog` watches the deadlines.
+:mod:`watchdog` watches the deadlines. This file is the whole of the public interface in one place, hence its length;
+what it does is in the other files of this room.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from dgemma_ros.generation.contract import Generator
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model
 from dgemma_ros.planning.budget import Clock, StepTimes
-from dgemma_ros.planning.jobs import Ending, Job, Queue, make_job
+from dgemma_ros.planning.configuration import Configuration
+from dgemma_ros.planning.jobs import Ending, Queue, make_job
 from dgemma_ros.planning.publisher import Listeners, Publisher
 from dgemma_ros.planning.scheduler import Scheduler
 from dgemma_ros.planning.statistics import percentiles
@@ -32,15 +34,15 @@ from dgemma_ros.planning.types import (
     Plan,
     PlanDraft,
     Settings,
-    SettingsError,
     Statistics,
     Status,
     Task,
 )
 from dgemma_ros.planning.watchdog import Watchdog
-from dgemma_ros.planning.work_queue import PlannerError, WorkItem, WorkQueue
+from dgemma_ros.planning.work_queue import PlannerError, WorkQueue
 from dgemma_ros.planning.worker import Worker
-from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
+from dgemma_ros.planning.worker_thread import WorkerThread
+from dgemma_ros.skills.catalogue import SkillCatalogue
 
 __all__ = ["Planner", "PlannerError"]
 
@@ -78,28 +80,29 @@ class Planner:
         real_time: bool = True,
     ) -> None:
         self.model = model
-        self._settings, self._skills, self._clock = settings, skills, clock
+        self._clock = clock
         self._lock = threading.RLock()
-        self._changing = threading.Lock()  # settings and skills: one change is checked at a time
-        self._work = threading.Condition(self._lock)  # there is something for the worker
-        self._gate = FrameGate(clock)
-        self._stopping = self._closed = False
-        self._thread: threading.Thread | None = None
-        self._serial = 0
+        work = threading.Condition(self._lock)  # there is something for the worker
         self._times = times or StepTimes(clock)
         self._context = Context(model, skills, settings, clock)
         self._generator = generator or LocalGenerator(model)
-        queue, listeners = Queue(), Listeners(on_plan, on_draft, on_event)
+        self._configuration = Configuration(self._context, settings, skills)
         self._watchdog = Watchdog(self._lock, self._times, clock)
+        queue, listeners = Queue(), Listeners(on_plan, on_draft, on_event)
         self._publisher = Publisher(
-            self._lock, queue, self._watchdog, listeners, lambda: self._skills, self._generator.name, clock
+            self._lock, queue, self._watchdog, listeners, lambda: self.skills, self._generator.name, clock
         )
-        self._scheduler = Scheduler(queue, self._publisher, self._watchdog, self._work, clock)
-        self._work_queue = WorkQueue(self._work, self._publisher.error)
+        self._scheduler = Scheduler(queue, self._publisher, self._watchdog, work, clock)
+        self._gate = FrameGate(clock)
+        self._work_queue = WorkQueue(work, self._publisher.error)
         encoder = FrameEncoder(model, settings.image_tokens)
         self._worker = Worker(
             self._context, self._generator, encoder, self._times, self._publisher, self._watchdog, clock
         )
+        self._thread = WorkerThread(
+            work, self._configuration, self._scheduler, self._gate, self._work_queue, self._worker, clock
+        )
+        self._work, self._closed, self._serial = work, False, 0
         self._watchdog.start(self._publisher.publish_overdue, real_time)
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -120,10 +123,6 @@ class Planner:
         with self._lock:
             if self._closed:
                 raise PlannerError("the planner is closed")
-        self._work_queue.acquire_model()
-        with self._lock:
-            self._stopping = False
-            self._thread = threading.Thread(target=self._run, name="dgemma-worker", daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -131,20 +130,13 @@ class Planner:
 
         Even then every task has its plan. What is remembered stays. Idempotent.
         """
-        thread = self._thread
         with self._lock:
-            self._stopping = True
+            self._thread.stopping = True
             self._scheduler.end_all(STOPPED)
             self._gate.clear()
             self._work.notify()
         self._publisher.flush()
-        if thread is None or thread is threading.current_thread():
-            return True
-        thread.join(timeout)
-        if not thread.is_alive():
-            with self._lock:
-                if self._thread is thread:
-                    self._thread = None
+        if self._thread.join(timeout):
             return True
         with self._lock:
             if (running := self._scheduler.running) is not None:
@@ -165,10 +157,10 @@ class Planner:
     def add_frame(self, frame: Frame) -> bool:
         """Whether the frame is taken into the context, unless a newer one of its camera comes first."""
         with self._lock:
-            if self._thread is None or self._stopping or not self._worker.encoder.sees:
+            if not (self._thread.running and self._worker.encoder.sees):
                 self._gate.dropped["stopped" if self._worker.encoder.sees else "refused"] += 1
                 return False
-            taken = self._gate.offer(frame, self._settings.frame_rate)
+            taken = self._gate.offer(frame, self.settings.frame_rate)
             if taken:
                 self._work.notify()
             return taken
@@ -185,12 +177,8 @@ class Planner:
 
         Earlier than ``frame_rate`` has it where ``max_observation_age`` may ask a task for a fresher frame.
         """
-        settings = self._settings
         with self._lock:
-            due = self._gate.due(camera, settings.frame_rate)
-            if settings.max_observation_age > 0.0 and settings.frame_rate > 0.0:
-                due = min(due, self._gate.last(camera) + settings.max_observation_age / 2)
-            return due
+            return self._gate.due(camera, self.settings.frame_rate, self.settings.max_observation_age)
 
     def add_note(self, text: str) -> None:
         """Anybody's words into the context, before the next task: what the model should know and not answer.
@@ -225,10 +213,9 @@ class Planner:
         """
         with self._lock:
             self._serial += 1
-            job = make_job(task, self._settings, self._skills, self._serial, self._clock())
-            asleep = self._thread is None or self._stopping
-            closed = "the planner is closed" if self._closed else "the planner is stopped" if asleep else ""
-            self._scheduler.admit(job, closed, self._settings)
+            job = make_job(task, self.settings, self.skills, self._serial, self._clock())
+            stopped = "" if self._thread.running else "the planner is stopped"
+            self._scheduler.admit(job, "the planner is closed" if self._closed else stopped, self.settings)
         self._publisher.flush()
 
     def cancel(self, task_id: str) -> bool:
@@ -259,23 +246,16 @@ class Planner:
     @property
     def settings(self) -> Settings:
         """The settings that hold now."""
-        return self._settings
+        return self._configuration.settings
 
     @property
     def skills(self) -> SkillCatalogue:
         """The skills that hold now."""
-        return self._skills
+        return self._configuration.skills
 
     def update(self, settings: Settings) -> None:
         """From the next task on. Raises :class:`SettingsError` where the skills would not fit the context any more."""
-        with self._changing:
-            needed, limit = self._context.needed(self._skills, settings), self._context.limit_of(settings)
-            if limit < needed:
-                name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
-                value = getattr(settings, name)
-                raise SettingsError(f"{name}: {value} is too small: the skills need {needed} tokens")
-            with self._lock:
-                self._settings = settings
+        self._configuration.update(settings)
         self._work_queue.put(self._declare)
 
     def set_skill_enabled(self, name: str, on: bool) -> None:
@@ -283,23 +263,11 @@ class Planner:
 
         Raises :class:`SkillsError` for an unknown skill, and where the skills would not fit the context any more.
         """
-        with self._changing:
-            if name not in self._skills.skills:
-                self._skills.without({name})  # raises
-            skills = self._skills.without(self._skills.off - {name} if on else self._skills.off | {name})
-            if skills.off == self._skills.off:
-                return
-            needed, limit = self._context.needed(skills, self._settings), self._context.limit_of(self._settings)
-            if on and limit < needed:
-                text = f"the skills would need {needed} tokens, and the context holds {limit}"
-                raise SkillsError(f"{name!r}: {text}: raise context_tokens or context_bytes")
-            with self._lock:
-                self._skills = skills
-        self._work_queue.put(self._declare)
+        if self._configuration.enable(name, on):
+            self._work_queue.put(self._declare)
 
     def _declare(self) -> None:
-        with self._lock:
-            settings, skills = self._settings, self._skills
+        settings, skills = self._configuration.current
         self._worker.encoder = FrameEncoder(self.model, settings.image_tokens)
         self._context.declare(skills, settings)
 
@@ -323,69 +291,21 @@ class Planner:
         """The counts since the planner was made."""
         with self._lock:  # copies only: whoever hands in a task should not wait for sums
             counted, running = self._publisher.counters.copy(), self._scheduler.running
-            awake = self._thread is not None and not self._stopping
+            running_now = self._thread.running
             state = "inhibited" if self._scheduler.inhibited else "planning" if running else "idle"
             waiting, taken, dropped = len(self._scheduler.queue.waiting), self._gate.taken, dict(self._gate.dropped)
         return Statistics(
-            state=state if awake else "stopped",
+            state=state if running_now else "stopped",
             running=running.task.task_id if running else "",
             waiting=waiting,
-            plans=dict(counted.plans),
-            valid_plans=counted.valid,
-            deadline_hits=counted.hits,
-            deadline_misses=counted.misses,
-            lateness=percentiles(counted.lateness),
-            latency=percentiles(counted.latency),
             step_time=percentiles(self._times.latest),
-            steps_per_plan=percentiles(counted.steps),
             step_drift=self._times.drift,
             last_step=self._worker.last_step,
             frames_taken=taken,
             frames_dropped={reason: count for reason, count in dropped.items() if count},
-            repairs=counted.repairs,
-            watchdog=counted.watchdog,
             real_time=self._watchdog.real_time,
             context=self._context.info,
             model=self._generator.name,
             backend=self._generator.backend,
+            **counted.figures(),
         )
-
-    # -- the worker's thread --------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        try:
-            while (work := self._next()) is not None:
-                for item in work[0]:
-                    self._work_queue.do(item)
-                if (job := work[1]) is not None:
-                    self._plan(job)
-                if (frame := work[2]) is not None:
-                    self._work_queue.do(WorkItem(partial(self._worker.read_frame, frame)))
-        finally:
-            with self._lock:
-                self._scheduler.running = None
-            self._work_queue.release_model()
-
-    def _next(self) -> tuple[list[WorkItem], Job | None, Frame | None] | None:
-        """What the worker does next: all work that waits, else a task, else a frame; None where it is to end."""
-        with self._lock:
-            self._scheduler.running = None
-            while not (self._stopping or self._work_queue or self._scheduler.queue.waiting or self._gate.waiting):
-                self._work.wait()
-            if self._stopping:
-                return None
-            if items := self._work_queue.take():
-                return items, None, None
-            if (job := self._scheduler.next()) is not None:
-                return [], job, None
-            return [], None, self._gate.next()
-
-    def _plan(self, job: Job) -> None:
-        with self._lock:
-            job.begin(self._settings, self._skills, self._clock())
-            oldest, room = job.settings.max_observation_age, self._worker.room_for_frames(job)
-            fresh = self._gate.before_a_task(self._context.newest, oldest, room)
-        try:
-            self._worker.plan(job, fresh)
-        except Exception as error:
-            self._worker.fail(job, error)

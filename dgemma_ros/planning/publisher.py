@@ -98,7 +98,7 @@ class Publisher:
         self.event(EventKind.ERROR, described(error))
 
     def draft(self, job: Job) -> None:
-        """Shows a job's answer as it stands, unless it has its plan or nobody looks."""
+        """Shows a job's answer as it stands, unless it has its plan or there is no listener."""
         if self._listeners.on_draft is None or job.claimed or (draft := job.answer.draft()) is None:
             return
         shown = PlanDraft(

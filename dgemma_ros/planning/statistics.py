@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from copy import copy
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,20 @@ class Counters:
         other = Counters()
         other.__dict__ |= {name: copy(value) for name, value in self.__dict__.items()}
         return other
+
+    def figures(self) -> dict[str, Any]:
+        """What :class:`~dgemma_ros.planning.types.Statistics` tells of plans."""
+        return {
+            "plans": dict(self.plans),
+            "valid_plans": self.valid,
+            "deadline_hits": self.hits,
+            "deadline_misses": self.misses,
+            "lateness": percentiles(self.lateness),
+            "latency": percentiles(self.latency),
+            "steps_per_plan": percentiles(self.steps),
+            "repairs": self.repairs,
+            "watchdog": self.watchdog,
+        }
 
     def add(self, plan: Plan) -> bool:
         """Counts a plan; whether it was late."""

@@ -1,6 +1,6 @@
 """Work with the model besides tasks and frames, and which thread has the model: one at a time.
 
-What is asked for waits for the worker, which does it before the next task. Where there is no worker, whoever asks does
+An item waits for the worker, which does it before the next task. Where there is no worker, the thread that puts it does
 it.
 """
 
@@ -26,7 +26,7 @@ class WorkItem:
         self.done: Future[None] = Future()
 
     def run(self) -> Exception | None:
-        """Does it; what it raised. Whoever waits for :attr:`done` is told, too."""
+        """Does it; the error that it raised, which :attr:`done` holds as well."""
         try:
             self._do()
         except Exception as error:

@@ -173,7 +173,7 @@ class Worker:
         self.publisher.event(EventKind.REMEMBERED, f"{self.context.info.tokens} tokens", job.task.task_id)
 
     def canary(self) -> None:
-        """One denoising step for nobody, to see that the model still runs. Raises what the backend raises."""
+        """One denoising step without a task, to see that the model still runs. Raises what the backend raises."""
         try:
             self.generator.canary(self.context)
         except Exception:
@@ -181,7 +181,7 @@ class Worker:
             raise
         self.last_step = self.clock()
 
-    # -- what is told ---------------------------------------------------------------------------------------------
+    # -- events --------------------------------------------------------------------------------------------------
 
     def _tell_rebuilds(self) -> None:
         info = self.context.info
@@ -214,4 +214,4 @@ class Worker:
             self.times.record(tokens, seconds)
 
         self.generator.warm_up(self.context, record, on_progress)
-        self.times.settle(size)
+        self.times.set_usual(size)

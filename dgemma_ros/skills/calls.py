@@ -37,7 +37,7 @@ class Call:
     values: Mapping[str, Span] = field(default_factory=dict)
     """Where each argument's value stands, quotes left out."""
     confidence: float | None = None
-    """0 … 1, that of its least sure token; None where nobody knows."""
+    """0 … 1, that of its least sure token; None where it is not known."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def test_buckets_are_powers_of_two_that_hold_their_tokens(tokens: int) -> None:
 
 def test_drift_is_noticed_once_each_way() -> None:
     made = times(t100=0.01)
-    made.settle(100)
+    made.set_usual(100)
     assert made.drifted() is None
     for _ in range(RECENT):
         made.record(100, 0.03)

@@ -1,0 +1,58 @@
+"""The settings and skills that hold now, and how they change while the planner runs."""
+
+from __future__ import annotations
+
+import threading
+
+from dgemma_ros.context.context import Context
+from dgemma_ros.planning.settings import Settings, SettingsError
+from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
+
+
+class Configuration:
+    """Thread-safe: a change is checked against the context before it is taken, one change at a time."""
+
+    def __init__(self, context: Context, settings: Settings, skills: SkillCatalogue) -> None:
+        self._context = context
+        self._changing = threading.Lock()
+        self.current = (settings, skills)
+        """Replaced as a whole."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold now."""
+        return self.current[0]
+
+    @property
+    def skills(self) -> SkillCatalogue:
+        """The skills that hold now."""
+        return self.current[1]
+
+    def update(self, settings: Settings) -> None:
+        """Raises :class:`SettingsError` where the skills would not fit the context any more."""
+        with self._changing:
+            needed, limit = self._context.needed(self.skills, settings), self._context.limit_of(settings)
+            if limit < needed:
+                name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
+                value = getattr(settings, name)
+                raise SettingsError(f"{name}: {value} is too small: the skills need {needed} tokens")
+            self.current = (settings, self.skills)
+
+    def enable(self, name: str, on: bool) -> bool:
+        """Switches a skill on or off; whether that changed anything.
+
+        Raises :class:`SkillsError` for an unknown skill, and where the skills would not fit the context any more.
+        """
+        with self._changing:
+            settings, skills = self.current
+            if name not in skills.skills:
+                skills.without({name})  # raises
+            changed = skills.without(skills.off - {name} if on else skills.off | {name})
+            if changed.off == skills.off:
+                return False
+            needed, limit = self._context.needed(changed, settings), self._context.limit_of(settings)
+            if on and limit < needed:
+                text = f"the skills would need {needed} tokens, and the context holds {limit}"
+                raise SkillsError(f"{name!r}: {text}: raise context_tokens or context_bytes")
+            self.current = (settings, changed)
+            return True
