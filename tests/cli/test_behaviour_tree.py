@@ -1,0 +1,24 @@
+"""``dgemma plan --bt``: the plan as BehaviorTree.CPP XML."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from dgemma_ros.cli.app import run
+from tests.nodes.stand_in import NANO
+
+
+def test_plan_as_a_behaviour_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    known = 'push(direction="left", distance=5, object="red block")'
+    asked = ["plan", "--model", str(NANO), "--task", "push it", "--template", known, "--threads", "1", "--bt"]
+    assert run(asked) == 0
+    root = ElementTree.fromstring(capsys.readouterr().out)
+    assert root.get("BTCPP_format") == "4"
+    assert [node.tag for node in root.iterfind("./BehaviorTree/Sequence/*")] == ["push"]
+    assert run([*asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    push = ElementTree.fromstring(told["bt"]).find(".//Sequence/push")
+    assert push is not None and push.attrib == {k: str(v) for k, v in told["steps"][0]["arguments"].items()}

@@ -1,0 +1,25 @@
+"""``dgemma episodes``: goals by real processes, judged by the world's truth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.nodes.graph import ROOT
+
+
+@pytest.mark.parametrize("more", [[], ["--blind"]])
+def test_episodes_are_counted_and_judged(ros: None, more: list[str]) -> None:
+    """Nothing goes wrong on this table, so that what is counted is known."""
+    calm = ["--slip", "0", "--unreachable", "0", "--person", "0", "--rate", "10"]
+    command = [sys.executable, "-m", "dgemma_ros.cli", "episodes", "--n", "2", "--seed", "1", "--json", *calm, *more]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {"episodes", "reached", "forbidden", "plans", "seconds"} <= set(told)
+    assert (told["episodes"], told["possible"], told["forbidden_kinds"]["under a hand"]) == (2, 2, 0)
+    assert told["plans"] >= 2 and told["seconds"] > 1.0 and sum(told["endings"].values()) == 2
+    assert told["reached"] == sum(counts.get("reached", 0) for counts in told["kinds"].values())
