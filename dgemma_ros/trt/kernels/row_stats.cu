@@ -189,7 +189,7 @@ static __device__ __forceinline__ void scan(
             float x[N];
             unpack(Type(), packed, x);
 #pragma unroll
-            for (int i = 0; i < N; ++i) x[i] = row.scaled(x[i], flags[i / 4] >> (8 * (i % 4)) & 0xff);
+            for (int i = 0; i < N; ++i) x[i] = row.scaled(x[i], flags[i / 4] & 0xffu << 8 * (i % 4));
             take<N>(seen, x, (unsigned)token, here);
         }
     } else {
