@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,40 @@ def test_nvrtc_needs_no_header_and_spills_nothing(name: str, architecture: int) 
     assert f".entry dgemma_{name}" in text
     source = kernels.SOURCES[name].read_bytes()
     hold_report(name, kernels.by_nvrtc(name, source, f"sm_{architecture}", "--ptxas-options=-v")[1])
+
+
+def basic_blocks(entry: str) -> Iterator[list[str]]:
+    """The straight pieces of an entry point's PTX."""
+    block: list[str] = []
+    for line in map(str.strip, entry.splitlines()):
+        if line.startswith("$L"):
+            yield block
+            block = []
+        elif line.endswith(";") and not line.startswith("."):
+            block.append(line)
+            if re.match(r"(@!?%p\d+ )?bra", line):
+                yield block
+                block = []
+    yield block
+
+
+@pytest.mark.skipif(kernels.nvrtc() is None, reason="NVRTC is not installed (pip install nvidia-cuda-nvrtc)")
+@pytest.mark.parametrize("architecture", kernels.ARCHITECTURES)
+def test_instructions_a_logit(architecture: int) -> None:
+    """Of RowStats' loop, where no lane raises the reference: what scales a vector of logits, and what weighs it."""
+    text = kernels.ptx(kernels.ROW_STATS, architecture).decode()
+    budgets = {"f32": (4, 24), "f16": (8, 20), "bf16": (8, 19)}
+    for kind, (vector, budget) in budgets.items():
+        entry = text.split(f".entry dgemma_row_stats_{kind}(")[1].split(".entry ")[0]
+        blocks = list(basic_blocks(entry))
+
+        def count(block: list[str], operation: str) -> int:
+            return sum(operation in line for line in block)
+
+        scaling = [len(b) for b in blocks if count(b, "rcp.approx") == vector and count(b, "ld.global")]
+        weighing = [len(b) for b in blocks if count(b, "ex2.approx") == vector and not count(b, "rcp.approx")]
+        assert scaling and weighing, kind
+        assert max(scaling) + max(weighing) <= budget * vector, (kind, scaling, weighing)
 
 
 @pytest.mark.skipif(kernels.find_nvcc() is None, reason="nvcc is not installed")

@@ -60,7 +60,7 @@ static __device__ __forceinline__ void attend(
 
     // The tile's interval, each warp for itself. A query's own is its first slot and how many follow; where there is none, a
     // first slot that no slot reaches. It lies in shared memory, because registers are full.
-    __shared__ int2 visible[QUERIES];
+    __shared__ int2 visible[QUERIES], span;
     int begin = part.capacity, end = -1;
 #pragma unroll
     for (int i = 0; i < QUERIES / 32; ++i) {
@@ -74,6 +74,7 @@ static __device__ __forceinline__ void attend(
         const int a = __shfl_xor_sync(FULL_WARP, begin, offset), b = __shfl_xor_sync(FULL_WARP, end, offset);
         begin = a < begin ? a : begin, end = b > end ? b : end;
     }
+    span = make_int2(begin, end - begin);
     const int start = begin / NK, count = end < begin ? 0 : end / NK - start + 1;
     const int share = (count + part.splits - 1) / part.splits;
     const int from_tile = start + part.split * share;
@@ -102,11 +103,12 @@ static __device__ __forceinline__ void attend(
     auto load = [&](char* into, const bf16* all, int number) {
         if (number < to_tile) {
             const bf16* at = all + (own + number * (NK * D));
+            const int2 seen = span;
 #pragma unroll
             for (int j = 0; j < NK / STEP; ++j) {
                 const int row = own_row + j * STEP, slot = number * NK + row;
                 copy_16(into + (row * CHUNKS + (own_chunk ^ spread<D>(row))) * 16, at + j * STEP * D,
-                        slot >= begin && slot <= end ? 16 : 0);
+                        (unsigned)(slot - seen.x) <= (unsigned)seen.y ? 16 : 0);
             }
         }
         copies_issued();
