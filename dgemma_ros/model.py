@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,9 @@ from dgemma_ros.runtime.ort_session import OrtSession
 from dgemma_ros.runtime.sequence import Sequence
 from dgemma_ros.runtime.visibility import VisionMask
 from dgemma_ros.trt import session as trt_session
+
+THREADS_A_CORE = 8
+"""More threads than that only wait for one another, and each takes memory."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ def open_model(
     :class:`BackendError` or :class:`ExportError`.
     """
     folder = _existing(Path(folder))
+    if threads > (most := THREADS_A_CORE * (os.cpu_count() or 1)):
+        raise BackendError(f"threads: {threads} are too many for this machine's {os.cpu_count()} cores; at most {most}")
     exported = folder
     listed = _checked(folder) if (folder / manifest.MANIFEST_FILE).exists() else None
     on_engines = listed is not None and trt_session.is_built(folder) and _on_engines(folder, listed, excerpt)

@@ -5,18 +5,18 @@ Everything heavy is imported by the command that needs it, so that help and mist
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 
 
 def main() -> None:
     """The entry point of the console script. Never returns."""
-    signal.signal(signal.SIGTERM, _terminate)
+    from dgemma_ros.cli import signals
+
+    signals.install()
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what fails is said by us, in one line
     from dgemma_ros.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
-
-
-def _terminate(number: int, frame: object) -> None:
-    """Leaves through every ``finally``, so that nothing half-written stays behind."""
-    raise SystemExit(128 + number)
+    status = run(sys.argv[1:])
+    signals.ending()
+    sys.exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -20,11 +21,13 @@ from dgemma_ros.cli.plan import plan
 from dgemma_ros.cli.replay import replay
 from dgemma_ros.cli.verify import verify
 from dgemma_ros.cli.watch import watch
+from dgemma_ros.console import terminal
 from dgemma_ros.console.terminal import emit, note
 from dgemma_ros.errors import DgemmaError
 
 MISTAKE: Final = 2
 INTERRUPTED: Final = 128 + 2
+_NO_OUTPUT: Final = {errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG}
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer hands on click's classes, or its own copy of them
 
 app = typer.Typer(
@@ -65,6 +68,12 @@ def run(arguments: Sequence[str]) -> int:
         return MISTAKE
     except _UsageError as error:
         note(_usage(error))
+        return MISTAKE
+    except OSError as error:
+        if error.errno not in _NO_OUTPUT:
+            raise
+        terminal.abandon_stdout()
+        note(f"the output cannot be written ({error.strerror})")
         return MISTAKE
     except MemoryError as error:
         note(f"not enough memory ({error})" if str(error) else "not enough memory")

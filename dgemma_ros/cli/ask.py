@@ -1,12 +1,14 @@
-"""``dgemma ask``: a task on the topic of a running planner, from a shell without the ROS command line."""
+"""``dgemma ask``: a task to a running planner, from a shell without the ROS command line."""
 
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Annotated, Any
 
 import typer
 
+from dgemma_ros.cli.options import Json
 from dgemma_ros.console import plan_view, terminal
 from dgemma_ros.console.listening import Listener, RosError
 
@@ -19,32 +21,46 @@ def ask(
     wait: Annotated[
         float, typer.Option("--wait", min=0, metavar="S", help="Seconds to wait for planner and plan.")
     ] = 30.0,
+    budget: Annotated[
+        float, typer.Option("--budget", min=0, metavar="S", help="Seconds to the plan; 0: the planner's parameter.")
+    ] = 0.0,
+    priority: Annotated[int, typer.Option("--priority", min=0, max=255, metavar="N", help="Larger goes first.")] = 0,
+    template: Annotated[
+        str, typer.Option("--template", metavar="TEXT", help="What is known: 'pick(object=____); place(…)'.")
+    ] = "",
+    as_json: Json = False,
 ) -> None:
     """Send a task to a running planner node and print its plan. Ends with status 1 where the plan is not valid."""
     made: list[Any] = []
     end = time.monotonic() + wait
     with Listener(namespace, made.append) as listener:
+        from builtin_interfaces.msg import Duration
+        from dgemma_msgs.msg import Task
 
         def until(what: str, done: Any) -> Any:
             while not (value := done()):
                 if time.monotonic() > end:
-                    raise RosError(f"waited {wait:g} s for {what}; is ROS_DOMAIN_ID the planner's?")
+                    raise RosError(_waited(listener, wait, what))
                 time.sleep(0.01)
             return value
 
-        # Plans of before come first to a late joiner: only those made after the task count.
-        until("a planner that listens", lambda: listener.heard and listener.say(task))
-        sent = listener.node.get_clock().now().nanoseconds - 10**9
-        plan = until(
-            "the plan",
-            lambda: next((p for p in list(made) if p.task == task and _stamp(p) >= sent), None),
-        )
-    console = terminal.console(stderr=False)
-    console.print(plan_view.plan_table(plan))
-    console.print(plan_view.figures(plan))
+        own = uuid.uuid4().hex
+        lasts = Duration(sec=int(budget), nanosec=int(budget % 1 * 1e9))
+        request = Task(task_id=own, text=task, budget=lasts, priority=priority, remember=True, template_text=template)
+        request.header.stamp = listener.node.get_clock().now().to_msg()
+        until("a planner that listens", lambda: listener.state == "active" and listener.send(request))
+        plan = until("the plan", lambda: next((p for p in list(made) if p.task_id == own), None))
+    if as_json:
+        terminal.emit_json(plan_view.plan_object(plan))
+    else:
+        console = terminal.console(stderr=False)
+        console.print(plan_view.plan_table(plan))
+        console.print(plan_view.figures(plan))
     if not plan.valid:
         raise typer.Exit(NOT_VALID)
 
 
-def _stamp(plan: Any) -> int:
-    return int(plan.header.stamp.sec) * 10**9 + int(plan.header.stamp.nanosec)
+def _waited(listener: Listener, wait: float, what: str) -> str:
+    if listener.heard and listener.state != "active":
+        return f"the planner is there, but {listener.state}: {listener.message}; waited {wait:g} s for it to be active"
+    return f"waited {wait:g} s for {what}; is ROS_DOMAIN_ID the planner's?"

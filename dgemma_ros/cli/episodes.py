@@ -11,18 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import numpy as np
 import typer
 
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import terminal
 from dgemma_ros.console.processes import Nodes, ProcessError, own_domain
 from dgemma_ros.installed import share
-from dgemma_ros.tabletop.goals import Goal, sample_goal, under_a_hand
-from dgemma_ros.tabletop.world import Dynamics, World
 
 if TYPE_CHECKING:
     from dgemma_ros.console.loop import Loop
+    from dgemma_ros.tabletop.goals import Goal
 
 GIVES_UP_AFTER: Final = 120.0
 """Seconds for one goal."""
@@ -105,11 +103,17 @@ class _Episode:
     """One goal, from the table laid to the judgement."""
 
     def __init__(self, loop: Loop, nodes: Nodes, tally: Tally, seed: int, unreachable: float, blind: bool) -> None:
+        from dgemma_ros.tabletop.world import Dynamics, World
+
         self._loop, self._nodes, self._tally, self._seed, self._blind = loop, nodes, tally, seed, blind
         self._world = World.lay(seed, Dynamics(unreachable_rate=unreachable))
 
     def run(self) -> str:
         """Carries it out; a line for people."""
+        import numpy as np
+
+        from dgemma_ros.tabletop.goals import sample_goal, under_a_hand
+
         goal = sample_goal(self._world, np.random.default_rng((self._seed, 20)))
         loop, tally = self._loop, self._tally
         names = loop.lay(self._seed)

@@ -21,8 +21,21 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+def _folder(text: str) -> Path:
+    """An empty name is no name: it is not the current folder."""
+    if not text.strip():
+        raise typer.BadParameter("is empty; give a model's folder")
+    return Path(text)
+
+
 ModelFolder = Annotated[
-    Path, typer.Option("--model", metavar="MODEL", help="A checkpoint's folder, or what `dgemma export` made of one.")
+    Path,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        parser=_folder,
+        help="A checkpoint's folder, or what `dgemma export` made of one.",
+    ),
 ]
 DeviceChoice = Annotated[Device, typer.Option("--device", help="Where the graphs run.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, metavar="N", help="Threads on the CPU; 0 takes one a core.")]

@@ -9,6 +9,7 @@ import typer
 
 from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, open_model
 from dgemma_ros.console import plan_view, terminal
+from dgemma_ros.errors import DgemmaError, ErrorCode
 
 if TYPE_CHECKING:
     from dgemma_ros.planning import Plan
@@ -17,6 +18,10 @@ SKILLS: Final = "skills.yaml"
 PATIENCE: Final = 86400.0
 """Seconds, where no budget is given: as long as the model's own step limit takes."""
 NOT_VALID: Final = 1
+
+
+class TaskError(DgemmaError):
+    """The task itself cannot be used: no words, too long, a bad template."""
 
 
 def plan(
@@ -67,6 +72,8 @@ def plan(
     wanted = Task("plan", task, None if budget_ms is None else budget_ms / 1e3, template_text=template)
     with plan_view.live_drafts() as on_draft:
         made = plan_once(opened, catalogue, settings, wanted, pictures, on_draft, warm=budget_ms is not None)
+    if made.error_code is ErrorCode.BAD_TASK:
+        raise TaskError(made.error)
     tree = ""
     if bt and made.valid:
         from dgemma_ros.execution.behaviour_tree import tree_xml
@@ -78,8 +85,9 @@ def plan(
         terminal.emit(tree)
     else:
         terminal.emit(terminal.clean(made.text))
-        why = f": {made.error}" if made.error else ""
-        terminal.note(f"{made.status}, {made.denoising_steps} steps, {1e3 * made.latency.total:.0f} ms{why}")
+        verdict = "valid" if made.valid else f"not valid: {made.error}"
+        took = f"{made.denoising_steps} steps, {1e3 * made.latency.total:.0f} ms"
+        terminal.note(f"{verdict} ({made.status}, {took})")
     if not made.valid:
         raise typer.Exit(NOT_VALID)
 

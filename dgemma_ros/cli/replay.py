@@ -24,6 +24,8 @@ def replay(
     from dgemma_ros.verification import replay as core
 
     target = core.check_out(out, case)
+    if target.exists():
+        terminal.note(f"{out}: is there already, and will be replaced")
     with terminal.progress() as update:
         opened = open_model(model, device, threads, update)
         checked = core.load_case(case, opened.config)

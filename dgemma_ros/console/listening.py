@@ -29,11 +29,13 @@ class Listener:
     ) -> None:
         try:
             import rclpy
-            from dgemma_msgs.msg import Plan, PlanDraft
+            from dgemma_msgs.msg import Plan, PlanDraft, Task
             from diagnostic_msgs.msg import DiagnosticArray
+            from rclpy.exceptions import InvalidNamespaceException
             from rclpy.executors import SingleThreadedExecutor
             from rclpy.qos import DurabilityPolicy, QoSProfile
             from rclpy.signals import SignalHandlerOptions
+            from rclpy.validate_namespace import validate_namespace
             from std_msgs.msg import String
         except ImportError as error:
             raise RosError(
@@ -45,17 +47,24 @@ class Listener:
         self.drafts_began = 0.0
         """``time.monotonic()`` of the first draft of its task."""
         self.plan: Any = None
+        self.draft_came = self.plan_came = 0.0
+        """``time.monotonic()`` when the newest of each came."""
         self.figures: dict[str, str] = {}
         self.message = ""
         self._on_plan, self._on_draft = on_plan, on_draft
+        prefix = f"/{self.namespace}" if self.namespace else "/"
+        try:
+            validate_namespace(prefix)
+        except InvalidNamespaceException as error:
+            raise RosError(f"namespace {namespace!r}: {' '.join(str(error).split())}") from error
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        prefix = f"/{self.namespace}" if self.namespace else ""
-        self.node = rclpy.create_node("watch", namespace=prefix or "/", start_parameter_services=False)
+        self.node = rclpy.create_node("watch", namespace=prefix, start_parameter_services=False)
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.node.create_subscription(Plan, "plan", self._hear_plan, latched)
         self.node.create_subscription(PlanDraft, "plan_draft", self._hear_draft, 50)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._hear_diagnostics, 10)
         self._tasks = self.node.create_publisher(String, "task", 10)
+        self._requests = self.node.create_publisher(Task, "task_request", 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
@@ -82,6 +91,22 @@ class Listener:
         self._tasks.publish(self._string(data=task))
         return True
 
+    def send(self, task: Any) -> bool:
+        """Sends a ``dgemma_msgs/Task``; False where nobody listens."""
+        if not self._requests.get_subscription_count():
+            return False
+        self._requests.publish(task)
+        return True
+
+    @property
+    def state(self) -> str:
+        """The planner's lifecycle state, as its diagnostics tell it; empty where none is heard."""
+        return self.figures.get("state", "")
+
+    def now(self) -> int:
+        """Nanoseconds of ROS time."""
+        return int(self.node.get_clock().now().nanoseconds)
+
     def _spin(self) -> None:
         from rclpy.executors import ExternalShutdownException
 
@@ -91,14 +116,14 @@ class Listener:
             return
 
     def _hear_plan(self, plan: Any) -> None:
-        self.plan = plan
+        self.plan, self.plan_came = plan, time.monotonic()
         if self._on_plan is not None:
             self._on_plan(plan)
 
     def _hear_draft(self, draft: Any) -> None:
         if self.draft is None or self.draft.task_id != draft.task_id:
             self.drafts_began = time.monotonic()
-        self.draft = draft
+        self.draft, self.draft_came = draft, time.monotonic()
         if self._on_draft is not None:
             self._on_draft(draft)
 

@@ -68,7 +68,7 @@ def plan_table(plan: Any) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"{status_name(plan)}, ") + (Text("valid", "green") if plan.valid else Text("not valid", "red"))
+    title = (Text("valid", "green") if plan.valid else Text("not valid", "red")) + Text(f" ({status_name(plan)})")
     if plan.stale:
         title += Text(", stale", "yellow")
     caption = Text(clean(plan.error)) if plan.error else None
@@ -82,6 +82,36 @@ def plan_table(plan: Any) -> Table:
     return table
 
 
+def plan_object(plan: Any) -> dict[str, Any]:
+    """A plan's message as `dgemma plan --json` prints a plan."""
+    return {
+        "status": status_name(plan),
+        "valid": plan.valid,
+        "stale": plan.stale,
+        "steps": [
+            {"skill": step.skill, "arguments": json.loads(step.arguments_json), "confidence": step.confidence}
+            for step in plan.steps
+        ],
+        "text": plan.text,
+        "denoising_steps": plan.denoising_steps,
+        "step_budget": plan.step_budget,
+        "canvases": plan.canvases,
+        "mean_entropy": plan.mean_entropy,
+        "context_tokens": plan.context_tokens,
+        "latency_ms": {
+            "total": milliseconds(plan.latency),
+            "vision": milliseconds(plan.latency_vision),
+            "prefill": milliseconds(plan.latency_prefill),
+            "denoise": milliseconds(plan.latency_denoise),
+        },
+        "seed": plan.seed,
+        "error": plan.error or None,
+        "error_code": int(plan.error_code),
+        "plan_id": plan.plan_id,
+        "task_id": plan.task_id,
+    }
+
+
 def figures(plan: Any) -> str:
     """Where the time went, in a line."""
     parts = ", ".join(
@@ -93,7 +123,10 @@ def figures(plan: Any) -> str:
         )
     )
     canvases = f"{plan.canvases} canvas{'es' if plan.canvases > 1 else ''}"
-    steps = f"{plan.denoising_steps} denoising steps of {plan.step_budget}, {canvases}"
+    repairs = max(0, plan.denoising_steps - plan.step_budget * max(plan.canvases, 1)) if plan.step_budget else 0
+    steps = f"{plan.denoising_steps - repairs} denoising steps, at most {plan.step_budget} a canvas, {canvases}"
+    if repairs:
+        steps += f", and {repairs} steps of repair"
     return (
         f"{milliseconds(plan.latency):.0f} ms from task to plan ({parts}); {steps}; {plan.context_tokens} tokens read"
     )

@@ -6,10 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+from dgemma_ros.errors import OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,16 +28,26 @@ def console(stderr: bool = True) -> Console:
 
 
 def emit(text: str) -> None:
-    """Writes a command's result to stdout. A reader who has gone away ends the command quietly."""
+    """Writes a command's result to stdout. A reader who has gone away ends the command quietly.
+
+    Raises :class:`OutputError` where there is no stdout, and :class:`OSError` where the disk behind it is full.
+    """
+    if sys.stdout is None:
+        raise OutputError("stdout is closed, so the result cannot be written")
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except UnicodeEncodeError:  # a terminal with a small alphabet
         emit(text.encode("ascii", "backslashreplace").decode())
     except BrokenPipeError:
-        # Python flushes stdout once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()
         raise typer.Exit(_PIPE_CLOSED) from None
+
+
+def abandon_stdout() -> None:
+    """Nothing more is written there: Python flushes it once more at its end, and would complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def emit_json(value: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,53 @@ def test_progress_is_shown_on_a_terminal_and_gone_afterwards(checkpoint: Folders
         assert child.communicate()[0] == b"" and child.returncode == 0
     assert b"\x1b[" in shown  # what it says depends on when it is refreshed
     assert b"the weights stay in" in shown.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("delay", [0.3, 0.6, 1.0, 2.0])
+def test_a_signal_ends_it_at_any_moment(number: signal.Signals, delay: float, checkpoint: Folders) -> None:
+    command = [sys.executable, "-m", "dgemma_ros.cli", "bench", "--model", str(checkpoint("plain")), "--rounds", "9999"]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment())
+    time.sleep(delay)  # a moment of its start, whichever that is here
+    child.send_signal(number)
+    began = time.monotonic()
+    said = child.communicate(timeout=20)[1]
+    assert time.monotonic() - began < 4.0  # 2 on a calm machine
+    assert child.returncode in (128 + number, -number)  # the latter before the first line of ours
+    if child.returncode > 0:  # Python itself, before it comes to us, is not in our hands
+        assert b"Traceback" not in said and b"Error" not in said
+
+
+def test_native_code_that_does_not_come_back_is_ended() -> None:
+    code = """
+import ctypes, sys
+from dgemma_ros.cli import signals
+signals.install()
+print("ready", flush=True)
+ctypes.CDLL(None).sleep(1), ctypes.CDLL(None).usleep(1)
+while True:
+    try:
+        ctypes.CDLL(None).sleep(60)
+    except BaseException:
+        pass
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, env=environment())
+    assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10) == 143
+
+
+@pytest.mark.parametrize(("redirection", "said"), [(">&-", "stdout is closed"), ("> /dev/full", "cannot be written")])
+def test_a_stdout_that_takes_nothing_is_one_line(redirection: str, said: str) -> None:
+    quoted = f"'{sys.executable}' -m dgemma_ros.cli doctor --json {redirection}"
+    done = subprocess.run(["bash", "-c", quoted], capture_output=True, text=True, cwd=ROOT, env=environment())
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr, done.stderr
+
+
+def test_no_model_is_not_the_current_folder(dgemma: Command) -> None:
+    assert "is empty" in dgemma("plan", "--model", "", "--task", "go").mistake
+
+
+def test_threads_are_held_to_the_machine(dgemma: Command, exported: Folders) -> None:
+    arguments = ("verify", "--model", exported("plain"), "--threads", 99999)
+    assert "threads: 99999 are too many for this machine's" in dgemma(*arguments).mistake

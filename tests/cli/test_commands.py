@@ -51,7 +51,8 @@ def test_replay_of_a_bare_checkpoint(checkpoint: Folders, tmp_path: Path, dgemma
 def test_replay_writes_over_old_answers(exported: Folders, tmp_path: Path, dgemma: Command) -> None:
     out = tmp_path / "out.npz"
     out.write_text("old")
-    assert dgemma("replay", "--model", exported("plain"), GOLDEN / "plain-text.npz", "--out", out).status == 0
+    done = dgemma("replay", "--model", exported("plain"), GOLDEN / "plain-text.npz", "--out", out)
+    assert done.status == 0 and "out.npz: is there already, and will be replaced" in done.err
     with np.load(out) as answers:
         assert "argmax" in answers.files
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import signal
 import subprocess
 import sys
+import time
+from collections import deque
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +17,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from dgemma_ros.cli.watch import Rates, picture
+from dgemma_ros.cli.watch import Pace, Rates, picture
 from dgemma_ros.console.listening import Listener
 from tests.nodes.graph import ROOT, Graph, Process, until
 
@@ -42,15 +46,99 @@ def test_ask_without_a_planner_ends_in_one_line(ros: None) -> None:
 
 
 def test_watch_prints_plans_where_there_is_no_terminal(robot: Process) -> None:
-    dgemma("ask", "where is the cup?", "--namespace", "robot", "--wait", "90")
-    done = dgemma("watch", "--namespace", "robot", "--once")
-    assert done.returncode == 0 and len(done.stdout.split("\t")) == 3, done.stderr
+    """The next one, not those of before."""
+    dgemma("ask", "where is the old cup?", "--namespace", "robot", "--wait", "90")
+    command = [sys.executable, "-m", "dgemma_ros.cli", "watch", "--namespace", "robot", "--once"]
+    watch = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        while watch.poll() is None:
+            dgemma("ask", "where is the new cup?", "--namespace", "robot", "--wait", "90")
+        assert watch.stdout is not None
+        said = watch.stdout.read()
+    finally:
+        watch.kill()
+        watch.wait()
+    assert watch.returncode == 0 and said.count("\n") == 1 and said.split("\t")[1] == "where is the new cup?"
+
+
+def test_watch_says_when_no_planner_is_heard(ros: None) -> None:
+    command = [sys.executable, "-m", "dgemma_ros.cli", "watch", "--namespace", "nowhere", "--once"]
+    watch = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert watch.stderr is not None
+    assert "no planner is heard as /nowhere/planner" in watch.stderr.readline()
+    began = time.monotonic()
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(10) == 130 and time.monotonic() - began < 2.0
+    assert "Traceback" not in watch.stderr.read()
+
+
+def test_ask_takes_the_terms_of_a_task(robot: Process) -> None:
+    done = dgemma("ask", "tidy up", "--namespace", "robot", "--json", "--budget", "15", "--priority", "3")
+    told = json.loads(done.stdout)
+    assert told["status"] in ("CONVERGED", "STEP_LIMIT") and told["denoising_steps"] > 0
+    assert done.returncode == (0 if told["valid"] else 1)
+    bad = dgemma("ask", "tidy up", "--namespace", "robot", "--template", "pick(", "--json")
+    assert bad.returncode == 1 and json.loads(bad.stdout)["status"] == "REJECTED"
+
+
+def test_ask_says_which_state_the_planner_is_in(graph: Graph, model: Path) -> None:
+    process = graph.start("planner", "idle", model=model, threads=1, autostart=False)
+    until(lambda: graph.node.count_publishers("/idle/plan"), "the node")
+    done = dgemma("ask", "tidy up", "--namespace", "idle", "--wait", "4")
+    assert done.returncode == 2 and "the planner is there, but unconfigured" in done.stderr
+    process.end()
+
+
+def test_a_namespace_that_is_none_is_one_line(ros: None) -> None:
+    done = dgemma("ask", "tidy up", "--namespace", "a robot")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "'a robot'" in done.stderr
+
+
+@pytest.mark.parametrize("size", [(50, 14), (100, 40), (120, 24)])
+def test_watch_cuts_nothing_off(size: tuple[int, int]) -> None:
+    from dgemma_msgs.msg import Plan, PlanDraft, PlanStep
+
+    still = Still()
+    words = [f"word{number:02d} " for number in range(40)]
+    if size[1] < 24:
+        words = words[:10]
+    still.draft = PlanDraft(task_id="a", tokens=words, settled=[True] * len(words), entropy=[0.0] * len(words))
+    step = PlanStep(skill="pick", arguments_json='{"object": "the very long name of a block that is red"}')
+    still.plan = Plan(task_id="a", task="take it", steps=[step], valid=True, text='pick(object="block")')
+    console = Console(width=size[0], height=size[1], record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(picture(still, Rates(), size))  # type: ignore[arg-type]
+    lines = console.export_text().splitlines()
+    assert all(word.strip() in " ".join(lines) for word in words) and max(map(len, lines)) <= size[0]
+    if size[1] < 24:
+        assert len(lines) <= size[1]
+
+
+def test_a_task_without_drafts_clears_the_canvas() -> None:
+    from dgemma_msgs.msg import Plan, PlanDraft
+
+    still = Still()
+    still.draft, still.draft_came = PlanDraft(task_id="a", tokens=["left over"], settled=[True], entropy=[0.0]), 1.0
+    still.plan, still.plan_came = Plan(task_id="b", task="refused"), 2.0
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(picture(still, Rates()))  # type: ignore[arg-type]
+    shown = console.export_text()
+    assert "refused" in shown and "left over" not in shown and "budget" not in shown
+
+
+def test_drafts_are_played_slowly() -> None:
+    kept = deque(["first", "second"])
+    pace = Pace(kept, 0.05)
+    seen = []
+    until(lambda: (seen.append(pace.draft()), pace.done and seen[-1] is None)[1], "the end of it", 5.0)
+    assert [draft for draft, _ in itertools.groupby(seen) if draft] == ["first", "second"]
+    assert Pace(kept, 0.0).draft() is None
 
 
 class Still:
     """What a listener has heard, at rest."""
 
     namespace, heard, message, drafts_began = "", True, "ok", 0.0
+    draft_came = plan_came = 0.0
     figures: ClassVar = {"planner": "idle", "model": "nano", "context tokens": "300", "context limit": "4096"}
     draft = plan = None
 

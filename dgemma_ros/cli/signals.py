@@ -1,0 +1,66 @@
+"""SIGINT and SIGTERM: the command ends within two seconds, at any moment, and leaves nothing half-written if it can.
+
+A signal becomes an exception, so that every ``finally`` runs, but not in the middle of an import: modules in C crash
+when that is broken off, so there it is tried again a moment later. Where native code does not come back to Python, or
+something holds the exception up, a thread ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+WITHIN = 1.5
+"""Seconds from the first signal to the end."""
+_AGAIN = 0.02
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_first = 0
+
+
+def install() -> None:
+    """Takes both signals over; for the main thread, before anything heavy is imported."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader,), name="signals", daemon=True).start()
+    for number in _SIGNALS:
+        signal.signal(number, _handle)
+    signal.signal(signal.SIGALRM, _handle)
+
+
+def ending() -> None:
+    """The command is done: a signal from now on changes nothing but when the process is gone."""
+    for number in (*_SIGNALS, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _watch(reader: int) -> None:
+    number = 0
+    while number not in _SIGNALS:
+        number = os.read(reader, 1)[0]
+    time.sleep(WITHIN)
+    os.write(2, b"dgemma: interrupted\n")
+    os._exit(128 + number)
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    global _first
+    _first = _first or number
+    if _importing(frame):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    elif _first == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        sys.exit(128 + _first)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
