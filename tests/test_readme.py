@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +32,18 @@ def test_the_commands_are_there() -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
-        assert (ROOT / target).exists(), target
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/ros.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert ((ROOT / page).parent / target).exists(), (page, target)
+
+
+def test_the_first_plan_is_as_shown() -> None:
+    (line,) = re.findall(r"^dgemma (plan --model engines/nano .*)$", README, re.MULTILINE)
+    command = [sys.executable, "-m", "dgemma_ros.cli", *shlex.split(line), "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"][0]["skill"] == "pick"
 
 
 def test_the_make_targets_are_there() -> None:

@@ -1,4 +1,4 @@
-"""The README's reference of names and parameters, written from the tables: ``python -m dgemma_ros.nodes.reference``."""
+"""The reference in docs/ros.md of names and parameters, from the tables: ``python -m dgemma_ros.nodes.reference``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dgemma_ros.nodes import parameter_table, topics
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "ros.md"
 TABLES = {
     "planner names": topics.reference(topics.PLANNER),
     "planner parameters": parameter_table.reference(parameter_table.PLANNER),
@@ -25,11 +25,11 @@ def filled(text: str) -> str:
     for name, table in TABLES.items():
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if len(marks.findall(text)) != 1:
-            raise ValueError(f"the README has no place for the table '{name}'")
+            raise ValueError(f"docs/ros.md has no place for the table '{name}'")
         before, after = marks.findall(text)[0]
         text = marks.sub((before + table + after).replace("\\", r"\\"), text)
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text()))
+    PAGE.write_text(filled(PAGE.read_text()))

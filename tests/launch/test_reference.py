@@ -1,16 +1,16 @@
-"""The README's tables are those of the code."""
+"""The tables of docs/ros.md are those of the code."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 from dgemma_ros.nodes import parameter_table, topics
-from dgemma_ros.nodes.reference import README, filled
+from dgemma_ros.nodes.reference import PAGE, filled
 from dgemma_ros.planning.types import Settings
 
 
-def test_readme_is_up_to_date() -> None:
-    text = README.read_text()
+def test_the_page_is_up_to_date() -> None:
+    text = PAGE.read_text()
     assert filled(text) == text, "run: python -m dgemma_ros.nodes.reference"
 
 
