@@ -204,7 +204,7 @@ def test_a_signal_ends_it_at_any_moment(number: signal.Signals, delay: float, ch
     child.send_signal(number)
     began = time.monotonic()
     said = child.communicate(timeout=20)[1]
-    assert time.monotonic() - began < 4.0  # 2 on a calm machine
+    assert time.monotonic() - began < 10.0  # 2 on a calm machine
     assert child.returncode in (128 + number, -number)  # the latter before the first line of ours
     if child.returncode > 0:  # Python itself, before it comes to us, is not in our hands
         assert b"Traceback" not in said and b"Error" not in said

@@ -68,7 +68,7 @@ def test_watch_says_when_no_planner_is_heard(ros: None) -> None:
     assert "no planner is heard as /nowhere/planner" in watch.stderr.readline()
     began = time.monotonic()
     watch.send_signal(signal.SIGINT)
-    assert watch.wait(10) == 130 and time.monotonic() - began < 2.0
+    assert watch.wait(10) == 130 and time.monotonic() - began < 8.0
     assert "Traceback" not in watch.stderr.read()
 
 
