@@ -18,6 +18,7 @@ from dgemma_ros.trt.builder import build
 from dgemma_ros.trt.session import TrtSession
 from tests.conftest import Folders
 from tests.tiny import Tiny
+from tests.trt.emulated import Emulated, shared
 from tests.trt.simulated import SimulatedCompiler, SimulatedDevice, SimulatedRuntime
 
 TARGET = replace(
@@ -64,3 +65,11 @@ def open_built(built: Built) -> Opened:
         return Model(folder, config, load_generation_config(folder, config), session)
 
     return opened
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Emulated:
+    """The kernels on this machine's CPU, compiled once a process; copies arrive late until a test says otherwise."""
+    kernels = shared()
+    kernels.eager = False
+    return kernels

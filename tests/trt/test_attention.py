@@ -11,16 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dgemma_ros.trt.kernels.launches import TILE, Heads, attention, attention_merge, attention_split
-from tests.trt.emulated import BF16, Emulated, compiled
+from tests.trt.emulated import BF16, Emulated
 
 Array = NDArray[Any]
 KEYS = {32: 32, 64: 32, 128: 32, 256: 16, 512: 16}
 """Slots that a block loads at once, by head size."""
-
-
-@pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
-    return compiled(tmp_path_factory.mktemp("kernels"))
 
 
 def inputs(sizes: Heads, first: Array, last: Array, spread: float = 1.0) -> list[Array]:

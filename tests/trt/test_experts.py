@@ -12,15 +12,10 @@ from numpy.typing import NDArray
 
 from dgemma_ros.checkpoint.nvfp4 import PackedExperts
 from dgemma_ros.trt.kernels import launches
-from tests.trt.emulated import BF16, Emulated, compiled
+from tests.trt.emulated import BF16, Emulated
 
 Array = NDArray[Any]
 E4M3 = np.dtype(ml_dtypes.float8_e4m3fn)
-
-
-@pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
-    return compiled(tmp_path_factory.mktemp("kernels"))
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,11 @@ from dgemma_ros.graphs.diffusion import MASKED, cdf_blocks
 from dgemma_ros.runtime import keys
 from dgemma_ros.trt import kernels
 from dgemma_ros.trt.key_kernels import THREADS, KeyKernels
-from tests.trt.emulated import Emulated, compiled
+from tests.trt.emulated import Emulated
 from tests.trt.simulated import SimulatedDevice
 
 SOFTCAP = 30.0
 BORDER = 2e-6  # of a CDF: closer to a border of two tokens, rounding may draw the neighbour
-
-
-@pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
-    return compiled(tmp_path_factory.mktemp("kernels"))
 
 
 def logits(kind: str, rows: int, vocab: int) -> NDArray[np.float32]:
