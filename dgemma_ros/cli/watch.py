@@ -114,7 +114,7 @@ def picture(listener: Listener, rates: Rates, size: tuple[int, int] = (100, 40),
     plan, draft = listener.plan, slow or _draft(listener)
     parts: list[Any] = [Panel(_figures(listener, rates), title=name, title_align="left")]
     if draft is not None:
-        body: list[Any] = [plan_view.canvas(draft)]
+        body: list[Any] = [plan_view.canvas(draft.tokens, draft.entropy, draft.settled)]
         if (part := _spent(listener, draft)) is not None:
             body += [Text(""), Text("budget ") + plan_view.bar(part)]
         parts.append(Panel(Group(*body), title=plan_view.head(draft), title_align="left"))
@@ -182,7 +182,7 @@ def _small(listener: Listener, slow: Any, rows: int) -> Group:
         lines.append(Text(terminal.clean(plan.task), no_wrap=True, overflow="ellipsis"))
         lines.append(verdict + Text(f" ({plan_view.status_name(plan)}) {terminal.clean(plan.text or plan.error)}"))
     if draft is not None and rows > len(lines) + 4:
-        lines += [Text(plan_view.head(draft), "dim"), plan_view.canvas(draft)]
+        lines += [Text(plan_view.head(draft), "dim"), plan_view.canvas(draft.tokens, draft.entropy, draft.settled)]
     return Group(*lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,8 @@ from dgemma_ros.console.terminal import clean
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
+
+    from dgemma_ros.planning import PlanDraft
 
 _SURE, _UNSURE = 0.05, 0.7  # nats
 _REDRAWS: Final = 12
@@ -37,20 +39,20 @@ def head(draft: Any) -> str:
     return f"canvas {draft.canvas + 1}, step {draft.step + 1} of {draft.steps}, {draft.mean_entropy:.3f} nats"
 
 
-def canvas(draft: Any) -> Text:
+def canvas(tokens: Iterable[str], entropies: Iterable[float], accepted: Iterable[bool]) -> Text:
     """The canvas after a step: green is sure, yellow leans, red is guessed; bold is what the sampler accepted."""
     from rich.text import Text
 
     text = Text()
-    for raw, entropy, settled in zip(draft.tokens, draft.entropy, draft.settled, strict=False):
+    for raw, entropy, kept in zip(tokens, entropies, accepted, strict=False):
         token = _SHOWN.get(raw, raw)
         colour = "green" if entropy <= _SURE else "yellow" if entropy <= _UNSURE else "red"
-        text.append(clean(token), f"bold {colour}" if settled else colour)
+        text.append(clean(token), f"bold {colour}" if kept else colour)
     return text
 
 
 @contextmanager
-def live_drafts() -> Iterator[Callable[[Any], None] | None]:
+def live_drafts() -> Iterator[Callable[[PlanDraft], None] | None]:
     """What to call with each draft to show it on stderr; None where that is no terminal and nobody would see it."""
     console = terminal.console()
     if not console.is_terminal:
@@ -60,7 +62,12 @@ def live_drafts() -> Iterator[Callable[[Any], None] | None]:
     from rich.text import Text
 
     with Live(console=console, transient=True, refresh_per_second=_REDRAWS) as view:
-        yield lambda draft: view.update(Text(f"{head(draft)}\n", "dim") + canvas(draft))
+
+        def show(draft: PlanDraft) -> None:
+            drawn = canvas(draft.tokens, draft.entropy, draft.accepted)
+            view.update(Text(f"{head(draft)}\n", "dim") + drawn)
+
+        yield show
 
 
 def plan_table(plan: Any) -> Table:

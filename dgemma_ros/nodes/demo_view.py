@@ -31,7 +31,7 @@ class View:
         while self.drafts:
             draft = self.drafts.popleft()
             head = Text(f"  step {draft.step + 1:2d} of {draft.steps}  {draft.mean_entropy:6.3f} nats  ", "dim")
-            line = head + plan_view.canvas(draft)
+            line = head + plan_view.canvas(draft.tokens, draft.entropy, draft.settled)
             line.truncate(max(self._console.width - 1, 60), overflow="ellipsis")
             self.tell(line)
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -155,8 +154,7 @@ def test_drafts_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_how_sure_a_token_is_can_be_seen() -> None:
-    draft = SimpleNamespace(tokens=("go", " to\x1b[2J", " it"), entropy=(0.05, 0.5, 2.0), settled=(True, False, False))
-    text = plan_view.canvas(draft)
+    text = plan_view.canvas(("go", " to\x1b[2J", " it"), (0.05, 0.5, 2.0), (True, False, False))
     assert text.plain == "go to\N{REPLACEMENT CHARACTER}[2J it"
     assert [str(span.style) for span in text.spans] == ["bold green", "yellow", "red"]
 
