@@ -28,8 +28,9 @@ from std_msgs.msg import Bool
 
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.execution.approvals import Request
-from dgemma_ros.execution.dispatch import Dispatcher, Limits
+from dgemma_ros.execution.dispatch import Dispatcher
 from dgemma_ros.execution.gates import Terms
+from dgemma_ros.execution.hands import Limits
 from dgemma_ros.execution.journal import Journal
 from dgemma_ros.execution.table import Entry, ExecutionTable
 from dgemma_ros.execution.types import Dispatch, NextTask, Progress, Result
@@ -165,7 +166,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         for dispatch in dispatcher.recover():
             self.get_logger().error(f"{dispatch.skill} was on its way when the executor died: its outcome is UNKNOWN")
             if (entry := table.entries.get(dispatch.skill)) is not None:
-                self._actions.settle(dispatch, entry, dispatcher)
+                self._actions.settle(dispatch, entry, dispatcher.flight)
         watch = self._watch = Watch(self, dispatcher.lose, dispatcher.find)
         watch.planner(values["planner"], values["planner_timeout"])
         watch.cameras(values["cameras"] or [""], values["image_transport"], values["camera_timeout"])
@@ -328,7 +329,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
     def send(self, dispatch: Dispatch, entry: Entry) -> None:
         """Sends a skill's goal."""
         if self._actions is not None and self._dispatcher is not None:
-            self._actions.send(dispatch, entry, self._dispatcher)
+            self._actions.send(dispatch, entry, self._dispatcher.flight)
 
     def cancel(self, dispatch: Dispatch, entry: Entry) -> None:
         """Asks for its end."""
@@ -391,10 +392,10 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
             health.put(conditions.lost)
             for what, why in conditions.lost.items():
                 health.raise_to(DiagnosticStatus.WARN, f"{what}: {why}")
-            progress = dispatcher.progress
+            progress = dispatcher.report.progress
             health.put({"task": progress.task_id, "execution": progress.state.value, "step": progress.step})
             health.put({"dispatch": dispatcher.live.skill if dispatcher.live else ""})
-            health.put(dict(sorted(dispatcher.counts.items())))
+            health.put(dict(sorted(dispatcher.report.counts.items())))
         self._diagnostics.publish(health)
 
 

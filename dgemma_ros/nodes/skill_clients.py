@@ -36,7 +36,7 @@ _STATUS = {
 
 
 class Listener(Protocol):
-    """Who is told what comes of a goal: the dispatcher's methods of these names."""
+    """Who is told what comes of a goal: the flight's methods of these names."""
 
     def accepted(self, dispatch_id: str) -> None:
         """The server has taken it."""

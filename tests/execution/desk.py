@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from dgemma_ros.execution.approvals import Asked, Request
-from dgemma_ros.execution.dispatch import Dispatcher, Limits
+from dgemma_ros.execution.dispatch import Dispatcher
 from dgemma_ros.execution.gates import Terms
+from dgemma_ros.execution.hands import Limits
 from dgemma_ros.execution.journal import Journal
 from dgemma_ros.execution.table import ExecutionTable
 from dgemma_ros.execution.types import Dispatch, NextTask, Order, Progress, Result

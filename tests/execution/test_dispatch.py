@@ -22,8 +22,8 @@ def desk(tmp_path: Path) -> Desk:
 
 def end(desk: Desk, outcome: Outcome = S, reason: str = "") -> None:
     dispatch = desk.hands.sent[-1]
-    desk.dispatcher.accepted(dispatch.dispatch_id)
-    desk.dispatcher.ended(dispatch.dispatch_id, outcome, reason)
+    desk.dispatcher.flight.accepted(dispatch.dispatch_id)
+    desk.dispatcher.flight.ended(dispatch.dispatch_id, outcome, reason)
 
 
 def last(desk: Desk) -> tuple[State, Ending, str]:
@@ -150,6 +150,34 @@ def test_inhibit_stops_and_nothing_goes_on_by_itself(desk: Desk) -> None:
     assert len(desk.hands.sent) == 2
 
 
+def test_inhibit_closes_every_way_by_which_a_step_could_start(desk: Desk) -> None:
+    desk.dispatcher.inhibit(True)
+    desk.give("pick a")  # a new plan
+    desk.kill()
+    desk.give("pick a")  # a new plan for an executor that has not heard the word itself
+    desk.dispatcher.inhibit(False)
+    desk.give("weld")  # one that waits for a person
+    request = desk.hands.pending
+    desk.dispatcher.inhibit(True)
+    assert desk.dispatcher.approve(request.request_id, request.digest, True, "me")
+    desk.dispatcher.inhibit(False)
+    desk.give("place a left")  # one that waits for the planner
+    end(desk, F, "not reachable")
+    desk.dispatcher.inhibit(True)
+    desk.answer("place a left")
+    desk.dispatcher.inhibit(False)
+    desk.dispatcher.tick()
+    assert [d.arguments.get("object") for d in desk.hands.sent] == ["a"]
+    desk.give("pick b", "pick c")  # the next step, and the next attempt
+    desk.dispatcher.inhibit(True)
+    end(desk, F, "slipped")
+    desk.dispatcher.inhibit(False)
+    desk.give("pick d", "pick e")
+    desk.dispatcher.inhibit(True)
+    end(desk)
+    assert [d.arguments.get("object") for d in desk.hands.sent] == ["a", "b", "d"]
+
+
 @pytest.mark.parametrize("what", ["planner", "camera"])
 def test_what_is_lost_stops(desk: Desk, what: str) -> None:
     desk.give("place a left", "place b left")
@@ -165,9 +193,9 @@ def test_what_is_lost_stops(desk: Desk, what: str) -> None:
 
 def test_an_end_that_does_not_come_is_a_doubt_until_it_is_cleared(desk: Desk) -> None:
     desk.give("pick a")
-    desk.dispatcher.accepted(desk.hands.sent[0].dispatch_id)
+    desk.dispatcher.flight.accepted(desk.hands.sent[0].dispatch_id)
     desk.now += 1
-    desk.dispatcher.feedback(desk.hands.sent[0].dispatch_id)
+    desk.dispatcher.flight.feedback(desk.hands.sent[0].dispatch_id)
     desk.dispatcher.cancel()
     desk.now += 6
     desk.dispatcher.tick()
@@ -187,26 +215,26 @@ def test_a_late_end_settles_its_doubt_and_tells_nothing_twice(desk: Desk) -> Non
     desk.now += 4
     desk.dispatcher.tick()
     assert desk.hands.told[-1].reason == "lost" and desk.dispatcher.conditions.doubt
-    desk.dispatcher.ended(desk.hands.sent[0].dispatch_id, S)
+    desk.dispatcher.flight.ended(desk.hands.sent[0].dispatch_id, S)
     assert not desk.dispatcher.conditions.doubt and len(desk.hands.told) == 1
 
 
 def test_a_timeout_is_cancelled_and_counts_as_that(desk: Desk) -> None:
     desk.give("place a left")
     dispatch = desk.hands.sent[0].dispatch_id
-    desk.dispatcher.accepted(dispatch)
+    desk.dispatcher.flight.accepted(dispatch)
     for _ in range(11):
         desk.now += 1
-        desk.dispatcher.feedback(dispatch)
+        desk.dispatcher.flight.feedback(dispatch)
         desk.dispatcher.tick()
     assert desk.hands.cancelled == [dispatch]
-    desk.dispatcher.ended(dispatch, Outcome.CANCELLED)
+    desk.dispatcher.flight.ended(dispatch, Outcome.CANCELLED)
     assert desk.hands.told[-1].outcome is Outcome.TIMED_OUT and desk.hands.planned
 
 
 def test_silence_of_the_server_is_a_loss(desk: Desk) -> None:
     desk.give("place a left")
-    desk.dispatcher.accepted(desk.hands.sent[0].dispatch_id)
+    desk.dispatcher.flight.accepted(desk.hands.sent[0].dispatch_id)
     desk.now += 3
     desk.dispatcher.tick()
     assert desk.hands.told[-1].outcome is Outcome.UNKNOWN and desk.hands.cancelled
@@ -260,6 +288,23 @@ def test_approval_of_steps_is_asked_for_each(desk: Desk) -> None:
         if number == 0:
             end(desk)
     assert [d.skill for d in desk.hands.sent] == ["cut", "say", "cut"]
+
+
+@pytest.mark.parametrize("calls", [("weld",), ("place a left", "weld"), ("cut a",)])
+def test_nothing_starts_unapproved_whatever_else_happens(desk: Desk, calls: tuple[str, ...]) -> None:
+    desk.give(*calls)
+    assert last(desk)[0] is State.APPROVAL
+    request = desk.hands.pending
+    desk.now += 1
+    desk.dispatcher.tick()
+    desk.give("say x", priority=-1)
+    desk.dispatcher.find("camera")
+    desk.dispatcher.inhibit(False)
+    desk.dispatcher.clear_doubt("me")
+    assert desk.dispatcher.approve(request.request_id, "0" * 64, True, "me")
+    assert not desk.hands.sent and desk.hands.pending is request
+    assert desk.dispatcher.approve(request.request_id, request.digest, True, "me") == ""
+    assert [d.skill for d in desk.hands.sent] == [calls[0].split()[0]]
 
 
 def test_approvals_come_too_late(desk: Desk) -> None:

@@ -39,6 +39,8 @@ class Executor(RuleBasedStateMachine):
         self.approved: set[tuple[str, int]] = set()
         self.orders: list[Order] = []
         self.seen = 0
+        self.inhibited = False
+        self.lost: set[str] = set()
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -75,24 +77,27 @@ class Executor(RuleBasedStateMachine):
         sent = self.desk.hands.sent
         if sent:
             dispatch_id = sent[-1 - number % len(sent)].dispatch_id
-            act = getattr(self.desk.dispatcher, what)
+            act = getattr(self.desk.dispatcher.flight, what)
             act(dispatch_id, "gone") if what == "lost" else act(dispatch_id)
 
     @rule(number=st.integers(0, 3), outcome=OUTCOMES, reason=st.sampled_from(["", "slipped", "not found"]))
     def end(self, number: int, outcome: Outcome, reason: str) -> None:
         sent = self.desk.hands.sent
         if sent:
-            self.desk.dispatcher.ended(sent[-1 - number % len(sent)].dispatch_id, outcome, reason)
+            self.desk.dispatcher.flight.ended(sent[-1 - number % len(sent)].dispatch_id, outcome, reason)
 
     @rule(on=st.booleans())
     def inhibit(self, on: bool) -> None:
+        self.inhibited = on
         self.desk.dispatcher.inhibit(on)
 
     @rule(what=st.sampled_from(["planner", "camera"]), lost=st.booleans())
     def watch(self, what: str, lost: bool) -> None:
         if lost:
+            self.lost.add(what)
             self.desk.dispatcher.lose(what, "silent")
         else:
+            self.lost.discard(what)
             self.desk.dispatcher.find(what)
 
     @rule(yes=st.booleans(), right=st.booleans())
@@ -127,10 +132,9 @@ class Executor(RuleBasedStateMachine):
     @rule()
     def kill(self) -> None:
         self.check()
-        conditions = self.desk.dispatcher.conditions
         self.desk.kill()
         self.seen = 0
-        assert self.desk.dispatcher.conditions.inhibited == conditions.inhibited
+        self.lost.clear()  # the next executor has watched nothing yet
 
     # -- what must hold -----------------------------------------------------------------------------------------------
 
@@ -154,8 +158,7 @@ class Executor(RuleBasedStateMachine):
             if any(step.skill == "weld" for step in order.steps):
                 assert (order.plan_id, -1) in self.approved
         if len(hands.sent) > self.seen:  # what was sent in the rule that has just run
-            conditions = self.desk.dispatcher.conditions
-            assert not conditions.inhibited and not conditions.lost
+            assert not self.inhibited and not self.lost, "nothing after a word to stop"
             self.seen = len(hands.sent)
         self.told += hands.told
         hands.told.clear()

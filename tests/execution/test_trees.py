@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgemma_ros.execution.behaviour_tree import TreeError, steps_of, tree_xml
-from dgemma_ros.execution.dispatch import Dispatcher, Limits
+from dgemma_ros.execution.dispatch import Dispatcher
 from dgemma_ros.execution.gates import Terms
+from dgemma_ros.execution.hands import Limits
 from dgemma_ros.execution.journal import Journal
 from dgemma_ros.execution.py_tree import plan_tree
 from dgemma_ros.execution.table import ExecutionTable
@@ -155,9 +156,9 @@ def by_executor(seed: int, steps: list[PlanStep], folder: Path) -> World:
         if dispatcher.live is None:
             break
         dispatch = dispatcher.live
-        dispatcher.accepted(dispatch.dispatch_id)
+        dispatcher.flight.accepted(dispatch.dispatch_id)
         if arm.act is not None and arm.act.ending is not None:
-            dispatcher.ended(dispatch.dispatch_id, Outcome(arm.act.ending.value), arm.act.reason)
+            dispatcher.flight.ended(dispatch.dispatch_id, Outcome(arm.act.ending.value), arm.act.reason)
             continue
         world.time += STEP
         arm.advance(STEP)
