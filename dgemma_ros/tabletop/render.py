@@ -1,14 +1,14 @@
 """Draws a moment of a scene as a camera picture: lighting, shadows, sensor noise and camera jitter included.
 
 `Look` holds all that stays the same over a scene's frames (light, table, tray, camera pose); a frame adds a little
-shake and fresh noise. Everything is drawn with OpenCV on an image of any 4:3 size and returned as RGB uint8 [height,
-width, 3].
+shake and fresh noise. The table is 4:3; a wider picture has margins at its sides. The rear camera stands at the far
+side and sees everything turned by 180 degrees. Returned is RGB uint8 [height, width, 3].
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,6 +26,9 @@ _RGB = {
 _TABLES = ((168, 138, 104), (128, 124, 120), (196, 184, 164), (92, 84, 78), (150, 160, 158), (184, 156, 120))
 
 
+FRONT, REAR = "front", "rear"
+
+
 @dataclass(frozen=True)
 class Look:
     """Light, table and camera of one scene; drawn once from the scene's seed."""
@@ -41,15 +44,18 @@ class Look:
     tilt: float
     zoom: float
     shift: tuple[float, float]
+    blur: float = 0.0  # standard deviation in table widths
+    jpeg: int = 0  # quality; 0: none
 
     @classmethod
-    def draw(cls, seed: int) -> Look:
-        """The look that a seed gives."""
+    def draw(cls, seed: int, rough: bool = False) -> Look:
+        """The look that a seed gives. `rough`: dim light, tints, blur, noise, JPEG, other zoom, as cameras have them;
+        otherwise a good camera in a good place."""
         rng = np.random.default_rng(seed)
         angle = rng.uniform(0, 2 * np.pi)
         reach = rng.uniform(0.008, 0.025)
-        return cls(
-            table=np.array(_TABLES[int(rng.integers(len(_TABLES)))], np.float32) * rng.uniform(0.9, 1.1),
+        look = cls(
+            table=np.array(_TABLES[int(rng.integers(len(_TABLES)))], np.float32) * np.float32(rng.uniform(0.9, 1.1)),
             tray=np.full(3, rng.choice([60.0, 215.0, 240.0]), np.float32)
             * rng.uniform(0.92, 1.05, 3).astype(np.float32),
             gain=(rng.uniform(0.78, 1.15) * rng.uniform(0.95, 1.05, 3)).astype(np.float32),
@@ -59,13 +65,27 @@ class Look:
             noise=float(rng.uniform(1.0, 6.0)),
             grain=rng.normal(0, 5.0, (12, 16)).astype(np.float32),
             tilt=float(rng.uniform(-2.5, 2.5)),
-            zoom=float(rng.uniform(0.95, 1.04)),
+            zoom=float(rng.uniform(0.95, 1.02)),
             shift=(float(rng.uniform(-0.02, 0.02)), float(rng.uniform(-0.02, 0.02))),
+        )
+        if not rough:
+            return look
+        dim = float(np.exp(rng.uniform(np.log(0.35), np.log(1.2))))
+        return replace(
+            look,
+            gain=(dim * rng.uniform(0.85, 1.15, 3)).astype(np.float32),
+            slope=(float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.3, 0.3))),
+            noise=float(rng.uniform(1.0, 16.0)),
+            tilt=float(rng.uniform(-5, 5)),
+            zoom=float(rng.uniform(0.78, 1.05)),
+            shift=(float(rng.uniform(-0.05, 0.05)), float(rng.uniform(-0.04, 0.04))),
+            blur=float(rng.uniform(0.0, 0.011)) if rng.random() < 0.5 else 0.0,
+            jpeg=int(rng.integers(12, 80)) if rng.random() < 0.35 else 0,
         )
 
 
 # Half sizes in table widths: a block's and a bar's sides, a ball's radius, a ring's middle radius, half its thickness.
-_BLOCK, _BAR, _BALL, _RING = (0.062, 0.062), (0.095, 0.024), 0.053, (0.060, 0.015)
+_BLOCK, _BAR, _BALL, _RING = (0.052, 0.052), (0.078, 0.020), 0.045, (0.050, 0.0125)
 
 
 def _outline(obj: Object, grow: float) -> np.ndarray:
@@ -126,10 +146,15 @@ def _draw_trays(canvas: np.ndarray, look: Look) -> None:
 
 
 def draw_moment(
-    objects: tuple[Object, ...], look: Look, rng: np.random.Generator, size: tuple[int, int] = (320, 240)
+    objects: tuple[Object, ...],
+    look: Look,
+    rng: np.random.Generator,
+    size: tuple[int, int] = (320, 240),
+    camera: str = FRONT,
 ) -> np.ndarray:
     """A camera picture, RGB uint8 [height, width, 3]. `rng`: the frame's noise and shake; `size`: (width, height)."""
-    width, height = size
+    width = round(min(size[0], size[1] / ASPECT))
+    height = round(width * ASPECT)
     canvas = np.empty((height, width, 3), np.float32)
     canvas[:] = look.table
     canvas += cv2.resize(look.grain, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
@@ -149,26 +174,43 @@ def draw_moment(
     )
     canvas *= ramp[..., None] * look.gain
     shake = rng.uniform(-0.004, 0.004, 2)
-    pose = cv2.getRotationMatrix2D((width / 2, height / 2), look.tilt + float(rng.uniform(-0.3, 0.3)), look.zoom)
-    pose[:, 2] += (np.array(look.shift) + shake) * width
-    canvas = cv2.warpAffine(canvas, pose, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    canvas += rng.standard_normal((height, width, 1), dtype=np.float32) * look.noise
-    picture: np.ndarray = np.clip(canvas, 0, 255).astype(np.uint8)
+    pose = _pose(look, size, camera, float(rng.uniform(-0.3, 0.3)), shake)
+    seen = cv2.warpAffine(canvas, pose, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if look.blur * width > 0.3:
+        seen = cv2.GaussianBlur(seen, (0, 0), look.blur * width)
+    seen += rng.standard_normal((size[1], size[0], 1), dtype=np.float32) * look.noise
+    picture: np.ndarray = np.clip(seen, 0, 255).astype(np.uint8)
+    if look.jpeg:
+        coded = cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, look.jpeg))[1]
+        picture = np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
     return picture
 
 
-def picture_point(x: float, y: float, look: Look, size: tuple[int, int] = (320, 240)) -> tuple[float, float]:
+def _pose(
+    look: Look, size: tuple[int, int], camera: str, turn: float = 0.0, shake: np.ndarray | None = None
+) -> np.ndarray:
+    """The affine map [2, 3] from the table's canvas, as wide as fits the picture, to the picture."""
+    width = round(min(size[0], size[1] / ASPECT))
+    height = round(width * ASPECT)
+    angle = look.tilt + turn + (180.0 if camera == REAR else 0.0)
+    pose: np.ndarray = cv2.getRotationMatrix2D((width / 2, height / 2), angle, look.zoom)
+    pose[:, 2] += (np.array(look.shift) + (0.0 if shake is None else shake)) * width
+    pose[:, 2] += ((size[0] - width) / 2, (size[1] - height) / 2)
+    return pose
+
+
+def picture_point(
+    x: float, y: float, look: Look, size: tuple[int, int] = (320, 240), camera: str = FRONT
+) -> tuple[float, float]:
     """Where a table point is in the picture, as fractions of its width and height (the frame's shake left out)."""
-    width, height = size
-    pose = cv2.getRotationMatrix2D((width / 2, height / 2), look.tilt, look.zoom)
-    pose[:, 2] += np.array(look.shift) * width
-    px, py = pose @ np.array([x * width, y * ASPECT * width, 1.0])
-    return float(px / width), float(py / height)
+    width = round(min(size[0], size[1] / ASPECT))
+    px, py = _pose(look, size, camera) @ np.array([x * width, y * ASPECT * width, 1.0])
+    return float(px / size[0]), float(py / size[1])
 
 
-def render_scene(scene: Scene, size: tuple[int, int] = (320, 240)) -> list[np.ndarray]:
+def render_scene(scene: Scene, size: tuple[int, int] = (320, 240), rough: bool = False) -> list[np.ndarray]:
     """All frames of a scene, oldest first, RGB uint8. The same scene gives the same pictures."""
-    look = Look.draw(scene.seed)
+    look = Look.draw(scene.seed, rough)
     rng = np.random.default_rng((scene.seed, 1))
     return [draw_moment(moment, look, rng, size) for moment in scene.moments]
 
