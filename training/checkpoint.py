@@ -1,6 +1,6 @@
 """Writes everything of the nano folder but the weights, and makes the model: one place for its sizes.
 
-The keys are those of the released checkpoint. The image budget of 24 soft tokens gives 160 x 128 pixels and 20 soft
+The keys are those of the released checkpoint. The image budget of 40 soft tokens gives 224 x 160 pixels and 35 soft
 tokens for a 4:3 picture.
 """
 
@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
-from training.checkpoint_sizes import BUDGET, CANVAS, PATCH, POOLING
+from training.checkpoint_sizes import BUDGET, CANVAS, PATCH, POOLING, POSITIONS
 
 LAYERS = ("sliding_attention", "full_attention", "sliding_attention", "full_attention", "full_attention")
 
@@ -40,8 +40,8 @@ def config(tokenizer: Tokenizer) -> dict[str, Any]:
         "text_config": {
             "model_type": "diffusion_gemma_text",
             "vocab_size": tokenizer.get_vocab_size(),
-            "hidden_size": 128,
-            "intermediate_size": 256,
+            "hidden_size": 192,
+            "intermediate_size": 320,
             "num_hidden_layers": len(LAYERS),
             "layer_types": list(LAYERS),
             "num_attention_heads": 4,
@@ -53,7 +53,7 @@ def config(tokenizer: Tokenizer) -> dict[str, Any]:
             "top_k_experts": 2,
             "moe_intermediate_size": 64,
             "sliding_window": 128,
-            "max_position_embeddings": 32768,
+            "max_position_embeddings": POSITIONS,
             "use_bidirectional_attention": "vision",
             "final_logit_softcapping": 30.0,
             "hidden_activation": "gelu_pytorch_tanh",

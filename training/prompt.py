@@ -15,39 +15,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
-from dgemma_ros.skills.calls import CallFormat, call_text
+from dgemma_ros.context.results import ResultStatus, SkillResult
+from dgemma_ros.skills.calls import CallFormat, call_text, value_text
+from dgemma_ros.skills.catalogue import SkillCatalogue
+from training.checkpoint_sizes import CELLS, NARROW
 from training.tasks import Call, Plan
 
 NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"
 USER = "<|turn>user\n"
 REPLY = "<turn|>\n<|turn>model\n<|channel>thought\n<channel|>"
-SOFT_TOKENS = 20  # of a 4:3 picture, 160 x 128 after resizing
-
-
-def tools(skills: dict[str, Any]) -> list[dict[str, Any]]:
-    """A skills file's content as tool declarations (JSON schema)."""
-    declared = []
-    for skill in skills["skills"]:
-        properties = {}
-        for name, argument in skill["arguments"].items():
-            properties[name] = {"type": argument["type"]}
-            if "description" in argument:
-                properties[name]["description"] = argument["description"]
-            if "choices" in argument:
-                properties[name]["enum"] = argument["choices"]
-        required = [name for name, argument in skill["arguments"].items() if argument.get("required")]
-        parameters = {"type": "object", "properties": properties, "required": required}
-        declared.append(
-            {
-                "type": "function",
-                "function": {"name": skill["name"], "description": skill["description"], "parameters": parameters},
-            }
-        )
-    return declared
+SOFT_TOKENS = CELLS[NARROW]  # of a 4:3 picture
 
 
 @cache
@@ -57,8 +37,14 @@ def system_text(folder: Path = NANO) -> str:
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     template = environment.from_string((folder / "chat_template.jinja").read_text())
-    skills = yaml.safe_load((folder / "skills.yaml").read_text())
-    return template.render(messages=[], tools=tools(skills), bos_token="<bos>", add_generation_prompt=False)
+    tools = SkillCatalogue.load(folder / "skills.yaml").tools
+    return template.render(messages=[], tools=tools, bos_token="<bos>", add_generation_prompt=False)
+
+
+def result_text(skill: str, arguments: dict[str, Any], status: str, reason: str) -> str:
+    """A skill's result, as `dgemma_ros.context.results` has it from the template."""
+    result = SkillResult(skill, arguments, ResultStatus(status), reason)
+    return f"<|tool_response>response:{skill}{value_text(result.content)}<tool_response|>"
 
 
 def frame_text(seconds: int, soft_tokens: int = SOFT_TOKENS) -> str:

@@ -2,7 +2,7 @@
 
 The pieces are those of the released tokenizer: spaces become "▁", a BPE model with byte fallback, special tokens that
 match as strings. Instead of learned merges the vocabulary lists every piece that the prompts and plans are made of
-(`ignore_merges`), so a plan is short: a canvas of 36 tokens holds three calls of two arguments each. Ids differ from
+(`ignore_merges`), so a plan is short: a canvas of 72 tokens holds six calls of two arguments each. Ids differ from
 the released ones on purpose.
 """
 
@@ -12,11 +12,22 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from dgemma_ros.context.results import REASONS, ResultStatus
 from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES
 
+SPARE = 64  # tokens at least for words to come: new words must not shift the ids of old ones
+STATUS = tuple(map(str, ResultStatus))
+SKILLS = {
+    "pick": ("object",),
+    "place": ("object", "target"),
+    "stack": ("object", "on"),
+    "push": ("direction", "distance", "object"),
+    "look": ("object",),
+    "say": ("text",),
+    "done": (),
+}
 SPECIAL = (
     "<pad>",
     "<eos>",
@@ -48,7 +59,7 @@ SPECIAL = (
 # words with their space; numbers up to 99; the rest. A name that is one token can be copied by one look.
 _NAMES = f"(?:{'|'.join(COLOURS)})▁(?:{'|'.join(SHAPES)})(?![A-Za-z])|(?:left|right)▁(?:tray|side)(?![A-Za-z])"
 _PIECES = (
-    rf"call:[a-z_]+\{{(?:[a-z_]+:)?|[\]}}\[{{,]*[a-z_]+:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+|[1-9][0-9]|[0-9]|\n|▁"
+    rf"(?:call|response):[a-z_]+\{{(?:[a-z_]+:\{{?)*|[\]}}\[{{,]*[a-z_]+:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+|[1-9][0-9]|[0-9]|\n|▁"
     r"|[\]}\[{,]+|[^\n]"
 )
 
@@ -70,6 +81,7 @@ def build(texts: Iterable[str]) -> Tokenizer:
     characters = ["▁", "\n"] + [chr(c) for c in range(33, 127)]
     order = [*SPECIAL, *(f"<0x{b:02X}>" for b in range(256)), *characters]
     order += [p for p in pieces(texts) if p not in set(order)]
+    order += [f"<unused{i}>" for i in range(-len(order) % 64 + SPARE)]
     tokenizer = Tokenizer(
         models.BPE(
             vocab={t: i for i, t in enumerate(order)},
@@ -87,21 +99,40 @@ def build(texts: Iterable[str]) -> Tokenizer:
     return tokenizer
 
 
-def corpus(samples: int = 4000, seed: int = 7) -> list[str]:
-    """Task texts and plans of every kind, enough of them that each word of the domain occurs."""
-    from training import cards, prompt, tasks
+def corpus() -> list[str]:
+    """Texts in which every word of the domain occurs as it can stand in a prompt."""
+    from training import prompt, tasks, words
 
-    rng = np.random.default_rng(seed)
-    texts = [prompt.system_text(), "user\nmodel\nsystem\nthought\n00:00 "]
-    for i in range(samples):
-        scene, task = tasks.fresh(rng, tasks.KINDS[i % len(tasks.KINDS)])
-        texts += [f"\n{task.text}", prompt.plan_text(task.plan), cards.answer(task.plan), *(o.name for o in scene.now)]
-        if task.earlier:
-            texts.append(f"\n{task.earlier[0]}")
-    names = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
-    texts += [form for word in (*COLOURS, *SHAPES, *names, *PLACES) for form in (word, f" {word}")]
-    texts += [cards.BEFORE, cards.NOTHING]
-    texts += [f"{number} " for number in range(100)]
+    texts = [prompt.system_text(), "user\nmodel\nsystem\nthought\n00:00 front 00:00 rear note: "]
+    for text in words.vocabulary():
+        texts += [f" {text}", *(f"\n{form}" for form in (text, text.capitalize()))]
+    texts += [f"\n{form}" for start in words.BEFORE.split("|") for form in (start, start.capitalize())]
+    texts += [f"\n{word}" for word in words.COMMON]
+    names = [
+        *COLOURS,
+        *SHAPES,
+        *tasks.NAMES,
+        *PLACES,
+        *tasks.EXTREMES,
+        "object",
+        "thing",
+        "one",
+        "thing",
+        "the",
+        "that",
+    ]
+    texts += [form for word in names for form in (word, f" {word}", f"\n{word.capitalize()}")]
+    texts += [f" {form}" for word in (*COLOURS, *SHAPES) for form in (f"{word} ones", f"{word} things", f"{word}s")]
+    texts += [
+        f" {word}" for word in ("objects", "left", "right", "away", "closer", "to the left", "onto", "in", "into")
+    ]
+    for skill, arguments in SKILLS.items():
+        given = {name: "x" for name in arguments}
+        texts += [prompt.plan_text(((skill, given),)), *(prompt.result_text(skill, given, s, "") for s in STATUS)]
+    texts += [prompt.result_text("place", {"object": "x", "target": "y"}, "FAILED", reason) for reason in REASONS]
+    texts += [prompt.plan_text((("push", {"direction": "left", "distance": 3, "object": "x"}),))]
+    texts += [tasks.CANNOT, tasks.NOT_UNDERSTOOD, tasks.NOT_THERE, tasks.WHICH, tasks.NOTHING]
+    texts += [f"{number} {number}" for number in range(100)]
     return texts
 
 

@@ -1,0 +1,349 @@
+"""Talks as they happen in use: pictures, notes, tasks, plans, edits, results and changes on the table, one after another.
+
+A session has a *trunk*, the log as the planner would have it, piece by piece in the planner's own cuts, and *leaves*:
+tasks that are asked at some point of it, each with its right plan. A leaf sees the trunk up to its branch and nothing
+of the other leaves; what was asked and stays in the log stands in the trunk as well. What was seen before the log begins
+(frames that were forgotten) is known to nobody: no leaf asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dgemma_ros.context.results import NO_ROOM, NOT_FOUND, PERSON, ResultStatus
+from dgemma_ros.tabletop import render
+from dgemma_ros.tabletop.scenes import PLACES, Object, put, sample_count, sample_objects
+from training import prompt, tasks, words
+from training.checkpoint_sizes import NARROW, POSITIONS, WIDE
+from training.tasks import Moment, Outcome, Plan, Task, View
+
+WEIGHTS = {
+    "cannot": 0.5,
+    "unclear": 0.9,
+    "push": 0.6,
+    "fetch": 0.9,
+    "refer": 1.2,
+    "put": 1.1,
+    "pair": 0.9,
+    "stack": 0.7,
+    "extreme": 1.4,
+    "clear": 1.1,
+    "sort": 1.3,
+    "all_of": 0.8,
+    "count": 1.7,
+    "where": 0.9,
+    "which": 1.0,
+    "moved": 1.4,
+    "put_back": 1.4,
+    "gone": 1.1,
+    "new": 0.9,
+}
+_PLAIN = list(WEIGHTS)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One entry of the log. `words` are encoded as anybody's, then come `control` ids' text and `picture`'s tokens."""
+
+    words: str
+    control: str = ""
+    picture: int = -1
+    kind: str = ""
+    says: str = ""  # the bare text of a note or a task, for the planner
+    told: Outcome | None = None
+    plan: Plan = ()
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A task asked behind `at` pieces, its words with what the piece before carries over."""
+
+    at: int
+    words: str
+    task: Task
+    after: str = ""  # what came directly before: "", "turn", "note", "result" or "frame"
+
+
+@dataclass(frozen=True)
+class Picture:
+    moment: Moment
+    camera: str
+    seconds: int
+    number: int  # of the moment in the history
+    history: tuple[Moment, ...]
+
+
+@dataclass
+class Session:
+    look: render.Look
+    size: tuple[int, int]
+    pieces: list[Piece] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What sessions look like. `rounds`: times at which something happens; `asked`: leaves a round; `idle`: frames
+    without anything between two rounds; `held`: words that training never sees."""
+
+    rounds: tuple[int, int] = (1, 4)
+    asked: tuple[int, int] = (2, 4)
+    idle: tuple[int, int] = (0, 0)
+    first: tuple[int, int] = (1, 2)  # frames before the first task
+    most: int = 8  # leaves
+    held: bool = False
+    rough: float = 0.5
+    wide: bool = False
+    rear: float = 0.08
+    forgotten: float = 0.2
+
+
+class Talk:
+    """Makes one session, step by step; a function of the generator."""
+
+    def __init__(self, rng: np.random.Generator, shape: Shape):
+        self.rng, self.shape = rng, shape
+        size = WIDE if shape.wide else NARROW
+        self.session = Session(render.Look.draw(int(rng.integers(2**31)), bool(rng.random() < shape.rough)), size)
+        count = sample_count(rng)
+        twins = count >= 2 and rng.random() < 0.14
+        self.state: Moment = tuple(sample_objects(rng, count, float(rng.choice([0.0, 0.25, 0.5])), twins))
+        self.view = View(())
+        self.cameras = (render.FRONT, render.REAR) if rng.random() < shape.rear else (render.FRONT,)
+        self.clock = int(rng.integers(0, 3000))
+        self.carry = "user\n"
+        self.last = ""
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def frame(self) -> None:
+        """The cameras' pictures of the table as it is."""
+        self.view = replace(self.view, moments=(*self.view.moments, self.state))
+        for camera in self.cameras:
+            name = f" {camera}" if len(self.cameras) > 1 else ""
+            clock = f"{self.clock // 60:02d}:{self.clock % 60:02d}"
+            number = len(self.session.pictures)
+            seen = Picture(self.state, camera, self.clock, len(self.view.moments) - 1, self.view.moments)
+            self.session.pictures.append(seen)
+            self.add(Piece(f"{self.carry}{clock}{name} ", "", number, "frame"), "\n")
+        self.clock += int(self.rng.integers(1, 20))
+
+    def add(self, piece: Piece, carry: str) -> None:
+        self.session.pieces.append(piece)
+        self.carry, self.last = carry, piece.kind
+
+    def note(self) -> None:
+        """Somebody says something; now and then it matters."""
+        rng, held = self.rng, self.shape.held
+        draw = rng.random()
+        if self.view.broken and draw < 0.5:
+            text = words.line(rng, words.WORKS)
+            self.view = replace(self.view, broken=False)
+        elif draw < 0.12 and not self.view.broken:
+            text = words.line(rng, words.BROKEN_HELD if held else words.BROKEN)
+            self.view = replace(self.view, broken=True)
+        elif draw < 0.2 and self.state:
+            name = self.state[int(rng.integers(len(self.state)))].name
+            text = words.line(rng, words.HANDS_OFF).format(o=f"the {name}")
+            self.view = replace(self.view, hands_off=self.view.hands_off | {name})
+        elif draw < 0.26:
+            place = ("left tray", "right tray")[int(rng.integers(2))]
+            text = words.line(rng, words.CLOSED).format(p=f"the {place}")
+            self.view = replace(self.view, closed=self.view.closed | {place})
+        else:
+            text = words.line(rng, words.NEUTRAL_HELD if held else words.NEUTRAL).format(n=int(rng.integers(1, 100)))
+        text = words.spoken(rng, text)
+        self.add(Piece(f"{self.carry}note: {text}\n", kind="note", says=text), "")
+
+    def event(self) -> None:
+        """Somebody moves, takes or brings one thing."""
+        rng, objects = self.rng, list(self.state)
+        what = str(rng.choice(["moved", "gone", "new"], p=[0.6, 0.22, 0.18]))
+        single = [o for o in objects if sum(p.name == o.name for p in objects) == 1]
+        if what == "new" or not single:
+            if len(objects) >= 8:
+                return
+            name = tasks.missing(rng, self.state)
+            colour, shape = name.split()
+            obj = Object(colour, shape, "middle", 0, 0, float(rng.uniform(0, 6.3)), float(rng.uniform(0.9, 1.08)))
+            laid = put(rng, objects, obj, PLACES[int(rng.integers(len(PLACES)))])
+            self.state = (*self.state, laid) if laid else self.state
+            return
+        who = single[int(rng.integers(len(single)))]
+        if what == "gone":
+            self.state = tuple(o for o in objects if o is not who)
+        else:
+            self.move(who.name, PLACES[int(rng.integers(len(PLACES)))])
+
+    def move(self, name: str, place: str) -> bool:
+        """Puts the first object of that name elsewhere; whether there was room."""
+        who = next((o for o in self.state if o.name == name), None)
+        if who is None:
+            return False
+        others = [o for o in self.state if o is not who]
+        turned = replace(who, angle=float(self.rng.uniform(0, 6.3)))
+        laid = put(self.rng, others, turned, place) if who.place != place else who
+        if laid is None:
+            return False
+        self.state = tuple(laid if o is who else o for o in self.state)
+        return True
+
+    # -- what is asked --------------------------------------------------------------------------------------------
+
+    def draw(self, kinds: list[str] | None = None) -> Task | None:
+        """A task that can be asked now."""
+        rng = self.rng
+        if kinds is None:
+            odds = np.array(list(WEIGHTS.values()))
+            kinds = [str(k) for k in rng.choice(_PLAIN, 4, p=odds / odds.sum())]
+        for kind in kinds:
+            task = tasks.make(rng, self.view, kind, self.shape.held)
+            if task is not None and len(task.text) < 110:
+                return task
+        return None
+
+    def ask(self, task: Task | None) -> None:
+        if task is not None and len(self.session.leaves) < self.shape.most:
+            leaf = Leaf(len(self.session.pieces), self.carry + task.text, task, self.last)
+            self.session.leaves.append(leaf)
+
+    def commit(self, task: Task, plan: Plan | None = None) -> None:
+        """The task and its plan stay in the log."""
+        plan = task.plan if plan is None else plan
+        control = f"{prompt.REPLY}{prompt.plan_text(plan)}<turn|>\n<|turn>"
+        self.add(Piece(self.carry + task.text, control, kind="turn", says=task.text, plan=plan), "user\n")
+        self.view = replace(self.view, earlier=(task.text, plan), results=())
+
+    def follow_up(self) -> None:
+        """Edits of the plan before."""
+        rng = self.rng
+        for _ in range(int(rng.integers(1, 4))):
+            task = self.draw([str(k) for k in rng.permutation(tasks.EDIT)])
+            self.ask(task)
+            if task is not None and rng.random() < 0.4:
+                self.commit(task)
+
+    def carry_out(self) -> None:
+        """The plan before is carried out, call by call, as far as nothing goes wrong; the log is told, and "go on"."""
+        rng, earlier = self.rng, self.view.earlier
+        if earlier is None or not tasks._moves(earlier[1]) or self.view.broken:
+            return
+        told: list[Outcome] = []
+        unseen = False
+        for outcome in tasks.some_results(rng, self.view, earlier[1]):
+            name, target = outcome.call[1]["object"], outcome.call[1]["target"]
+            if outcome.status is ResultStatus.SUCCEEDED and not self.move(name, target):
+                outcome = Outcome(outcome.call, ResultStatus.FAILED, NO_ROOM) if target.endswith("tray") else outcome
+                if outcome.status is ResultStatus.SUCCEEDED:
+                    return
+            told.append(outcome)
+            if outcome.reason == NOT_FOUND:
+                self.state = tuple(o for o in self.state if o.name != name)
+            elif outcome.reason == PERSON:
+                self.move(name, PLACES[int(rng.integers(len(PLACES)))])
+                unseen = True
+            elif outcome.status in (ResultStatus.TIMED_OUT, ResultStatus.UNKNOWN):
+                unseen = True
+                if rng.random() < 0.5:
+                    self.move(name, target)
+            if outcome.status is not ResultStatus.SUCCEEDED:
+                break
+        for outcome in told:
+            skill, arguments = outcome.call
+            control = prompt.result_text(skill, arguments, str(outcome.status), outcome.reason)
+            self.add(Piece(self.carry, control, kind="result", told=outcome), "\n")
+        self.view = replace(self.view, results=tuple(told))
+        if unseen or rng.random() < 0.6:
+            self.frame()
+        for _ in range(int(rng.integers(1, 3))):
+            self.ask(self.draw(["go_on"]))
+        if self.last != "frame":
+            self.frame()
+        if rng.random() < 0.5 and (task := self.draw(["go_on"])) is not None:
+            self.commit(task)
+            self.view = replace(self.view, results=())
+
+    def forgotten(self) -> None:
+        """A turn or a note of before the log's first frame; what it rests on is gone, but not what it said."""
+        rng = self.rng
+        if rng.random() < 0.4:
+            self.note()
+        seen = replace(self.view, moments=(self.state,))
+        task = tasks.make(rng, seen, _PLAIN[int(rng.integers(len(_PLAIN)))])
+        if task is not None and rng.random() < 0.8:
+            self.commit(task)
+        self.view = replace(self.view, earlier=None)
+        if rng.random() < 0.5:
+            self.event()
+
+    def run(self) -> Session:
+        rng, shape = self.rng, self.shape
+        if rng.random() < shape.forgotten:
+            self.forgotten()
+        for number in range(int(rng.integers(shape.rounds[0], shape.rounds[1] + 1))):
+            if number == 0 or rng.random() < 0.65:
+                for k in range(int(rng.integers(shape.first[0], shape.first[1] + 1)) if number == 0 else 1):
+                    if (number or k) and rng.random() < 0.6:
+                        self.event()
+                        self.view = replace(self.view, earlier=None, results=())
+                    self.frame()
+            for _ in range(int(rng.integers(shape.idle[0], shape.idle[1] + 1))):
+                self.frame()
+            if rng.random() < 0.22:
+                self.note()
+            asked = [self.draw() for _ in range(int(rng.integers(shape.asked[0], shape.asked[1] + 1)))]
+            for task in asked:
+                self.ask(task)
+            if len(self.session.leaves) >= shape.most:
+                break
+            kinds = ["pair", "put", "all_of", "pair", "clear"] if rng.random() < 0.6 else None
+            chosen = asked[0] if asked and rng.random() < 0.3 else self.draw(kinds)
+            if chosen is None:
+                continue
+            if chosen not in asked and rng.random() < 0.3:
+                self.ask(chosen)
+            other = self.draw(["put", "pair"]) if rng.random() < 0.06 else None
+            self.commit(chosen, other.plan if other else None)
+            draw = rng.random()
+            if draw < 0.4:
+                self.carry_out()
+            elif draw < 0.8:
+                self.follow_up()
+        return self.session
+
+
+def sample(rng: np.random.Generator, shape: Shape = Shape()) -> Session:  # noqa: B008 - frozen
+    """A session with at least one leaf."""
+    while True:
+        session = Talk(rng, shape).run()
+        if session.leaves:
+            return session
+
+
+def jumps(rng: np.random.Generator, pieces: list[Piece], most: int) -> list[int]:
+    """How far the positions run ahead before each piece: rows that were forgotten leave gaps; up to POSITIONS in all."""
+    gaps = [0] * len(pieces)
+    draw = rng.random()
+    if draw < 0.25 and pieces:
+        gaps[0] = int(rng.integers(0, POSITIONS - most))
+    elif draw < 0.4 and pieces:
+        left = int(rng.integers(0, 4000))
+        for _ in range(3):
+            gaps[int(rng.integers(len(pieces)))] += left // 3
+    return gaps
+
+
+def as_planner(session: Session) -> list[tuple[str, Any]]:
+    """The pieces as what a planner is given: ("frame", Picture), ("note", text), ("turn", (text, plan)), ("result",
+    Outcome)."""
+    given: list[tuple[str, Any]] = []
+    for piece in session.pieces:
+        value: Any = {"frame": None, "note": piece.says, "turn": (piece.says, piece.plan), "result": piece.told}[
+            piece.kind
+        ]
+        given.append((piece.kind, session.pictures[piece.picture] if piece.kind == "frame" else value))
+    return given
