@@ -1,294 +1,243 @@
-"""Training batches as plain arrays: a pure function of (seed, step), so a run can stop and resume anywhere.
+"""Sessions as plain arrays of fixed shapes: what one process writes and the training step reads.
 
-One batch holds `scenes` scenes. A scene's part of the prompt (open user turn, frames, sometimes an earlier turn) is
-written once; several tasks share it. Tasks come in two groups, short ones and edits (which repeat an earlier turn),
-each padded on the left.
+A row holds a session: its trunk, then its leaves one after the other, each with its answer behind it, which only the
+encoder's own loss looks at. `see` says how many of the trunk's tokens a token may look at, `leaf` which leaf it belongs
+to (-1: trunk, -2: nothing), `rank` how many tokens lie before it on its way, the system turn not counted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image
 from tokenizers import Tokenizer
 
 from dgemma_ros.tabletop import render
-from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES, Scene, sample_scene
-from training import cards, prompt, relations, tasks
-from training.checkpoint_sizes import BUDGET, CANVAS, PATCH, POOLING
+from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES
+from training import prompt, relations, sessions, tasks
+from training.checkpoint_sizes import CANVAS, CELLS, NARROW, PATCH, POOLING, POSITIONS, WIDE
+from training.sessions import Picture, Session, Shape
 
-# How often each kind is drawn among a scene's short tasks; the hard ones more often.
-SHORT = tasks.TEXT + tasks.PICTURE + tasks.HISTORY
-WEIGHTS = {
-    "push": 0.8,
-    "fetch": 1.0,
-    "refer": 1.2,
-    "put": 1.2,
-    "stack": 1.0,
-    "extreme": 1.4,
-    "clear": 1.8,
-    "sort": 3.4,
-    "count": 1.9,
-    "where": 1.2,
-    "moved": 1.6,
-    "put_back": 2.2,
-    "gone": 1.4,
-}
-
-
-@dataclass
-class Group:
-    """Rows of one length: `ids` and `valid` [rows, length], `scene` and `kind` [rows], `answer` [rows, CANVAS]."""
-
-    ids: np.ndarray
-    valid: np.ndarray
-    scene: np.ndarray
-    answer: np.ndarray
-    kind: list[str]
-    tasks: list[tasks.Task]
-
-
-@dataclass
-class Cards:
-    """One row a scene: `ids`, `valid`, `card` (the card's number), `place` (in its card, from 0) and `answer` (whether
-    the token is to be told), all [scenes, length]."""
-
-    ids: np.ndarray
-    valid: np.ndarray
-    card: np.ndarray
-    place: np.ndarray
-    answer: np.ndarray
-
-
-@dataclass
-class Batch:
-    """`patches` [images, P, 768] uint8 and `positions` [P, 2]; `ids`, `valid`, `image` (picture's number or -1)
-    [scenes, length]; `truth` [images, soft tokens, words]: which words are true of each cell, `offsets` [images, soft
-    tokens, 3]: x, y and whether, `marks` [images, soft tokens, relations.MARKS]."""
-
-    patches: np.ndarray
-    positions: np.ndarray
-    ids: np.ndarray
-    valid: np.ndarray
-    image: np.ndarray
-    truth: np.ndarray
-    offsets: np.ndarray
-    marks: np.ndarray
-    groups: list[Group] = field(default_factory=list)
-    cards: Cards | None = None
-
-
-_NAMES = [f"{colour}▁{shape}" for colour in COLOURS for shape in SHAPES]
-_PLACES = [place.replace(" ", "▁") for place in PLACES]
-WORDS = [
-    *COLOURS,
-    *(f"▁{w}" for w in COLOURS),
-    *(f"▁{w}" for w in SHAPES),
-    *(f"{space}{w}" for space in ("", "▁") for w in _NAMES + _PLACES),
-]
-COLOUR_WORDS, SHAPE_WORDS = (0, 6), (12, 16)  # where in WORDS
-
-
-def target_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height after resizing, by the reference's rule (sides are multiples of patch × pooling)."""
-    side = PATCH * POOLING
-    factor = (BUDGET * side * side / (width * height)) ** 0.5
-    return int(factor * width / side) * side, int(factor * height / side) * side
-
-
-def patchify(picture: np.ndarray) -> np.ndarray:
-    """RGB uint8 picture of any size → [P, 3·PATCH²] uint8 (channel fastest), resized by Pillow's bicubic filter."""
-    width, height = target_size(picture.shape[1], picture.shape[0])
-    if picture.shape[:2] != (height, width):
-        picture = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
-    grid = picture.reshape(height // PATCH, PATCH, width // PATCH, PATCH, 3)
-    return grid.transpose(0, 2, 1, 3, 4).reshape(-1, PATCH * PATCH * 3)
-
-
-@cache
-def patch_positions(width: int = 160, height: int = 128) -> np.ndarray:
-    x, y = np.meshgrid(np.arange(width // PATCH), np.arange(height // PATCH))
-    return np.stack([x, y], -1).reshape(-1, 2)
-
-
-def _ground(scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For every frame and cell: the words true of the object centred there, where it is, and its `relations.MARKS`."""
-    columns, rows = 160 // (PATCH * POOLING), 128 // (PATCH * POOLING)
-    look = render.Look.draw(scene.seed)
-    truth = np.zeros((len(scene.moments), rows * columns, len(WORDS)), np.float32)
-    offsets = np.zeros((len(scene.moments), rows * columns, 3), np.float32)
-    cells: dict[tuple[int, str], int] = {}
-    for number, moment in enumerate(scene.moments):
-        for obj in moment:
-            x, y = render.picture_point(obj.x, obj.y, look)
-            cell = min(int(y * rows), rows - 1) * columns + min(int(x * columns), columns - 1)
-            name, place = f"{obj.colour}▁{obj.shape}", obj.place.replace(" ", "▁")
-            for word in (obj.colour, f"▁{obj.colour}", f"▁{obj.shape}", name, f"▁{name}", place, f"▁{place}"):
-                truth[number, cell, WORDS.index(word)] = 1
-            offsets[number, cell] = (x * 2 - 1, y * 2 - 1, 1)
-            cells[number, obj.name] = cell
-    found = [relations.marks(scene, number, cells, rows * columns) for number in range(len(scene.moments))]
-    return truth, offsets, np.stack(found)
-
-
-def _pad(rows: list[list[int]], pad: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    length = max(len(r) for r in rows)
-    ids = np.full((len(rows), length), pad, np.int64)
-    for i, row in enumerate(rows):
-        ids[i, length - len(row) :] = row
-    valid = np.arange(length)[None] >= length - np.array([len(r) for r in rows])[:, None]
-    return ids, valid
-
-
-class Writer:
-    """Turns scenes and tasks into ids with one tokenizer."""
-
-    def __init__(self, tokenizer: Tokenizer):
-        self.tokenizer = tokenizer
-        self.image_id = tokenizer.token_to_id("<|image|>")
-
-    def ids(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
-
-    def answer(self, plan: tasks.Plan) -> list[int]:
-        ids = self.ids(prompt.plan_text(plan) + "<turn|>")
-        assert len(ids) <= CANVAS, plan
-        return ids + [0] * (CANVAS - len(ids))
-
-    def scene_text(self, rng: np.random.Generator, scene: Scene, earlier: tasks.Task | None = None) -> str:
-        """The open user turn with the scene's frames; an earlier turn, if any, before one of them."""
-        now = int(rng.integers(0, 3000))
-        where = int(rng.integers(0, len(scene.moments))) if earlier else -1
-        text = prompt.USER
-        for number in range(len(scene.moments)):
-            if number == where and earlier:
-                text += prompt.turn_text(earlier.text, earlier.plan)
-            text += prompt.frame_text(now)
-            now += int(rng.integers(1, 20))
-        return text
-
-    def task_text(self, task: tasks.Task) -> str:
-        before = prompt.turn_text(*task.earlier) if task.earlier else ""
-        return f"{before}{task.text}{prompt.REPLY}"
-
-    def group(self, rows: list[tuple[int, tasks.Task]]) -> Group:
-        ids, valid = _pad([self.ids(self.task_text(t)) for _, t in rows])
-        answer = np.array([self.answer(t.plan) for _, t in rows], np.int64)
-        return Group(
-            ids, valid, np.array([s for s, _ in rows]), answer, [t.kind for _, t in rows], [t for _, t in rows]
-        )
-
-    def cards(self, rows: list[list[cards.Card]]) -> Cards:
-        """Each row's cards one after the other, padded on the left."""
-        columns: list[list[list[int]]] = [[], [], [], []]
-        for row in rows:
-            ids, number, place, told = ([], [], [], [])
-            for n, (question, answer) in enumerate(row):
-                asked, answered = self.ids(question), self.ids(answer)
-                length = len(asked) + len(answered)
-                ids += asked + answered
-                number += [n] * length
-                place += range(length)
-                told += [0] * len(asked) + [1] * len(answered)
-            for column, values in zip(columns, (ids, number, place, told), strict=True):
-                column.append(values)
-        ids, valid = _pad(columns[0])
-        number, place, told = (_pad(c)[0] for c in columns[1:])
-        return Cards(ids, valid, number, place, told.astype(bool))
-
-    def batch(
-        self,
-        rng: np.random.Generator,
-        scenes: list[Scene],
-        rows: list[tuple[int, tasks.Task]],
-        talk: float = 0.0,
-        size: tuple[int, int] = (320, 240),
-        blank: bool = False,
-    ) -> Batch:
-        """The arrays of scenes and (scene number, task) rows; with probability `talk` a scene holds an earlier turn."""
-        texts = []
-        for scene in scenes:
-            other = (
-                tasks.sample_task(rng, scene, str(rng.choice(("put", "fetch", "push", "where"))))
-                if rng.random() < talk
-                else None
-            )
-            texts.append(self.scene_text(rng, scene, other))
-        ids, valid = _pad([self.ids(t) for t in texts])
-        image = np.full(ids.shape, -1, np.int64)
-        places = (ids == self.image_id) & valid
-        image[places] = np.arange(places.sum()) // prompt.SOFT_TOKENS
-        pictures = [render.blank(size) if blank else p for s in scenes for p in render.render_scene(s, size)]
-        ground = [_ground(s) for s in scenes]
-        batch = Batch(
-            np.stack([patchify(p) for p in pictures]),
-            patch_positions(),
-            ids,
-            valid,
-            image,
-            np.concatenate([g[0] for g in ground]),
-            np.concatenate([g[1] for g in ground]),
-            np.concatenate([g[2] for g in ground]),
-        )
-        for group in ([r for r in rows if not r[1].earlier], [r for r in rows if r[1].earlier]):
-            if group:
-                batch.groups.append(self.group(group))
-        return batch
-
-
-@cache
-def _writer(folder: str) -> Writer:
-    return Writer(Tokenizer.from_file(str(Path(folder) / "tokenizer.json")))
+Arrays = dict[str, np.ndarray]
+THINGS = 16  # marked cells a picture, at most
+TELL = 36  # longest answer that the encoder learns to tell by itself
 
 
 @dataclass(frozen=True)
-class Job:
-    """What one process computes in one step: `scenes` scenes with `tasks` tasks each, beside the edits, and `cards`.
-    `focus`: the power of the kinds' weights; the higher, the more of the hard ones."""
+class Bucket:
+    """Sessions that lie in one batch: `rows` a chunk, tokens a row, pictures a chunk, and what they are like."""
 
-    folder: str
-    seed: int
-    step: int
-    rank: int
-    scenes: int
-    tasks: int
-    cards: int
-    focus: int = 1
+    name: str
+    rows: int
+    length: int
+    pictures: int
+    shape: Shape
 
 
-def _kinds(rng: np.random.Generator, scene: Scene, count: int, focus: int) -> list[str]:
-    kinds = [k for k in SHORT if k not in tasks.HISTORY or len(scene.moments) > 1]
-    odds = np.array([WEIGHTS[k] ** focus for k in kinds])
-    return [str(k) for k in rng.choice(kinds, count, p=odds / odds.sum())]
+SHORT = Bucket("short", 16, 512, 68, Shape())
+LONG = Bucket("long", 4, 1408, 104, Shape(rounds=(1, 3), idle=(1, 9), first=(1, 3), rear=0.04))
+DEEP = Bucket("deep", 2, 2816, 120, Shape(rounds=(1, 2), idle=(8, 28), first=(1, 2), rear=0.0, forgotten=0.05))
+BUCKETS = (SHORT, LONG, DEEP)
+LEAVES = Shape().most
 
 
-def training_batch(job: Job) -> Batch:
-    """The batch of a step; a function of the job alone."""
-    rng = np.random.default_rng((job.seed, job.step, job.rank))
-    scenes = [sample_scene(rng, int(rng.choice([1, 2, 3], p=[0.3, 0.4, 0.3]))) for _ in range(job.scenes)]
-    rows: list[tuple[int, tasks.Task]] = []
-    for number, scene in enumerate(scenes):
-        wanted = _kinds(rng, scene, job.tasks, job.focus)
-        if job.tasks and number % 2:  # edits are long and easy: one for every other scene
-            wanted.append(str(rng.choice(tasks.EDIT)))
-        for kind in wanted:
-            task = tasks.sample_task(rng, scene, kind)
-            if task is not None:
-                rows.append((number, task))
-    talk = 0.5 if rng.random() < 0.15 else 0.0
-    size = [(640, 480), (320, 240), (256, 192)][int(rng.choice(3, p=[0.05, 0.15, 0.8]))]
-    writer = _writer(job.folder)
-    batch = writer.batch(rng, scenes, rows, talk, size)
-    if job.cards:
-        batch.cards = writer.cards([cards.sample(rng, s, _kinds(rng, s, job.cards, job.focus)) for s in scenes])
-    return batch
+def spec(bucket: Bucket) -> dict[str, tuple[tuple[int, ...], type]]:
+    """Each array's shape and type."""
+    rows, tokens, pictures = (bucket.rows, bucket.length), bucket.length, bucket.pictures
+    del tokens
+    return {
+        "ids": (rows, np.int16),
+        "picture": (rows, np.int16),  # number of the chunk's picture; -1: text
+        "see": (rows, np.int16),
+        "leaf": (rows, np.int8),
+        "rank": (rows, np.int16),
+        "position": (rows, np.int16),  # the system turn not counted
+        "told": (rows, np.bool_),  # the encoder should tell it from what is before
+        "question": (rows, np.bool_),  # a canvas sees it: not an answer in a leaf
+        "answer": ((bucket.rows, LEAVES, CANVAS), np.int16),
+        "branch": ((bucket.rows, LEAVES), np.int16),
+        "start": ((bucket.rows, LEAVES), np.int16),  # rank of the canvas's first token
+        "place": ((bucket.rows, LEAVES), np.int16),  # its position
+        "kind": ((bucket.rows, LEAVES), np.int16),  # -1: no leaf
+        "pixels": ((pictures, 140 * 3 * PATCH**2), np.uint8),
+        "things": ((pictures, THINGS, 5), np.int64),  # cell (-1: none), colour, shape, place, marks
+        "count": ((2,), np.int64),  # pictures used, and whether they are wide
+    }
 
 
-def test_batch(folder: str, seed: int, kind: str, count: int, blank: bool = False) -> Batch:
-    """Fresh scenes with one task of a kind each."""
-    rng = np.random.default_rng((seed, tasks.KINDS.index(kind), 991))
-    drawn = [tasks.fresh(rng, kind) for _ in range(count)]
-    return _writer(folder).batch(rng, [s for s, _ in drawn], [(i, t) for i, (_, t) in enumerate(drawn)], blank=blank)
+def empty(bucket: Bucket) -> Arrays:
+    return {name: np.zeros(shape, kind) for name, (shape, kind) in spec(bucket).items()}
+
+
+def grid(size: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of patches."""
+    return size[1] // PATCH, size[0] // PATCH
+
+
+def patchify(picture: np.ndarray) -> np.ndarray:
+    """RGB uint8 [height, width, 3] of the right size → [patches, 3·PATCH²], channel fastest."""
+    rows, columns = picture.shape[0] // PATCH, picture.shape[1] // PATCH
+    cut = picture.reshape(rows, PATCH, columns, PATCH, 3).transpose(0, 2, 1, 3, 4)
+    return cut.reshape(rows * columns, PATCH * PATCH * 3)
+
+
+def shrunk(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Nearly what the runtime's own preparation makes of a picture, and much cheaper."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def source_size(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, int]:
+    """A camera's picture size that becomes `size`; mostly small, which is cheap."""
+    small = rng.random() < 0.85
+    if size == NARROW:
+        return (224, 168) if small else (320, 240)
+    return (256, 144) if small else (320, 180)
+
+
+class Writer:
+    """Turns sessions into arrays with one tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer):
+        self.tokenizer = tokenizer
+        self.begin, self.soft, self.end = (tokenizer.token_to_id(t) for t in ("<|image>", "<|image|>", "<image|>"))
+        self.ids = lru_cache(20000)(self._ids)
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids) if text else []
+
+    def trunk(self, session: Session) -> tuple[list[list[int]], list[list[int]]]:
+        """Each piece's ids, and the numbers of the pictures that they belong to (-1: none)."""
+        cells = CELLS[session.size]
+        ids, numbers = [], []
+        for piece in session.pieces:
+            own = [*self.ids(piece.words), *self.ids(piece.control)]
+            picture = [-1] * len(own)
+            if piece.picture >= 0:
+                own += [self.begin, *[self.soft] * cells, self.end]
+                picture += [-1, *[piece.picture] * cells, -1]
+            ids.append(own)
+            numbers.append(picture)
+        return ids, numbers
+
+    def row(self, rng: np.random.Generator, session: Session, length: int, first: int) -> dict[str, np.ndarray] | None:
+        """A session as one row; None where its trunk alone is too long. `first`: number of its first picture."""
+        ids, numbers = self.trunk(session)
+        ends = np.cumsum([0, *map(len, ids)])
+        if ends[-1] > length - 24:
+            return None
+        gaps = np.cumsum(sessions.jumps(rng, session.pieces, 1100 + length))
+        count = int(ends[-1])
+        reach = np.repeat(gaps, [len(i) for i in ids])
+        out: dict[str, list[int]] = {
+            "ids": [i for own in ids for i in own],
+            "picture": [first + n if n >= 0 else -1 for own in numbers for n in own],
+            "see": list(range(1, count + 1)),
+            "leaf": [-1] * count,
+            "rank": list(range(count)),
+            "position": (np.arange(count) + reach).tolist(),
+            "told": [0] * count,
+            "question": [1] * count,
+        }
+        leaves: dict[str, np.ndarray] = {
+            "answer": np.zeros((LEAVES, CANVAS), np.int16),
+            **{name: np.full(LEAVES, -1, np.int16) for name in ("branch", "start", "place", "kind")},
+        }
+        reply = self.ids(prompt.REPLY)
+        for number, leaf in enumerate(session.leaves):
+            asked = [*self.ids(leaf.words), *reply]
+            answer = self.ids(prompt.plan_text(leaf.task.plan) + "<turn|>")
+            assert len(answer) <= CANVAS, leaf
+            told = answer if len(answer) <= TELL else []
+            if len(out["ids"]) + len(asked) + len(told) > length:
+                continue
+            branch = int(ends[leaf.at])
+            start = branch + int(gaps[min(leaf.at, len(gaps)) - 1] if leaf.at else 0)
+            both = len(asked) + len(told)
+            out["ids"] += [*asked, *told]
+            out["picture"] += [-1] * both
+            out["see"] += [branch] * both
+            out["leaf"] += [number] * both
+            out["rank"] += range(branch, branch + both)
+            out["position"] += range(start, start + both)
+            out["told"] += [0] * len(asked) + [1] * len(told)
+            out["question"] += [1] * len(asked) + [0] * len(told)
+            leaves["answer"][number, : len(answer)] = answer
+            leaves["branch"][number], leaves["kind"][number] = branch, tasks.KINDS.index(leaf.task.kind)
+            leaves["start"][number], leaves["place"][number] = branch + len(asked), start + len(asked)
+        if (leaves["kind"] < 0).all() or max(out["position"]) + CANVAS + 1100 > POSITIONS + 100:
+            return None
+        padding = {"picture": -1, "leaf": -2}
+        arrays = {
+            name: np.array(values + [padding.get(name, 0)] * (length - len(values))) for name, values in out.items()
+        }
+        return arrays | leaves
+
+    def chunk(self, rng: np.random.Generator, bucket: Bucket, out: Arrays, blank: bool = False) -> None:
+        """Fills a chunk's arrays with fresh sessions."""
+        wide = bool(rng.random() < 0.22)
+        shape = Shape(**{**vars(bucket.shape), "wide": wide})
+        row = used = 0
+        out["things"][:, :, 0] = -1
+        while row < bucket.rows:
+            session = sessions.sample(rng, shape)
+            if used + len(session.pictures) + (bucket.rows - row - 1) > bucket.pictures:
+                continue
+            made = self.row(rng, session, bucket.length, used)
+            if made is None:
+                continue
+            for name, values in made.items():
+                out[name][row] = values
+            self.pictures(rng, session, out, used)
+            row, used = row + 1, used + len(session.pictures)
+        out["count"][:] = used, wide
+
+    def pictures(self, rng: np.random.Generator, session: Session, out: Arrays, first: int) -> None:
+        size = source_size(rng, session.size)
+        for number, picture in enumerate(session.pictures, first):
+            drawn = render.draw_moment(picture.moment, session.look, rng, size, picture.camera)
+            flat = patchify(shrunk(drawn, session.size)).reshape(-1)
+            out["pixels"][number, : len(flat)] = flat
+            found = things(session, picture)[:THINGS]
+            out["things"][number, : len(found)] = found
+
+
+def things(session: Session, picture: Picture) -> list[tuple[int, int, int, int, int]]:
+    """What is in a picture's cells: (cell, colour, shape, place, marks) of each object and of each place that was
+    left; there colour is -1."""
+    rows, columns = (n // POOLING for n in grid(session.size))
+
+    def cell(x: float, y: float) -> int:
+        px, py = render.picture_point(x, y, session.look, session.size, picture.camera)
+        return min(max(int(py * rows), 0), rows - 1) * columns + min(max(int(px * columns), 0), columns - 1)
+
+    here, left = relations.changed(picture.history)
+    found = [
+        (
+            cell(o.x, o.y),
+            COLOURS.index(o.colour),
+            SHAPES.index(o.shape),
+            PLACES.index(o.place),
+            own | here.get(o.name, 0),
+        )
+        for o, own in zip(picture.moment, relations.standing(picture.moment), strict=True)
+    ]
+    return found + [(cell(x, y), -1, -1, -1, own) for x, y, own in left]
+
+
+@cache
+def writer(folder: str) -> Writer:
+    """The writer with a folder's tokenizer."""
+    return Writer(Tokenizer.from_file(str(Path(folder) / "tokenizer.json")))
+
+
+def fill(folder: str, bucket: Bucket, seed: tuple[int, ...], out: Arrays) -> None:
+    """A chunk's arrays; a function of bucket and seed alone."""
+    writer(folder).chunk(np.random.default_rng(seed), bucket, out)
+
+
+__all__ = ["BUCKETS", "DEEP", "LONG", "NARROW", "SHORT", "WIDE", "Arrays", "Bucket", "Writer", "empty", "fill", "spec"]

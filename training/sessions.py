@@ -222,7 +222,7 @@ class Talk:
         """Edits of the plan before."""
         rng = self.rng
         for _ in range(int(rng.integers(1, 4))):
-            task = self.draw([str(k) for k in rng.permutation(tasks.EDIT)])
+            task = self.draw([str(k) for k in rng.permutation([*tasks.EDIT, "edit_drop", "edit_order"])])
             self.ask(task)
             if task is not None and rng.random() < 0.4:
                 self.commit(task)
