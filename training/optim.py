@@ -1,19 +1,21 @@
 """Two optimisers in one step: Muon (orthogonalised momentum) for the matrices, AdamW for all else.
 
 Muon makes each matrix's update have equal singular values; with its update scaled to AdamW's usual size, one learning
-rate serves both.
+rate serves both. Matrices of one shape are stacked, so that a step takes few kernels.
 """
 
 from __future__ import annotations
+
+from collections import defaultdict
 
 import torch
 from torch import Tensor, nn
 
 
-def _orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
+def _orthogonal(matrices: Tensor, rounds: int = 5) -> Tensor:
     """The nearest (semi-)orthogonal matrices, roughly: quintic Newton-Schulz in bfloat16, batched over leading axes."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16()
+    x = matrices.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
@@ -33,25 +35,32 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
+            alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
                 if not state:
                     state["momentum"] = torch.zeros_like(weight)
-                state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                update = _orthogonal(weight.grad.lerp(state["momentum"], group["momentum"]))
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(update, alpha=-group["lr"] * 0.2 * max(weight.shape[-2:]) ** 0.5)
+                alike[weight.shape].append(weight)
+            for shape, weights in alike.items():
+                grads = [w.grad for w in weights]
+                momenta = [self.state[w]["momentum"] for w in weights]
+                torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])
+                ahead = torch._foreach_lerp(grads, momenta, group["momentum"])
+                update = _orthogonal(torch.stack(ahead))
+                torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(weights, list(update.unbind()), alpha=-group["lr"] * 0.2 * max(shape[-2:]) ** 0.5)
 
 
-def optimisers(model: nn.Module, extra: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
+def optimisers(weights: dict[str, nn.Parameter], extra: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
     """Splits the parameters as above; those of `extra` go to AdamW."""
     matrices, rest = [], list(extra.parameters())
-    for name, weight in model.named_parameters():
+    for name, weight in weights.items():
         small = (
             weight.dim() < 2 or min(weight.shape[-2:]) < 16 or "embed_tokens" in name or "position_embedding" in name
         )
         (rest if small else matrices).append(weight)
-    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    fused = matrices[0].is_cuda
+    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
     return [Muon(matrices, lr), adamw]
