@@ -202,8 +202,8 @@ class Writer:
             drawn = render.draw_moment(picture.moment, session.look, rng, size, picture.camera)
             flat = patchify(shrunk(drawn, session.size)).reshape(-1)
             out["pixels"][number, : len(flat)] = flat
-            found = things(session, picture)[:THINGS]
-            out["things"][number, : len(found)] = found
+            for k, found in enumerate(things(session, picture)[:THINGS]):
+                out["things"][number, k] = found
 
 
 def things(session: Session, picture: Picture) -> list[tuple[int, int, int, int, int]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 
 from training.checkpoint_sizes import BUDGET, CANVAS, PATCH, POOLING, POSITIONS
 
@@ -134,39 +134,14 @@ def write(folder: Path, tokenizer: Tokenizer) -> None:
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
 
-def make_model(tokenizer: Tokenizer, seed: int) -> DiffusionGemmaForBlockDiffusion:
-    """A fresh float32 model. The attention scale is 1, so the query and key norms start at 1.5·head_dim^-¼."""
-    torch.manual_seed(seed)
-    model = DiffusionGemmaForBlockDiffusion(
-        DiffusionGemmaConfig(**config(tokenizer), attn_implementation="eager")
-    ).float()
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if name.endswith(("q_norm.weight", "k_norm.weight")):
-                weight.fill_(1.5 * weight.shape[0] ** -0.25)
-            elif "position_embedding_table" in name:
-                weight.normal_(0.0, 0.3)
-            elif "vision" in name and "post_" in name and name.endswith("layernorm.weight"):
-                weight.fill_(0.3)
-            elif weight.dim() >= 2:
-                weight.normal_(0.0, weight.shape[-1] ** -0.5)
-        # As in the released checkpoint, the encoder's and the decoder's layers differ in nothing but this.
-        for layer in model.model.encoder.language_model.layers:
-            layer.layer_scalar.fill_(0.875)
-    return model
-
-
-def store(model: DiffusionGemmaForBlockDiffusion, folder: Path) -> None:
+def store(weights: dict[str, torch.Tensor], made_of: dict[str, Any], folder: Path) -> None:
     """The weights as bfloat16 safetensors under the released checkpoint's names."""
-    from safetensors.torch import save_file
+    from training.model import DECODER, DECODER_SCALAR, ENCODER, ENCODER_SCALAR
 
-    names = {
-        k: v
-        for k, v in model.state_dict().items()
-        if k.startswith("model.decoder.") or "vision" in k or "layer_scalar" in k
-    }
-    save_file(
-        {k: v.to(torch.bfloat16).contiguous().clone() for k, v in names.items()},
-        folder / "model.safetensors",
-        metadata={"format": "pt"},
-    )
+    scalars = {}
+    for number in range(len(made_of["text_config"]["layer_types"])):
+        scalars[f"{DECODER}layers.{number}.layer_scalar"] = torch.tensor([DECODER_SCALAR])
+        scalars[f"{ENCODER}language_model.layers.{number}.layer_scalar"] = torch.tensor([ENCODER_SCALAR])
+    kept = {k: v.detach().to("cpu", torch.bfloat16).contiguous().clone() for k, v in {**weights, **scalars}.items()}
+    save_file(kept, folder / "model.new", metadata={"format": "pt"})
+    (folder / "model.new").replace(folder / "model.safetensors")

@@ -6,8 +6,8 @@ need is so taught where it is seen, in every cell, instead of by an answer now a
 
 from __future__ import annotations
 
-from training import tasks
 from dgemma_ros.tabletop.scenes import COLOURS, MOST, PLACES, SHAPES
+from training import tasks
 from training.tasks import Moment
 
 MARKS = [

@@ -316,7 +316,7 @@ class Talk:
         return self.session
 
 
-def sample(rng: np.random.Generator, shape: Shape = Shape()) -> Session:  # noqa: B008 - frozen
+def sample(rng: np.random.Generator, shape: Shape = Shape()) -> Session:
     """A session with at least one leaf."""
     while True:
         session = Talk(rng, shape).run()

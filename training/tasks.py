@@ -360,7 +360,7 @@ def changes(before: Moment, after: Moment) -> list[Change]:
     )
 
 
-def _last(view: View, what: str) -> Change | None | bool:
+def _last(view: View, what: str) -> Change | bool | None:
     """The latest change of that sort that still holds; None where there was none, False where it cannot be said."""
     if len({o.name for o in view.now}) < len(view.now):
         return False

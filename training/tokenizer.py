@@ -127,7 +127,7 @@ def corpus() -> list[str]:
         f" {word}" for word in ("objects", "left", "right", "away", "closer", "to the left", "onto", "in", "into")
     ]
     for skill, arguments in SKILLS.items():
-        given = {name: "x" for name in arguments}
+        given = dict.fromkeys(arguments, "x")
         texts += [prompt.plan_text(((skill, given),)), *(prompt.result_text(skill, given, s, "") for s in STATUS)]
     texts += [prompt.result_text("place", {"object": "x", "target": "y"}, "FAILED", reason) for reason in REASONS]
     texts += [prompt.plan_text((("push", {"direction": "left", "distance": 3, "object": "x"}),))]

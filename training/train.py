@@ -1,44 +1,48 @@
-"""Trains the nano checkpoint: `python training/train.py --out engines/nano`.
+"""Trains the nano checkpoint: `python training/train.py --minutes 8 --device cuda --out engines/nano`.
 
-First the vision tower alone learns what lies in which cell, then the encoder to answer cards (`cards.py`), then
-everything learns to write plans by block diffusion: on prompts without the system turn while the learning rate is
-constant, which is faster, and on whole ones while it decays. Two processes share each step's scenes and average their
-gradients. The run is a function of its arguments: each step's data and noise come from (seed, step, process). It stores
-its state in WORK every 100 steps and goes on from there when started again; `log.jsonl` beside it holds one line every
-ten steps and the test scores.
+The time is the recipe: learning rate, and what is learned, follow the share of `--minutes` that has passed, so that the
+run is complete when they end, on whatever it runs. First the vision tower alone learns what lies in which cell, then
+everything learns from sessions (`sessions.py`), behind the first tokens of the system turn only while the learning rate
+is constant, which is faster, and behind the whole of it while it falls. State is stored in WORK once a minute and the
+run goes on from there when started again; `log.jsonl` beside it holds a line every twenty steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import sys
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+import time
 from pathlib import Path
 from typing import Any
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import distributed, nn
-from tqdm import tqdm
+from torch import nn
 
-from training import batches, checkpoint, objective, prompt, tasks, tokenizer
+from training import checkpoint, model, objective, prompt, skills, tasks, tokenizer
+from training.feed import Ahead, Feeder
 from training.optim import optimisers
 
-SKILLS = ("pick", "place", "stack", "look", "done", "say", "push")
+CHUNKS = {"cuda": {"short": 8, "long": 8, "deep": 8}, "cpu": {"short": 1, "long": 1, "deep": 1}}
+SLOTS = {"cuda": {"short": 64, "long": 16, "deep": 16}, "cpu": {"short": 6, "long": 2, "deep": 2}}
+SHORT_PREFIX = 8  # tokens of the system turn before it is read whole
+LOOKING, WHOLE, FALLING = 0.06, 0.62, 0.5
+"""Shares of the time: until when the vision tower learns alone, from when on prompts are whole, and from when on the
+learning rate falls."""
+WARM = 80  # steps
 CONTENT = (
-    *batches.WORDS,
+    *objective.WORDS,
     *map(str, range(31)),
-    *("nothing", "away", "closer"),
-    *(f"call:{skill}{{{key}" for skill in SKILLS for key in ("", "object:", "text:", "direction:")),
+    *("nothing", "away", "closer", "left", "right", "cannot", "not", "▁understood", "▁there", "which", "▁one"),
+    *(f"call:{skill}{{{key}" for skill in tokenizer.SKILLS for key in ("", "object:", "text:", "direction:")),
 )
 
 
@@ -46,250 +50,210 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=prompt.NANO, help="the checkpoint's folder")
     parser.add_argument("--work", type=Path, default=Path("build/nano"), help="state and log of the run")
+    parser.add_argument("--minutes", type=float, default=480.0, help="how long it may take, starts again left out")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--workers", type=int, help="processes that make batches (default: all cores but two, or one)")
+    parser.add_argument("--init", type=Path, help="checkpoint whose tensors are taken where names and shapes fit")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--chunks", type=int, help="chunks of sessions a step; 8 on an accelerator, 1 elsewhere")
     parser.add_argument(
-        "--workers", type=int, default=2, help="processes, one core each; another number, other weights"
+        "--skip-to", type=float, default=0.0, help="share of the time to begin at, to go on from --init"
     )
-    parser.add_argument("--vision-steps", type=int, default=400)
-    parser.add_argument(
-        "--vision-scenes", type=int, default=48, help="scenes a step while the vision tower learns alone"
-    )
-    parser.add_argument("--card-steps", type=int, default=500)
-    parser.add_argument("--card-scenes", type=int, default=24, help="scenes a step while the encoder learns cards")
-    parser.add_argument("--steps", type=int, default=3150, help="steps in which everything learns")
-    parser.add_argument("--decay", type=int, default=1000, help="steps of these over which the learning rate falls")
-    parser.add_argument("--scenes", type=int, default=16, help="scenes a step")
-    parser.add_argument("--tasks", type=int, default=4, help="tasks a scene, beside the edits")
-    parser.add_argument("--cards", type=int, default=6, help="cards with tasks a scene")
-    parser.add_argument("--relations-from", type=int, default=2000, help="step from which the middle layer tells marks")
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--test-every", type=int, default=250)
     return parser.parse_args()
 
 
-@dataclass(frozen=True)
-class Moment:
-    """Where a run stands: what learns ("vision", "cards" or "plans"), and the learning rate's share: warm-up, constant,
-    linear decay."""
-
-    part: str
-    pace: float
-    decaying: bool
-
-
-def moment(args: argparse.Namespace, step: int) -> Moment:
-    first = args.vision_steps
-    if step < first:
-        return Moment("vision", min(1.0, (step + 1) / 40, max(0.1, (first - step) / (0.4 * first))), False)
-    step -= first
-    if step < args.card_steps:
-        return Moment("cards", min(1.0, (step + 1) / 40), False)
-    step -= args.card_steps
-    left = args.steps - step
-    return Moment("plans", min(1.0, (step + 1) / 40, max(0.02, left / args.decay)), left < args.decay)
-
-
 class Run:
-    """Model, optimisers and step; saved and loaded as one."""
+    """Weights, optimisers, steps and seconds; saved and loaded as one."""
 
-    def __init__(self, args: argparse.Namespace, words: Tokenizer, rank: int = 0):
-        self.args, self.words, self.rank = args, words, rank
-        self.model = checkpoint.make_model(words, args.seed)
-        self.model.set_attn_implementation("sdpa")
-        self.prefix = words.encode(prompt.system_text(), add_special_tokens=False).ids
-        ids = [words.token_to_id(w) for w in batches.WORDS]
-        self.grounding = objective.Grounding(self.model.config.text_config.hidden_size, ids)
-        self.relations = objective.Relations(self.model.config.text_config.hidden_size)
-        self.optimisers = optimisers(self.model, nn.ModuleList([self.grounding, self.relations]), args.lr)
-        self.content = torch.ones(words.get_vocab_size())
-        self.content[[i for w in CONTENT if (i := words.token_to_id(w)) is not None]] = 2.0
-        self.content[words.token_to_id("<pad>")] = 0.1
-        self.step = 0
+    def __init__(self, args: argparse.Namespace, words: Tokenizer):
+        self.args, self.words, self.device = args, words, torch.device(args.device)
+        self.config = checkpoint.config(words)
+        self.dtype = torch.bfloat16 if args.device == "cuda" else torch.float32
+        self.weights = model.initial(self.config, args.seed)
+        if args.init is not None:
+            self.begin_from(args.init)
+        for weight in self.weights.values():
+            weight.data = weight.data.to(self.device)
+        ids = [words.token_to_id(w) for w in objective.WORDS]
+        assert None not in ids
+        self.helpers = objective.Helpers(self.config["text_config"]["hidden_size"], ids).to(self.device)
+        self.optimisers = optimisers(self.weights, self.helpers, args.lr)
+        content = torch.ones(words.get_vocab_size())
+        content[[i for w in CONTENT if (i := words.token_to_id(w)) is not None]] = 2.0
+        content[words.token_to_id("<pad>")] = 0.1
+        system = torch.tensor(words.encode(prompt.system_text(args.out), add_special_tokens=False).ids)
+        self.system = system.to(self.device)
+        self.goal = objective.Objective(self.config, self.system, content.to(self.device), self.helpers)
+        self.generator = torch.Generator(self.device).manual_seed(args.seed)
+        self.step, self.seconds = 0, args.skip_to * args.minutes * 60
         self.state = args.work / "state.pt"
         if self.state.exists():
-            kept = torch.load(self.state, weights_only=False)
-            self.model.load_state_dict(kept["model"])
-            self.grounding.load_state_dict(kept["grounding"])
-            self.relations.load_state_dict(kept["relations"])
-            for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
-                optimiser.load_state_dict(state)
-            self.step = kept["step"]
+            self.load(torch.load(self.state, map_location=self.device, weights_only=True))
+        self.began = time.monotonic() - self.seconds
+
+    def begin_from(self, folder: Path) -> None:
+        taken = 0
+        for name, value in load_file(folder / "model.safetensors").items():
+            if name in self.weights and self.weights[name].shape == value.shape:
+                self.weights[name].data = value.float()
+                taken += 1
+        print(f"{taken} of {len(self.weights)} tensors from {folder}", file=sys.stderr)
+
+    def load(self, kept: dict[str, Any]) -> None:
+        for name, value in kept["weights"].items():
+            self.weights[name].data.copy_(value)
+        self.helpers.load_state_dict(kept["helpers"])
+        for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        self.step, self.seconds = kept["step"], kept["seconds"]
 
     def save(self) -> None:
-        torch.save(
-            {
-                "model": self.model.state_dict(),
-                "grounding": self.grounding.state_dict(),
-                "relations": self.relations.state_dict(),
-                "step": self.step,
-                "optimisers": [o.state_dict() for o in self.optimisers],
-            },
-            self.state.with_suffix(".new"),
-        )
+        self.seconds = time.monotonic() - self.began
+        kept = {
+            "weights": {name: weight.data for name, weight in self.weights.items()},
+            "helpers": self.helpers.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        torch.save(kept, self.state.with_suffix(".new"))
         self.state.with_suffix(".new").replace(self.state)
+        checkpoint.store({name: weight.data for name, weight in self.weights.items()}, self.config, self.args.out)
 
-    def learn(self, batch: batches.Batch) -> dict[str, float]:
-        """One step. Returns what the log shows."""
-        seed = (self.args.seed * 1_000_003 + self.step) * self.args.workers + self.rank
-        generator = torch.Generator().manual_seed(seed)
-        now = moment(self.args, self.step)
+    @property
+    def passed(self) -> float:
+        """Share of the time."""
+        return (time.monotonic() - self.began) / (self.args.minutes * 60)
+
+    def pace(self, passed: float) -> float:
+        """The learning rate's share: warm-up, constant, linear decay."""
+        return min(1.0, (self.step + 1) / WARM, max(0.01, (1 - passed) / (1 - FALLING)))
+
+    def learn(self, batch: objective.Batch, passed: float) -> dict[str, torch.Tensor]:
+        """One step. Returns what the log shows, still on the device."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = self.args.lr * now.pace
-        loss, out = self._loss(batch, now, generator)
+                group["lr"] = self.args.lr * self.pace(passed)
+        loss, out = self.loss(batch, passed)
         loss.backward()
         weights = [p for o in self.optimisers for g in o.param_groups for p in g["params"] if p.grad is not None]
-        self._average(weights)
-        out["norm"] = float(torch.nn.utils.clip_grad_norm_(weights, 1.0))
+        out["norm"] = nn.utils.clip_grad_norm_(weights, 1.0, foreach=True)
         for optimiser in self.optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         return out
 
-    def _loss(
-        self, batch: batches.Batch, now: Moment, generator: torch.Generator
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        runner = self.runner(whole=now.decaying)
-        soft = runner.soft_tokens(batch)
-        table = self.model.model.decoder.embed_tokens.weight
-        ground, seen = self.grounding(soft, table, torch.from_numpy(batch.truth), torch.from_numpy(batch.offsets))
-        out = {"ground": float(ground.detach()), "seen": float(seen)}
-        if now.part == "vision":
+    def loss(self, batch: objective.Batch, passed: float) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        net, goal = model.Network(self.config, self.weights, self.dtype), self.goal
+        soft = goal.look(net, batch)
+        ground, seen = goal.ground(net, batch, soft) if soft else (torch.zeros((), device=self.device),) * 2
+        out = {"ground": ground.detach(), "seen": seen.detach()}
+        if passed < LOOKING:
             return ground, out
-        far = torch.randint(0, 3000, (len(batch.ids),), generator=generator)
-        gap = far * (torch.rand(len(batch.ids), generator=generator) < 0.2)
-        scenes, read = runner.read(batch, soft, gap)
-        help_loss = ground
-        if self.step >= self.args.relations_from:
-            related, told = self.relations(batch, scenes)
-            out |= {"relations": float(related.detach()), "told": float(told)}
-            help_loss = ground + 0.05 * related
-        assert batch.cards is not None
-        cards = objective.card_loss(runner, batch.cards, scenes)
-        out["cards"] = float(cards.detach())
-        if now.part == "cards":
-            return help_loss + cards, out
-        parts = [objective.group_loss(runner, group, context, self.content, generator) for group, context in read]
-        next_word = torch.stack([objective.text_loss(runner, group, context) for group, context in read]).mean()
-        words = torch.cat([p for p, _ in parts]).mean()
-        help_share = max(0.2, now.pace) if now.decaying else 1.0
+        reading = goal.read(net, batch, soft, self.system if passed >= WHOLE else self.system[:SHORT_PREFIX])
+        related = goal.relate(batch, reading) if soft else ground
+        told = goal.tell(net, batch, reading)
+        words, right, kinds = goal.diffuse(net, batch, reading, self.generator)
+        help_share = max(0.2, min(1.0, (1 - passed) / (1 - FALLING)))
         out |= {
-            "loss": float(words.detach()),
-            "next": float(next_word.detach()),
-            "right": float(torch.cat([r for _, r in parts]).float().mean()),
+            "relations": related.detach(),
+            "told": told.detach(),
+            "loss": words.detach(),
+            "right": right,
+            "kinds": kinds,
         }
-        return words + help_share * (help_loss + 0.4 * cards) + 0.1 * next_word, out
+        return words + help_share * (ground + 0.05 * related + 0.3 * told), out
 
-    def _average(self, weights: list[torch.nn.Parameter]) -> None:
-        """The gradients' mean over the processes."""
-        if self.args.workers == 1:
+
+def which(run: Run, feeder: Feeder, asked: int) -> str:
+    """The next batch's bucket: mostly short sessions; longer ones as they are ready, more often near the end."""
+    passed = run.passed
+    if passed < 0.15:
+        return "short"
+    chunks = run.args.chunks
+    if asked % (16 if passed < WHOLE else 10) == 7 and feeder.waiting("deep") >= chunks:
+        return "deep"
+    if asked % (6 if passed < WHOLE else 4) == 1 and feeder.waiting("long") >= chunks:
+        return "long"
+    return "short"
+
+
+class Log:
+    """Means over some steps, one line each, and the share of right canvases by kind."""
+
+    def __init__(self, file: Path, every: int):
+        self.file, self.every = file.open("a"), every
+        self.kept: list[dict[str, torch.Tensor]] = []
+        self.waited = 0.0
+
+    def add(self, run: Run, out: dict[str, torch.Tensor]) -> None:
+        self.kept.append(out)
+        if run.step % self.every:
             return
-        flat = torch.cat([w.grad.flatten() for w in weights if w.grad is not None])
-        distributed.all_reduce(flat)
-        flat /= self.args.workers
-        for weight, grad in zip(weights, flat.split([w.numel() for w in weights]), strict=True):
-            weight.grad = grad.view_as(weight)
-
-    def runner(self, whole: bool) -> objective.Runner:
-        """The model with the whole system turn before its scenes, or with `<bos>` alone."""
-        return objective.Runner(self.model, self.prefix if whole else self.prefix[:1])
-
-    @torch.no_grad()
-    def test(self, folder: str, count: int = 16) -> dict[str, float]:
-        """Share of exactly right answers after two steps on one random canvas, by kind: a look, not the final score.
-        Each process tests some of the kinds."""
-        runner = self.runner(whole=moment(self.args, self.step - 1).decaying)
-        scores = {}
-        for kind in tasks.KINDS[self.rank :: self.args.workers]:
-            batch = batches.test_batch(folder, self.args.seed + 77, kind, count)
-            _, ((group, context),) = runner.read(batch, runner.soft_tokens(batch))
-            generator = torch.Generator().manual_seed(5)
-            canvas = torch.randint(runner.text.vocab_size, group.answer.shape, generator=generator)
-            first = runner.denoise(context, canvas)
-            words = runner.denoise(context, canvas, first / 0.6).argmax(-1)
-            texts = self.words.decode_batch(words.tolist(), skip_special_tokens=False)
-            right = [
-                t.right(p)
-                for t, text in zip(group.tasks, texts, strict=True)
-                if (p := prompt.parse_plan(text)) is not None
-            ]
-            scores[kind] = round(sum(right) / count, 3)
-        if self.args.workers > 1:
-            parts: list[Any] = [None] * self.args.workers
-            distributed.all_gather_object(parts, scores)
-            scores = {k: v for part in parts for k, v in part.items()}
-        return {kind: scores[kind] for kind in tasks.KINDS}
-
-
-def ahead(jobs: Iterator[batches.Job], depth: int = 4) -> Iterator[batches.Batch]:
-    """The jobs' batches in order, made by a process `depth` steps ahead; when it dies, the run ends with an error."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[batches.Batch]] = deque()
-        for job in jobs:
-            waiting.append(pool.submit(batches.training_batch, job))
-            if len(waiting) > depth:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def train(rank: int, args: argparse.Namespace) -> None:
-    """One of the processes; the first also writes."""
-    torch.set_num_threads(1)
-    if args.workers > 1:
-        distributed.init_process_group(
-            "gloo", init_method=f"file://{(args.work / 'meeting').absolute()}", rank=rank, world_size=args.workers
-        )
-    words = tokenizer.build(tokenizer.corpus())
-    if rank == 0:
-        checkpoint.write(args.out, words)
-    run, folder = Run(args, words, rank), str(args.out)
-    total = args.vision_steps + args.card_steps + args.steps
-    if args.workers > 1:
-        distributed.barrier()
-
-    def job(step: int) -> batches.Job:
-        now = moment(args, step)
-        scenes, asked, cards = {
-            "vision": (args.vision_scenes, 0, 0),
-            "cards": (args.card_scenes, 0, args.cards),
-            "plans": (args.scenes, args.tasks, args.cards),
-        }[now.part]
-        focus = 2 if now.decaying else 1
-        return batches.Job(folder, args.seed, step, rank, scenes // args.workers, asked, cards, focus)
-
-    bar = tqdm(total=total, initial=run.step, desc="training", mininterval=5, disable=rank > 0)
-    with (args.work / "log.jsonl" if rank == 0 else Path(os.devnull)).open("a") as log:
-
-        def write(**values: Any) -> None:
-            log.write(json.dumps({"step": run.step, **values}) + "\n")
-            log.flush()
-
-        for batch in ahead(job(step) for step in range(run.step, total)):
-            out = run.learn(batch)
-            bar.update()
-            if run.step % 10 == 0:
-                bar.set_postfix({k: f"{v:.3f}" for k, v in out.items()}, refresh=False)
-                write(**{k: round(v, 4) for k, v in out.items()})
-            if (run.step % args.test_every == 0 or run.step == total) and moment(args, run.step - 1).part == "plans":
-                scores = run.test(folder)
-                write(mean=round(sum(scores.values()) / len(scores), 4), test=scores)
-            if rank == 0 and (run.step % 100 == 0 or run.step == total):
-                run.save()
-    if rank == 0:
-        checkpoint.store(run.model, args.out)
-        print(f"wrote {args.out}", file=sys.stderr)
+        line: dict[str, Any] = {"step": run.step, "seconds": round(time.monotonic() - run.began, 1)}
+        line["waited"] = round(self.waited, 2)
+        if run.device.type == "cuda":
+            line["gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
+        names = {n for o in self.kept for n in o} - {"right", "kinds"}
+        for name in sorted(names):
+            line[name] = round(float(torch.stack([o[name].float() for o in self.kept if name in o]).mean()), 4)
+        both = [(o["right"], o["kinds"]) for o in self.kept if "right" in o]
+        if both:
+            right, kinds = (torch.cat(list(t)).cpu().numpy() for t in zip(*both, strict=True))
+            line["right"] = round(float(right[right >= 0].mean()), 4)
+            if run.step % (5 * self.every) == 0:
+                line["kinds"] = {
+                    kind: round(float(right[(kinds == n) & (right >= 0)].mean()), 3)
+                    for n, kind in enumerate(tasks.KINDS)
+                    if ((kinds == n) & (right >= 0)).any()
+                }
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+        print(line, file=sys.stderr, flush=True)
+        self.kept, self.waited = [], 0.0
 
 
 def main() -> None:
     args = arguments()
+    args.chunks = args.chunks or (8 if args.device == "cuda" else 1)
     args.work.mkdir(parents=True, exist_ok=True)
-    if args.workers == 1:
-        train(0, args)
-        return
-    (args.work / "meeting").unlink(missing_ok=True)
-    torch.multiprocessing.spawn(train, (args,), args.workers)
+    lock = (args.work / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(f"{args.work}: another run is at work there") from None
+    skills.write(args.out)
+    words = tokenizer.build(tokenizer.corpus())
+    checkpoint.write(args.out, words)
+    workers = args.workers or (max(1, (os.cpu_count() or 2) - 2) if args.device == "cuda" else 1)
+    feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device])
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.set_num_threads(2 if args.device == "cuda" else max(1, (os.cpu_count() or 2) - workers))
+    run = Run(args, words)
+    ahead = Ahead(feeder, run.device)
+    log = Log(args.work / "log.jsonl", args.every)
+    count = sum(w.numel() for w in run.weights.values())
+    print(f"{count / 1e6:.2f} million parameters, {workers} workers, step {run.step}", file=sys.stderr)
+    asked = 0
+    for _ in range(2):
+        ahead.ask("short", args.chunks)
+        asked += 1
+    saved = time.monotonic()
+    while (passed := run.passed) < 1:
+        ahead.ask(which(run, feeder, asked), args.chunks)
+        asked += 1
+        before = time.monotonic()
+        batch = ahead.next()
+        log.waited += time.monotonic() - before
+        log.add(run, run.learn(batch, passed))
+        if time.monotonic() - saved > 60:
+            run.save()
+            saved = time.monotonic()
+    run.save()
+    feeder.close()
+    print(f"{run.step} steps; wrote {args.out}", file=sys.stderr)
 
 
 if __name__ == "__main__":
