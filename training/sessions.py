@@ -228,44 +228,66 @@ class Talk:
                 self.commit(task)
 
     def carry_out(self) -> None:
-        """The plan before is carried out, call by call, as far as nothing goes wrong; the log is told, and "go on"."""
+        """The plan before is carried out, call by call, as far as nothing goes wrong; the log is told; then somebody
+        says "go on", or the same task again."""
         rng, earlier = self.rng, self.view.earlier
-        if earlier is None or not tasks._moves(earlier[1]) or self.view.broken:
+        if earlier is None or self.view.broken or not tasks.can_be_done(earlier[1]):
             return
         told: list[Outcome] = []
-        unseen = False
+        seen = False  # only a picture tells what has become of it
         for outcome in tasks.some_results(rng, self.view, earlier[1]):
-            name, target = outcome.call[1]["object"], outcome.call[1]["target"]
-            if outcome.status is ResultStatus.SUCCEEDED and not self.move(name, target):
-                outcome = Outcome(outcome.call, ResultStatus.FAILED, NO_ROOM) if target.endswith("tray") else outcome
-                if outcome.status is ResultStatus.SUCCEEDED:
+            skill, arguments = outcome.call
+            name, target = arguments["object"], arguments.get("target", "")
+            if outcome.status is ResultStatus.SUCCEEDED and not self.done(skill, arguments):
+                if not target.endswith("tray"):
                     return
+                outcome = Outcome(outcome.call, ResultStatus.FAILED, NO_ROOM)
             told.append(outcome)
             if outcome.reason == NOT_FOUND:
                 self.state = tuple(o for o in self.state if o.name != name)
             elif outcome.reason == PERSON:
                 self.move(name, PLACES[int(rng.integers(len(PLACES)))])
-                unseen = True
+                seen = True
             elif outcome.status in (ResultStatus.TIMED_OUT, ResultStatus.UNKNOWN):
-                unseen = True
-                if rng.random() < 0.5:
+                seen = True
+                if skill == "place" and rng.random() < 0.5:
                     self.move(name, target)
             if outcome.status is not ResultStatus.SUCCEEDED:
                 break
         for outcome in told:
-            skill, arguments = outcome.call
-            control = prompt.result_text(skill, arguments, str(outcome.status), outcome.reason)
-            self.add(Piece(self.carry, control, kind="result", told=outcome), "\n")
+            self.tell(outcome)
         self.view = replace(self.view, results=tuple(told))
-        if unseen or rng.random() < 0.6:
+        if seen or rng.random() < 0.7:
             self.frame()
-        for _ in range(int(rng.integers(1, 3))):
-            self.ask(self.draw(["go_on"]))
+        self.ask(self.draw(["go_on"]))
+        if (again := self.draw(["go_on"])) is not None:
+            again = replace(again, text=words.spoken(rng, earlier[0].rstrip(".!")))
+            self.ask(again)
         if self.last != "frame":
             self.frame()
-        if rng.random() < 0.5 and (task := self.draw(["go_on"])) is not None:
-            self.commit(task)
-            self.view = replace(self.view, results=())
+        if rng.random() < 0.5 and (task := again if rng.random() < 0.5 else self.draw(["go_on"])) is not None:
+            if self.view.results:
+                self.commit(task)
+        self.view = replace(self.view, results=())
+
+    def tell(self, outcome: Outcome) -> None:
+        """A result into the log."""
+        skill, arguments = outcome.call
+        control = prompt.result_text(skill, arguments, str(outcome.status), outcome.reason)
+        self.add(Piece(self.carry, control, kind="result", told=outcome), "\n")
+
+    def done(self, skill: str, arguments: dict[str, Any]) -> bool:
+        """Carries a call out; False where there is no room."""
+        name = arguments["object"]
+        who = next((o for o in self.state if o.name == name), None)
+        if skill == "place":
+            return self.move(name, arguments["target"])
+        rest = tuple(o for o in self.state if o is not who)
+        base = next((o for o in rest if o.name == arguments.get("on")), None)
+        if skill == "stack" and who is not None and base is not None:
+            rest = (*rest, replace(who, place=base.place, x=base.x, y=base.y))
+        self.state = rest
+        return True
 
     def forgotten(self) -> None:
         """A turn or a note of before the log's first frame; what it rests on is gone, but not what it said."""

@@ -397,6 +397,11 @@ def _moves(plan: Plan) -> list[str]:
     return names if len(names) == len(plan) and len(set(names)) == len(names) else []
 
 
+def can_be_done(plan: Plan) -> bool:
+    """Whether sessions know what carrying it out does: things put to places, or one thing picked up or stacked."""
+    return bool(_moves(plan)) or (len(plan) == 1 and plan[0][0] in ("pick", "stack"))
+
+
 def _targets(plan: Plan) -> set[str]:
     return {a["target"] for _, a in plan}
 
