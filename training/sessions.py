@@ -35,13 +35,14 @@ WEIGHTS = {
     "all_of": 0.8,
     "count": 1.7,
     "where": 0.9,
-    "which": 1.0,
+    "which": 5.0,
     "moved": 1.4,
     "put_back": 1.4,
     "gone": 1.1,
     "new": 0.9,
 }
 _PLAIN = list(WEIGHTS)
+REPEATABLE = ("put", "pair", "clear", "all_of", "sort", "fetch", "stack")  # which mean the same when said again
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class Talk:
         self.clock = int(rng.integers(0, 3000))
         self.carry = "user\n"
         self.last = ""
+        self.repeatable = False
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
@@ -213,6 +215,7 @@ class Talk:
 
     def commit(self, task: Task, plan: Plan | None = None) -> None:
         """The task and its plan stay in the log."""
+        self.repeatable = task.kind in REPEATABLE and plan is None
         plan = task.plan if plan is None else plan
         control = f"{prompt.REPLY}{prompt.plan_text(plan)}<turn|>\n<|turn>"
         self.add(Piece(self.carry + task.text, control, kind="turn", says=task.text, plan=plan), "user\n")
@@ -260,14 +263,15 @@ class Talk:
         if seen or rng.random() < 0.7:
             self.frame()
         self.ask(self.draw(["go_on"]))
-        if (again := self.draw(["go_on"])) is not None:
+        again = self.draw(["go_on"])
+        if again is not None and self.repeatable:
             again = replace(again, text=words.spoken(rng, earlier[0].rstrip(".!")))
             self.ask(again)
         if self.last != "frame":
             self.frame()
-        if rng.random() < 0.5 and (task := again if rng.random() < 0.5 else self.draw(["go_on"])) is not None:
-            if self.view.results:
-                self.commit(task)
+        task = again if rng.random() < 0.5 else self.draw(["go_on"])
+        if task is not None and rng.random() < 0.5:
+            self.commit(task)
         self.view = replace(self.view, results=())
 
     def tell(self, outcome: Outcome) -> None:
