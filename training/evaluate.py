@@ -1,12 +1,12 @@
-"""Scores a checkpoint on fresh scenes: `python training/evaluate.py --seed 1234 --n 500`.
+"""Scores a checkpoint through the planner, as it ships: `python training/evaluate.py --n 500` or `--sessions 200`.
 
-`--steps K` changes the step budget, `--blank-image` shows grey pictures, `--json` prints all figures as one object.
+`--n`: fresh scenes, one task each in a context of its own; the kinds take turns. `--sessions`: talks of ten things in
+one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out, newer frames, moved
+objects; each turn is judged by the world's truth. Wordings, with `--words held`, and seeds are such as training never
+uses. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share comes with its 95 % interval.
 
-Every scene is rendered as a camera would see it (320 x 240) and goes the whole way through the runtime: image
-preparation, prompt, prefill, denoising, text, calls. A plan counts when it is exactly right (`tasks.Task.right`). Kinds
-take turns, so `--n` scenes hold about n / 17 of each. `--reference` plans the same scenes with transformers' `generate`
-as well and says how often both make the same plan: with other noise and with the same, and, for comparison, how often
-the runtime agrees with itself on other noise.
+`--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
+grey, `--steps K` changes the step budget, `--reference` plans the same scenes with transformers' `generate`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,166 +25,293 @@ if __package__ in (None, ""):
 
 import numpy as np
 
-from dgemma_ros.generation.generate import Decoding, generate
-from dgemma_ros.model import Model, open_model
-from dgemma_ros.runtime.noise import Noise
+from dgemma_ros.planning import Plan
 from dgemma_ros.tabletop import render
 from dgemma_ros.tabletop.scenes import Scene
 from training import prompt, tasks
+from training.desk import Desk, calls_of, confidence_of
+from training.sessions import REPEATABLE, Shape, Talk
+from training.tasks import Task
+
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "usual": {},
+    "dark": {"gain": np.full(3, 0.5, np.float32)},
+    "tinted": {"gain": np.array([1.1, 0.95, 0.75], np.float32)},
+    "blurred": {"blur": 0.008},
+    "noisy": {"noise": 14.0},
+    "jpeg": {"jpeg": 15},
+    "zoomed": {"zoom": 0.8},
+    "shifted": {"shift": (0.04, 0.03), "zoom": 0.9},
+    "wide": {},
+    "rear": {},
+}
+THINGS, KEPT = 10, 3  # things a session; frames that the planner keeps by itself
+SURE = 0.95
 
 
 @dataclass(frozen=True)
 class Question:
-    """One scene with its task, as pictures and as the prompt's text after the system turn."""
+    """One scene with its task."""
 
     scene: Scene
-    task: tasks.Task
+    task: Task
     pictures: list[np.ndarray]
-    text: str
+    seconds: list[int]
 
-
-@dataclass
-class Answer:
-    """What came back: the text before its end, the denoising steps and the seconds from pictures to text."""
-
-    text: str
-    steps: int
-    seconds: float
+    @property
+    def text(self) -> str:
+        """The prompt behind the system turn, as the planner writes it."""
+        text = prompt.USER
+        cells = {len(p[0]) * 3 == len(p) * 4 for p in self.pictures}
+        assert cells <= {True}, "only 4:3 pictures have their tokens counted here"
+        for seconds in self.seconds:
+            text += prompt.frame_text(seconds)
+        before = prompt.turn_text(*self.task.earlier) if self.task.earlier else ""
+        for outcome in self.task.results:
+            skill, arguments = outcome.call
+            before += f"{prompt.result_text(skill, arguments, str(outcome.status), outcome.reason)}\n"
+        return f"{text}{before}{self.task.text}{prompt.REPLY}"
 
 
 @dataclass
 class Tally:
-    """Counts of one kind."""
+    """What was asked of one kind: right or not, how sure, steps and seconds."""
 
     right: list[bool] = field(default_factory=list)
+    sure: list[float] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    other_noise: list[bool] = field(default_factory=list)
-    """Whether transformers' `generate`, with random numbers of its own, made the same plan."""
-    same_noise: list[bool] = field(default_factory=list)
-    """Whether it did with the runtime's noise."""
-    itself: list[bool] = field(default_factory=list)
-    """Whether the runtime itself did with another seed."""
+    compared: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, right: bool, plan: Plan) -> None:
+        self.right.append(right)
+        self.sure.append(confidence_of(plan))
+        self.steps.append(plan.denoising_steps)
+        self.seconds.append(plan.latency.total)
+
+    def join(self, other: Tally) -> None:
+        for name in ("right", "sure", "steps", "seconds"):
+            getattr(self, name).extend(getattr(other, name))
+        for name, values in other.compared.items():
+            self.compared[name].extend(values)
 
 
-def questions(seed: int, count: int, blank: bool = False, size: tuple[int, int] = (320, 240)) -> Iterator[Question]:
-    """`count` fresh scenes, a pure function of the seed; the kinds take turns."""
+Tallies = dict[str, Tally]
+
+
+def draw(
+    moments: Any, look: render.Look, rng: np.random.Generator, condition: str, size: tuple[int, int]
+) -> np.ndarray:
+    look = replace(look, **CONDITIONS[condition])
+    size = (size[0], size[0] * 9 // 16) if condition == "wide" else size
+    return render.draw_moment(moments, look, rng, size, render.REAR if condition == "rear" else render.FRONT)
+
+
+def questions(
+    seed: int,
+    count: int,
+    blank: bool = False,
+    size: tuple[int, int] = (320, 240),
+    kinds: tuple[str, ...] = tasks.KINDS,
+    held: bool = False,
+    condition: str = "usual",
+    back: int = 0,
+) -> Iterator[Question]:
+    """`count` fresh scenes, a pure function of the arguments; the kinds take turns."""
     for number in range(count):
         rng = np.random.default_rng((seed, number, 424242))
-        scene, task = tasks.fresh(rng, tasks.KINDS[number % len(tasks.KINDS)])
-        pictures = [render.blank(size)] * len(scene.moments) if blank else render.render_scene(scene, size)
-        yield Question(scene, task, pictures, question_text(rng, scene, task))
+        scene, task = tasks.fresh(rng, kinds[number % len(kinds)], held)
+        scene = replace(scene, moments=scene.moments + (scene.now,) * back)
+        look, noise = render.Look.draw(scene.seed), np.random.default_rng((scene.seed, 1))
+        grey = render.blank(size)
+        pictures = [grey if blank else draw(m, look, noise, condition, size) for m in scene.moments]
+        start = int(rng.integers(0, 3000))
+        yield Question(scene, task, pictures, (start + np.cumsum(rng.integers(1, 20, len(pictures)))).tolist())
 
 
-def question_text(rng: np.random.Generator, scene: Scene, task: tasks.Task) -> str:
-    """Frames with stamps, an earlier turn where the task edits one, the task, and the reply opened."""
-    now, text = int(rng.integers(0, 3000)), prompt.USER
-    for _ in scene.moments:
-        text += prompt.frame_text(now)
-        now += int(rng.integers(1, 20))
-    before = prompt.turn_text(*task.earlier) if task.earlier else ""
-    return f"{text}{before}{task.text}{prompt.REPLY}"
+def answer(desk: Desk, question: Question) -> Plan:
+    """The plan, in a context of its own."""
+    desk.planner.reset_context()
+    first = question.seconds[0]
+    for picture, seconds in zip(question.pictures, question.seconds, strict=True):
+        desk.show(picture, seconds - first)
+    if question.task.earlier is not None:
+        before = desk.say(*question.task.earlier)
+        desk.tell(before, question.task.results)
+    return desk.ask(question.task.text)
 
 
-class Planner:
-    """The runtime with the system turn already read, as the robot's planner holds it."""
-
-    def __init__(self, model: Model):
-        self.model = model
-        self.tokenizer = model.chat.tokenizer
-        self.sequence = model.sequence()
-        self.sequence.append(np.array(self.tokenizer.encode(prompt.system_text(), trusted=True), np.int64))
-        self.start = self.sequence.snapshot()
-
-    def ids(self, question: Question) -> np.ndarray:
-        return np.array(self.tokenizer.encode(question.text, trusted=True), np.int64)
-
-    def noise(self, seed: int) -> Noise:
-        return Noise(seed, self.model.config.canvas_length, self.model.config.text.vocab_size)
-
-    def answer(self, question: Question, seed: int, steps: int | None = None) -> Answer:
-        begin = time.perf_counter()
-        self.sequence.restore(self.start)
-        prepared = [self.model.images.prepare(picture) for picture in question.pictures]
-        soft = np.concatenate([self.model.soft_tokens(p.patches, p.positions) for p in prepared])
-        ids = self.ids(question)
-        self.sequence.append(ids, (ids == self.model.config.image_id).astype(np.int64), soft)
-        made = generate(self.sequence, Decoding.of(self.model, seed, steps))
-        return Answer(self.tokenizer.decode(made.tokens), made.steps, time.perf_counter() - begin)
+def is_right(task: Task, plan: Plan) -> bool:
+    return plan.valid and task.right(calls_of(plan))
 
 
-def score(
-    planner: Planner, asked: Iterator[Question], steps: int | None = None, reference: Any = None
-) -> dict[str, Tally]:
-    """Tallies by kind. With a `training.reference.Reference` the same questions are put to it, too, with its own noise
-    and with ours, and once more to the runtime with other noise: what agreement can be had on so uncertain a model."""
-    tallies: dict[str, Tally] = defaultdict(Tally)
+def score(desk: Desk, asked: Iterator[Question], reference: Any = None) -> Tallies:
+    """Tallies by kind. With a `training.reference.Reference` its `generate` plans the same from noise of its own."""
+    tallies: Tallies = defaultdict(Tally)
     for number, question in enumerate(asked):
-        tally, answer = tallies[question.task.kind], planner.answer(question, number, steps)
-        calls = prompt.parse_plan(answer.text)
-        tally.right.append(calls is not None and question.task.right(calls))
-        tally.steps.append(answer.steps)
-        tally.seconds.append(answer.seconds)
+        plan = answer(desk, question)
+        tally = tallies[question.task.kind]
+        tally.add(is_right(question.task, plan), plan)
         if reference is not None:
-            own, given = (ask(reference, planner, question, n, steps) for n in (number, planner.noise(number)))
-            again = planner.answer(question, number + 1_000_000, steps).text
-            tally.other_noise.append(same_plan(question.task, answer.text, own))
-            tally.same_noise.append(same_plan(question.task, answer.text, given))
-            tally.itself.append(same_plan(question.task, answer.text, again))
+            other = prompt.parse_plan(ask(reference, desk, question, number)) or []
+            tally.compared["generate"].append(replace(question.task, plan=tuple(calls_of(plan))).right(other))
     return tallies
 
 
-def ask(reference: Any, planner: Planner, question: Question, noise: int | Noise, steps: int | None = None) -> str:
+def ask(reference: Any, desk: Desk, question: Question, noise: Any) -> str:
     """The text with which transformers' `generate` answers; `noise` is a seed of its own or the runtime's noise."""
     import torch
 
-    prepared = [planner.model.images.prepare(picture) for picture in question.pictures]
-    ids = [*planner.tokenizer.encode(prompt.system_text(), trusted=True), *planner.ids(question).tolist()]
-    options = {} if steps is None else {"max_denoising_steps": steps}
-    text, _ = reference.generate(
-        ids,
-        torch.from_numpy(np.stack([p.patches for p in prepared])),
-        torch.from_numpy(np.stack([p.positions for p in prepared])),
-        noise,
-        **options,
+    encode = desk.model.chat.tokenizer.encode
+    prepared = [desk.model.images.prepare(picture) for picture in question.pictures]
+    stamped = replace(question, seconds=[s - question.seconds[0] for s in question.seconds])
+    ids = [*encode(prompt.system_text(desk.model.folder), trusted=True), *encode(stamped.text, trusted=True)]
+    patches, positions = (
+        torch.from_numpy(np.stack([getattr(p, name) for p in prepared])) for name in ("patches", "positions")
     )
-    return str(text)
+    return str(reference.generate(ids, patches, positions, noise))
 
 
-def same_plan(task: tasks.Task, one: str, other: str) -> bool:
-    """Whether two texts hold the same plan; where any order is right, the order may differ. No plan equals no plan
-    only where the texts are the same."""
-    ours, theirs = prompt.parse_plan(one), prompt.parse_plan(other)
-    if ours is None or theirs is None:
-        return one.split("<turn|>")[0] == other.split("<turn|>")[0]
-    return replace(task, plan=tuple(ours)).right(theirs)
+class Live(Talk):
+    """A talk with a planner: what training would write into the log is done, and what it would ask is asked."""
+
+    def __init__(self, rng: np.random.Generator, shape: Shape, desk: Desk, condition: str = "usual"):
+        super().__init__(rng, shape)
+        self.desk, self.condition = desk, condition
+        self.tallies: Tallies = defaultdict(Tally)
+        self.after: Tallies = defaultdict(Tally)
+        self.plan: Plan | None = None
+        self.told, self.start = 0, self.clock
+        self.noise = np.random.default_rng((int(rng.integers(2**31)), 5))
+        desk.planner.reset_context()
+
+    def frame(self) -> None:
+        seconds = self.clock - self.start
+        super().frame()
+        self.desk.show(draw(self.state, self.session.look, self.noise, self.condition, (320, 240)), seconds)
+        self.view = replace(self.view, moments=self.view.moments[-KEPT:])
+
+    def note(self) -> None:
+        super().note()
+        self.desk.planner.add_note(self.session.pieces[-1].says)
+
+    def tell(self, outcome: tasks.Outcome) -> None:
+        super().tell(outcome)
+        assert self.plan is not None
+        skill, arguments = outcome.call
+        self.desk.planner.add_result(self.plan.plan_id, self.told, outcome.status, outcome.reason, skill, arguments)
+        self.told += 1
+
+    def turn(self, task: Task | None) -> None:
+        """Asks, judges, and goes on from the model's own plan."""
+        if task is None:
+            return
+        came_after = self.last or "nothing"
+        self.plan, self.told = self.desk.ask(task.text, remember=True), 0
+        right = is_right(task, self.plan)
+        self.tallies[task.kind].add(right, self.plan)
+        self.after[came_after].add(right, self.plan)
+        self.repeatable = task.kind in REPEATABLE
+        self.last = "turn"
+        earlier = (task.text, tuple(calls_of(self.plan))) if self.plan.valid else None
+        self.view = replace(self.view, earlier=earlier, results=())
+
+    def go_on(self, seen: bool, text: str) -> None:
+        if seen or self.rng.random() < 0.7:
+            self.frame()
+        task = self.draw(["go_on"])
+        if task is not None and self.repeatable and self.rng.random() < 0.5:
+            task = replace(task, text=text)
+        self.turn(task)
+        if self.last != "frame":
+            self.frame()
+
+    def live(self) -> None:
+        """Ten things in a row."""
+        rng = self.rng
+        self.frame()
+        for _ in range(THINGS):
+            draw = rng.random()
+            if draw < 0.1:
+                self.note()
+            elif draw < 0.3:
+                self.event()
+                self.view = replace(self.view, earlier=None, results=())
+                self.frame()
+                self.turn(self.draw(list(rng.permutation(tasks.HISTORY)) if rng.random() < 0.3 else None))
+            elif draw < 0.55 and self.view.earlier is not None:
+                self.turn(self.draw([str(k) for k in rng.permutation(tasks.EDIT)]) or self.draw())
+            elif draw < 0.75 and self.view.earlier is not None and tasks.can_be_done(self.view.earlier[1]):
+                self.carry_out()
+            else:
+                self.turn(self.draw(["pair", "put", "all_of"] if rng.random() < 0.35 else None))
 
 
-def _mean(values: list[Any]) -> float | None:
-    return round(float(np.mean(values)), 4) if values else None
+def talks(desk: Desk, seed: int, count: int, held: bool, condition: str = "usual") -> tuple[Tallies, Tallies]:
+    """Tallies by kind and by what came directly before, over so many sessions."""
+    kinds: Tallies = defaultdict(Tally)
+    after: Tallies = defaultdict(Tally)
+    for number in range(count):
+        shape = Shape(held=held, rough=0.0, rear=0.0)
+        live = Live(np.random.default_rng((seed, number, 77)), shape, desk, condition)
+        live.live()
+        for total, own in ((kinds, live.tallies), (after, live.after)):
+            for name, tally in own.items():
+                total[name].join(tally)
+    return kinds, after
 
 
-def report(tallies: dict[str, Tally], latency: bool = True) -> dict[str, Any]:
+def interval(right: int, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    if not count:
+        return 0.0, 1.0
+    z, share = 1.96, right / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return round(float(middle - reach), 4), round(float(middle + reach), 4)
+
+
+def auroc(right: list[bool], sure: list[float]) -> float | None:
+    """How well confidence tells right from wrong answers; None where all are one or the other."""
+    good, bad = (np.array([s for s, r in zip(sure, right, strict=True) if r == want]) for want in (True, False))
+    if not len(good) or not len(bad):
+        return None
+    return round(float((good[:, None] > bad).mean() + 0.5 * (good[:, None] == bad).mean()), 4)
+
+
+def figures(tally: Tally, counted: str) -> dict[str, Any]:
+    count, right = len(tally.right), sum(tally.right)
+    found: dict[str, Any] = {counted: count, "right": round(right / max(1, count), 4)}
+    found["interval"] = interval(right, count)
+    found["steps"] = round(float(np.mean(tally.steps or [0])), 3)
+    for name, values in tally.compared.items():
+        found[f"agree_{name}"] = round(float(np.mean(values)), 4)
+    return found
+
+
+def report(tallies: Tallies, counted: str) -> dict[str, Any]:
     """Figures over all, over the kinds that need the picture, and by kind."""
 
-    def figures(kinds: tuple[str, ...]) -> dict[str, Any]:
-        chosen = [tallies[k] for k in kinds if k in tallies]
-        joined = Tally(*([v for t in chosen for v in getattr(t, f.name)] for f in fields(Tally)))
-        result = {"scenes": len(joined.right), "right": _mean(joined.right), "steps": _mean(joined.steps)}
-        if joined.same_noise:
-            compared = ("other_noise", "same_noise", "itself")
-            result |= {f"agree_{name}": _mean(getattr(joined, name)) for name in compared}
-        if latency and joined.seconds:
-            result["best_ms"] = round(float(np.min(joined.seconds)) * 1e3, 1)
-            result["median_ms"] = round(float(np.median(joined.seconds)) * 1e3, 1)
-            result["p95_ms"] = round(float(np.quantile(joined.seconds, 0.95)) * 1e3, 1)
-        return result
+    def joined(kinds: tuple[str, ...]) -> Tally:
+        whole = Tally()
+        for kind in kinds:
+            if kind in tallies:
+                whole.join(tallies[kind])
+        return whole
 
+    whole = joined(tasks.KINDS)
+    wrong_and_sure = sum(not r and s > SURE for r, s in zip(whole.right, whole.sure, strict=True))
     return {
-        "all": figures(tasks.KINDS),
-        "need_picture": figures(tasks.NEEDS_PICTURE),
-        "need_history": figures(tasks.HISTORY),
-        "kinds": {kind: figures((kind,)) for kind in tasks.KINDS if kind in tallies},
+        "all": figures(whole, counted)
+        | {
+            "wrong_above_95": round(wrong_and_sure / max(1, len(whole.right)), 4),
+            "auroc": auroc(whole.right, whole.sure),
+            "median_ms": round(1e3 * float(np.median(whole.seconds or [0])), 1),
+        },
+        "need_picture": figures(joined(tasks.NEEDS_PICTURE), counted),
+        "need_history": figures(joined(tasks.HISTORY), counted),
+        "edits": figures(joined(tasks.EDIT), counted),
+        "kinds": {kind: figures(tallies[kind], counted) for kind in tasks.KINDS if kind in tallies},
     }
 
 
@@ -194,6 +320,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=prompt.NANO)
     parser.add_argument("--seed", type=int, default=1234, help="of the scenes; training never uses these streams")
     parser.add_argument("--n", type=int, default=500)
+    parser.add_argument("--sessions", type=int, help="talks of ten things instead of single scenes")
+    parser.add_argument("--kinds", nargs="+", default=list(tasks.KINDS), choices=tasks.KINDS)
+    parser.add_argument("--words", choices=("known", "held"), default="known")
+    parser.add_argument("--condition", choices=list(CONDITIONS), default="usual")
+    parser.add_argument("--back", type=int, default=0, help="frames without change behind each scene's last")
     parser.add_argument("--steps", type=int, help="step budget (default: the checkpoint's)")
     parser.add_argument("--blank-image", action="store_true", help="an even grey instead of every picture")
     parser.add_argument("--reference", action="store_true", help="ask transformers' generate as well (needs torch)")
@@ -204,26 +335,33 @@ def main() -> None:
         from training.reference import Reference
 
         reference = Reference(args.model)
-    planner = Planner(open_model(args.model, threads=1))
-    result = report(score(planner, questions(args.seed, args.n, args.blank_image), args.steps, reference))
-    result = {
+    held = args.words == "held"
+    changes = {"max_frames": KEPT + args.back} if args.back else {}
+    desk = Desk(args.model, max_steps=args.steps, **changes)
+    result: dict[str, Any] = {
         "model": args.model.name,
         "seed": args.seed,
-        "step_budget": args.steps,
-        "blank_image": args.blank_image,
-        **result,
+        "words": args.words,
+        "condition": args.condition,
     }
+    if args.sessions:
+        kinds, after = talks(desk, args.seed, args.sessions, held, args.condition)
+        result |= {"sessions": args.sessions} | report(kinds, "turns")
+        result["after"] = {name: figures(tally, "turns") for name, tally in sorted(after.items())}
+    else:
+        asked = questions(
+            args.seed, args.n, args.blank_image, (320, 240), tuple(args.kinds), held, args.condition, args.back
+        )
+        result |= {"step_budget": args.steps, "blank_image": args.blank_image, "back": args.back}
+        result |= report(score(desk, asked, reference), "scenes")
+    result["errors"] = len(desk.errors)
+    desk.close()
     if args.json:
         print(json.dumps(result, indent=2))
         return
-    rows = {
-        "all": result["all"],
-        "need the picture": result["need_picture"],
-        "need history": result["need_history"],
-        **result["kinds"],
-    }
-    for name, row in rows.items():
-        print(f"{name:18}" + "  ".join(f"{key} {value!s:>7}" for key, value in row.items()))
+    groups = {k: result[k] for k in ("all", "need_picture", "need_history", "edits")}
+    for name, row in {**groups, **result["kinds"], **result.get("after", {})}.items():
+        print(f"{name:14}" + "  ".join(f"{key} {value!s:>7}" for key, value in row.items()))
 
 
 if __name__ == "__main__":

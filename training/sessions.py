@@ -260,19 +260,24 @@ class Talk:
         for outcome in told:
             self.tell(outcome)
         self.view = replace(self.view, results=tuple(told))
+        self.go_on(seen, earlier[0])
+        self.view = replace(self.view, results=())
+
+    def go_on(self, seen: bool, text: str) -> None:
+        """What is asked after results, with or, unless `seen`, without a newer picture."""
+        rng = self.rng
         if seen or rng.random() < 0.7:
             self.frame()
         self.ask(self.draw(["go_on"]))
         again = self.draw(["go_on"])
         if again is not None and self.repeatable:
-            again = replace(again, text=words.spoken(rng, earlier[0].rstrip(".!")))
+            again = replace(again, text=words.spoken(rng, text.rstrip(".!")))
             self.ask(again)
         if self.last != "frame":
             self.frame()
         task = again if rng.random() < 0.5 else self.draw(["go_on"])
         if task is not None and rng.random() < 0.5:
             self.commit(task)
-        self.view = replace(self.view, results=())
 
     def tell(self, outcome: Outcome) -> None:
         """A result into the log."""
