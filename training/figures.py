@@ -18,33 +18,35 @@ import numpy as np
 
 from dgemma_ros.model import open_model
 from training import evaluate, prompt, tasks
+from training.desk import Desk
 
 BUDGETS = (1, 2, 4, 8, 16)
 HERE = Path(__file__).resolve().parent
-SCENES, BLANKED, SEED = 204, 102, 1234
+SCENES, BLANKED, SEED = 200, 100, 1234
 _LINES = {
     "all kinds": (60, 60, 60),
     "any order": (200, 80, 40),
     "history": (40, 140, 60),
-    "text and edits": (40, 110, 220),
+    "words and edits": (40, 110, 220),
     "picture blanked": (170, 170, 170),
 }
 
 
 def measure() -> dict[str, Any]:
     """For each budget: success over all kinds, over groups of kinds and with the picture blanked; mean steps used."""
-    planner = evaluate.Planner(open_model(prompt.NANO, threads=1))
-    rows = []
+    model, rows = open_model(prompt.NANO, threads=1), []
     for budget in BUDGETS:
-        tallies = evaluate.score(planner, evaluate.questions(SEED, SCENES), budget)
-        blanked = evaluate.score(planner, evaluate.questions(SEED, BLANKED, blank=True), budget)
+        desk = Desk(prompt.NANO, model, max_steps=budget)
+        tallies = evaluate.score(desk, evaluate.questions(SEED, SCENES))
+        blanked = evaluate.score(desk, evaluate.questions(SEED, BLANKED, blank=True))
+        desk.close()
         share = {
             name: float(np.mean([v for k in kinds for v in tallies[k].right]))
             for name, kinds in (
                 ("all kinds", tasks.KINDS),
                 ("any order", tasks.UNORDERED),
                 ("history", tasks.HISTORY),
-                ("text and edits", tasks.TEXT + tasks.EDIT),
+                ("words and edits", tasks.TEXT + tasks.EDIT),
             )
         }
         share["picture blanked"] = float(np.mean([v for k in tasks.NEEDS_PICTURE for v in blanked[k].right]))

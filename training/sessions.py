@@ -115,7 +115,7 @@ class Talk:
         self.state: Moment = tuple(sample_objects(rng, count, float(rng.choice([0.0, 0.25, 0.5])), twins))
         self.view = View(())
         self.cameras = (render.FRONT, render.REAR) if rng.random() < shape.rear else (render.FRONT,)
-        self.clock = int(rng.integers(0, 3000))
+        self.clock = 0 if rng.random() < 0.4 else int(rng.integers(0, 3000))
         self.carry = "user\n"
         self.last = ""
         self.repeatable = False
