@@ -7,7 +7,7 @@ to (-1: trunk, -2: nothing), `rank` how many tokens lie before it on its way, th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -44,10 +44,15 @@ BUCKETS = (SHORT, LONG, DEEP)
 LEAVES = Shape().most
 
 
+def scaled(bucket: Bucket, share: float) -> Bucket:
+    """The same with more or fewer rows."""
+    rows = max(1, round(bucket.rows * share))
+    return replace(bucket, rows=rows, pictures=max(rows + 8, round(bucket.pictures * rows / bucket.rows)))
+
+
 def spec(bucket: Bucket) -> dict[str, tuple[tuple[int, ...], type]]:
     """Each array's shape and type."""
-    rows, tokens, pictures = (bucket.rows, bucket.length), bucket.length, bucket.pictures
-    del tokens
+    rows, pictures = (bucket.rows, bucket.length), bucket.pictures
     return {
         "ids": (rows, np.int16),
         "picture": (rows, np.int16),  # number of the chunk's picture; -1: text

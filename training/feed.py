@@ -37,8 +37,8 @@ def die_with_parent(parent: int) -> None:
 class Feeder:
     """Chunks of every bucket, from `workers` processes. `slots`: how many chunks of each bucket may wait."""
 
-    def __init__(self, folder: Path, seed: int, workers: int, slots: dict[str, int]):
-        self.buckets = {b.name: b for b in batches.BUCKETS if slots.get(b.name)}
+    def __init__(self, folder: Path, seed: int, workers: int, slots: dict[str, int], rows: int = 16):
+        self.buckets = {b.name: batches.scaled(b, rows / 16) for b in batches.BUCKETS if slots.get(b.name)}
         fork = multiprocessing.get_context("fork")
         self._free: multiprocessing.Queue[tuple[str, int]] = fork.Queue()
         self._ready = {name: fork.Queue() for name in self.buckets}

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--chunks", type=int, help="chunks of sessions a step; 8 on an accelerator, 1 elsewhere")
+    parser.add_argument("--rows", type=int, help="sessions a chunk of short ones; 16 on an accelerator, 4 elsewhere")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16, as on an accelerator")
+    parser.add_argument("--every", type=int, default=20, help="steps a line of the log")
     parser.add_argument(
         "--skip-to", type=float, default=0.0, help="share of the time to begin at, to go on from --init"
     )
@@ -69,7 +73,7 @@ class Run:
     def __init__(self, args: argparse.Namespace, words: Tokenizer):
         self.args, self.words, self.device = args, words, torch.device(args.device)
         self.config = checkpoint.config(words)
-        self.dtype = torch.bfloat16 if args.device == "cuda" else torch.float32
+        self.dtype = torch.bfloat16 if args.device == "cuda" or args.half else torch.float32
         self.weights = model.initial(self.config, args.seed)
         if args.init is not None:
             self.begin_from(args.init)
@@ -86,6 +90,7 @@ class Run:
         self.system = system.to(self.device)
         self.goal = objective.Objective(self.config, self.system, content.to(self.device), self.helpers)
         self.generator = torch.Generator(self.device).manual_seed(args.seed)
+        self.chunks, self.repeats, self.failed = args.chunks, 1, 0
         self.step, self.seconds = 0, args.skip_to * args.minutes * 60
         self.state = args.work / "state.pt"
         if self.state.exists():
@@ -138,6 +143,9 @@ class Run:
         loss, out = self.loss(batch, passed)
         loss.backward()
         weights = [p for o in self.optimisers for g in o.param_groups for p in g["params"] if p.grad is not None]
+        for weight in weights:
+            if weight.grad is not None:
+                weight.grad.nan_to_num_(0.0, 0.0, 0.0)
         out["norm"] = nn.utils.clip_grad_norm_(weights, 1.0, foreach=True)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -172,7 +180,7 @@ def which(run: Run, feeder: Feeder, asked: int) -> str:
     passed = run.passed
     if passed < 0.15:
         return "short"
-    chunks = run.args.chunks
+    chunks = run.chunks
     if asked % (16 if passed < WHOLE else 10) == 7 and feeder.waiting("deep") >= chunks:
         return "deep"
     if asked % (6 if passed < WHOLE else 4) == 1 and feeder.waiting("long") >= chunks:
@@ -215,6 +223,79 @@ class Log:
         self.kept, self.waited = [], 0.0
 
 
+class Pacer:
+    """Fits the run to the machine: how often a batch is learned from, by how long is waited for batches, and how many
+    chunks make a step, by how long a step takes."""
+
+    EVERY = 20
+    SLOW = 0.22  # seconds a step, on an accelerator: several thousand steps have to fit
+
+    def __init__(self, run: Run):
+        self.run, self.waited, self.steps, self.began, self.fitted = run, 0.0, 0, time.monotonic(), 0
+
+    def look(self, passed: float) -> None:
+        """After each step."""
+        self.steps += 1
+        if self.steps % self.EVERY:
+            return
+        if self.run.device.type == "cuda":
+            torch.cuda.synchronize()
+        now = time.monotonic()
+        whole, waited = now - self.began, self.waited
+        self.began, self.waited = now, 0.0
+        share, step = waited / whole, (whole - waited) / self.EVERY
+        if share > 0.25:
+            self.run.repeats = min(4, self.run.repeats + 1)
+        elif share < 0.02 and self.run.repeats > 1:
+            self.run.repeats -= 1
+        adapts = self.run.device.type == "cuda" and LOOKING < passed < WHOLE - 0.05 and self.fitted < 4
+        if adapts and step > self.SLOW and self.run.chunks > 3:
+            self.run.chunks = max(3, int(self.run.chunks * self.SLOW * 0.9 / step))
+            self.fitted += 1
+        print(
+            f"{passed:.3f} passed: step {step:.3f} s, waited {share:.0%}; {self.run.chunks} chunks, "
+            f"each batch {self.run.repeats} times, {self.run.failed} failed",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def learn_all(run: Run, feeder: Feeder, ahead: Ahead, log: Log, pacer: Pacer) -> None:
+    """Until the time is up. A batch that fails is passed over, and half as large ones follow where memory was short."""
+    asked = 0
+    for _ in range(2):
+        ahead.ask("short", run.chunks)
+        asked += 1
+    saved = time.monotonic()
+    while run.passed < 1:
+        ahead.ask(which(run, feeder, asked), run.chunks)
+        asked += 1
+        before = time.monotonic()
+        batch = ahead.next()
+        waited = time.monotonic() - before
+        log.waited, pacer.waited = log.waited + waited, pacer.waited + waited
+        for _ in range(run.repeats):
+            if (passed := run.passed) >= 1:
+                break
+            try:
+                log.add(run, run.learn(batch, passed))
+            except Exception as error:
+                run.failed += 1
+                traceback.print_exc(limit=4)
+                for optimiser in run.optimisers:
+                    optimiser.zero_grad(set_to_none=True)
+                if isinstance(error, torch.OutOfMemoryError):
+                    torch.cuda.empty_cache()
+                    run.chunks = max(1, run.chunks // 2)
+                if run.failed > 40 and run.step < run.failed:
+                    raise
+                break
+            pacer.look(passed)
+        if time.monotonic() - saved > 60:
+            run.save()
+            saved = time.monotonic()
+
+
 def main() -> None:
     args = arguments()
     args.chunks = args.chunks or (8 if args.device == "cuda" else 1)
@@ -228,7 +309,8 @@ def main() -> None:
     words = tokenizer.build(tokenizer.corpus())
     checkpoint.write(args.out, words)
     workers = args.workers or (max(1, (os.cpu_count() or 2) - 2) if args.device == "cuda" else 1)
-    feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device])
+    rows = args.rows or (16 if args.device == "cuda" else 4)
+    feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device], rows)
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.set_num_threads(2 if args.device == "cuda" else max(1, (os.cpu_count() or 2) - workers))
     run = Run(args, words)
@@ -236,21 +318,7 @@ def main() -> None:
     log = Log(args.work / "log.jsonl", args.every)
     count = sum(w.numel() for w in run.weights.values())
     print(f"{count / 1e6:.2f} million parameters, {workers} workers, step {run.step}", file=sys.stderr)
-    asked = 0
-    for _ in range(2):
-        ahead.ask("short", args.chunks)
-        asked += 1
-    saved = time.monotonic()
-    while (passed := run.passed) < 1:
-        ahead.ask(which(run, feeder, asked), args.chunks)
-        asked += 1
-        before = time.monotonic()
-        batch = ahead.next()
-        log.waited += time.monotonic() - before
-        log.add(run, run.learn(batch, passed))
-        if time.monotonic() - saved > 60:
-            run.save()
-            saved = time.monotonic()
+    learn_all(run, feeder, ahead, log, Pacer(run))
     run.save()
     feeder.close()
     print(f"{run.step} steps; wrote {args.out}", file=sys.stderr)
