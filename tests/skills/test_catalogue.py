@@ -23,17 +23,11 @@ def test_declares_tools_as_json_schema(skills: SkillCatalogue) -> None:
     assert turn["by"] == {"type": "integer", "minimum": -90, "maximum": 90}
 
 
-def test_the_nano_skills_are_declared_as_in_training() -> None:
-    import yaml
-
-    from training import prompt
-
-    content = yaml.safe_load((NANO / "skills.yaml").read_text())
-    ours, theirs = SkillCatalogue.load(NANO / "skills.yaml").tools, prompt.tools(content)
-    for tool in ours:
-        for schema in tool["function"]["parameters"]["properties"].values():
-            schema.pop("minimum", None), schema.pop("maximum", None)
-    assert ours == theirs
+def test_nanos_objects_and_sayings_are_closed_sets() -> None:
+    nano = SkillCatalogue.load(NANO / "skills.yaml").skills
+    texts = [a for s in nano.values() for a in s.arguments if a.type == "string"]
+    assert all(argument.choices for argument in texts)
+    assert {"cannot", "not understood", "not there", "which one"} < set(nano["say"].argument("text").choices)
 
 
 def test_skills_are_switched_off_and_on(skills: SkillCatalogue) -> None:

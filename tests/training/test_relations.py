@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from dgemma_ros.tabletop.scenes import Object, Scene
-from training.relations import MARKS, marks
+from dgemma_ros.tabletop.scenes import Object
+from training.relations import MARKS, changed, standing
 
 RED, BLUE = Object("red", "ball", "left side", 0.2, 0.3), Object("blue", "ball", "middle", 0.5, 0.4)
 MOVED = Object("red", "ball", "right tray", 0.8, 0.84)
 
 
-def told(scene: Scene, cell: dict[tuple[int, str], int], number: int = 1) -> list[set[str]]:
-    return [{MARKS[i] for i in np.flatnonzero(row)} for row in marks(scene, number, cell, 3)]
+def names(bits: int) -> set[str]:
+    return {mark for number, mark in enumerate(MARKS) if bits >> number & 1}
 
 
 def test_an_object_among_the_others() -> None:
-    first, second, empty = told(Scene(((RED, BLUE),)), {(0, "red ball"): 0, (0, "blue ball"): 1}, 0)
+    first, second = map(names, standing((RED, BLUE)))
     both = {"2 of its shape", "1 of its colour", "2 objects"}
     assert first == both | {"leftmost", "farthest"}
     assert second == both | {"rightmost", "nearest"}
-    assert empty == set()
+    assert standing(()) == []
+    assert "leftmost" not in names(standing((MOVED,))[0])  # in a tray, not on the table
 
 
 def test_what_was_moved_and_from_where() -> None:
-    cell = {(0, "red ball"): 0, (0, "blue ball"): 1, (1, "blue ball"): 1, (1, "red ball"): 2}
-    old, stayed, new = told(Scene(((RED, BLUE), (MOVED, BLUE)), "moved", "red ball", "left side"), cell)
-    assert old == {"left", "was red ball"}
-    assert "was at middle" in stayed and "moved" not in stayed
-    assert {"moved", "was at left side"} <= new and "leftmost" not in new  # in a tray, not on the table
+    here, left = changed(((RED, BLUE), (MOVED, BLUE), (MOVED, BLUE)))
+    assert {name: names(bits) for name, bits in here.items()} == {"red ball": {"moved", "was at left side"}}
+    ((x, y, bits),) = left
+    assert (x, y) == (RED.x, RED.y) and names(bits) == {"left", "was red", "was ball"}
 
 
 def test_what_came_and_what_went() -> None:
-    cell = {(0, "red ball"): 0, (1, "blue ball"): 1}
-    gone, come, _ = told(Scene(((RED,), (BLUE,))), cell)
-    assert gone == {"gone", "was red ball"}
-    assert "new" in come and not any(mark.startswith("was at") for mark in come)
+    here, left = changed(((RED,), (BLUE,)))
+    assert {name: names(bits) for name, bits in here.items()} == {"blue ball": {"new"}}
+    assert names(left[0][2]) == {"gone", "was red", "was ball"}
+    assert changed(((RED,),)) == ({}, []) and changed(((RED,), (RED,))) == ({}, [])

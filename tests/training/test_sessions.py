@@ -1,0 +1,96 @@
+"""Sessions are what the planner's log would be, and every leaf's answer follows from what it may know."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from dgemma_ros.context.results import ResultStatus
+from training import batches, prompt, sessions, tasks
+from training.checkpoint_sizes import CANVAS, POSITIONS
+from training.sessions import Session, Shape
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Session]:
+    rng = np.random.default_rng(8)
+    return [sessions.sample(rng) for _ in range(150)]
+
+
+@pytest.fixture(scope="module")
+def writer() -> batches.Writer:
+    return batches.Writer(Tokenizer.from_file(str(prompt.NANO / "tokenizer.json")))
+
+
+def test_every_kind_is_asked_after_all_that_can_come_before(drawn: list[Session]) -> None:
+    leaves = [leaf for session in drawn for leaf in session.leaves]
+    assert {leaf.task.kind for leaf in leaves} == set(tasks.KINDS)
+    assert {leaf.after for leaf in leaves} >= {"frame", "turn", "note", "result"}
+
+
+def test_a_log_is_cut_as_the_planner_cuts_it(drawn: list[Session], writer: batches.Writer) -> None:
+    """Pieces encoded one by one equal the whole."""
+    for session in drawn[:40]:
+        ids, _ = writer.trunk(session)
+        text = ""
+        for piece in session.pieces:
+            soft = batches.CELLS[session.size]
+            picture = f"<|image>{'<|image|>' * soft}<image|>" if piece.picture >= 0 else ""
+            text += piece.words + piece.control + picture
+        assert [i for own in ids for i in own] == writer.ids(text)
+        turns = [p for p in session.pieces if p.kind == "turn"]
+        assert all(prompt.parse_plan(p.control.split("<channel|>")[1]) == list(p.plan) for p in turns)
+
+
+def test_a_row_holds_its_leaves_and_their_answers(drawn: list[Session], writer: batches.Writer) -> None:
+    rng = np.random.default_rng(2)
+    for session in drawn[:40]:
+        row = writer.row(rng, session, batches.SHORT.length, 0)
+        if row is None:
+            continue
+        for number, leaf in enumerate(session.leaves):
+            if row["kind"][number] < 0:
+                continue
+            asked = (row["leaf"] == number) & (row["question"] > 0)
+            assert writer.tokenizer.decode(row["ids"][asked].tolist(), skip_special_tokens=False) == (
+                leaf.words + prompt.REPLY
+            )
+            assert (row["see"][asked] == row["branch"][number]).all()
+            told = row["ids"][(row["leaf"] == number) & (row["told"] > 0)].tolist()
+            answer = [i for i in row["answer"][number].tolist() if i]
+            assert told in ([], answer)
+            assert row["start"][number] == row["branch"][number] + asked.sum()
+        assert 0 <= row["position"].max() < POSITIONS - CANVAS
+
+
+def test_what_is_left_to_do_follows_from_results_and_the_newest_picture() -> None:
+    red, blue = (sessions.Object(c, "ball", "left side", 0.2, y) for c, y in (("red", 0.2), ("blue", 0.5)))
+    plan = (tasks.place("red ball", "left tray"), tasks.place("blue ball", "left tray"))
+
+    def left(*told: tuple[ResultStatus, str], now: tuple[sessions.Object, ...] = (red, blue)) -> tasks.Plan | None:
+        results = tuple(tasks.Outcome(call, *t) for call, t in zip(plan, told, strict=False))
+        return tasks.remaining(tasks.View((now,), ("put both", plan), results))
+
+    done, failed = (ResultStatus.SUCCEEDED, ""), ResultStatus.FAILED
+    assert left(done, done) == (tasks.DONE,)
+    assert left(done, (failed, tasks.SLIPPED)) == plan[1:]
+    assert left((failed, tasks.NOT_REACHABLE)) == plan[1:]
+    assert left(done, (failed, tasks.NOT_REACHABLE)) == (tasks.say(tasks.CANNOT),)
+    assert left((failed, tasks.NOT_FOUND)) == (tasks.look("red ball"),)
+    assert left((failed, tasks.NO_ROOM)) == tuple(tasks.place(n, "right tray") for n in ("red ball", "blue ball"))
+    there = sessions.Object("red", "ball", "left tray", 0.2, 0.8)
+    assert left((ResultStatus.UNKNOWN, ""), now=(there, blue)) == plan[1:]
+    assert left((ResultStatus.TIMED_OUT, "")) == plan
+
+
+def test_held_out_words_are_never_drawn_for_training() -> None:
+    from training import words
+
+    rng = np.random.default_rng(3)
+    known = {leaf.words for _ in range(60) for leaf in sessions.sample(rng).leaves}
+    for lines in words.HELD_WORDINGS.values():
+        plain = {w for w in lines if "{" not in w and len(w.split()) > 2}
+        assert not {w for w in plain if any(w in text.lower() for text in known)}
+    held = {leaf.words for _ in range(30) for leaf in sessions.sample(rng, Shape(held=True)).leaves}
+    assert any("please shove" in text.lower() for text in held)
