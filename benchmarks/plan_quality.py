@@ -48,7 +48,7 @@ from training import tasks
 
 NANO = Path(__file__).resolve().parent.parent / "engines" / "nano"
 SEED = 7_102_026
-KINDS = tasks.KINDS
+KINDS = tuple(kind for kind in tasks.KINDS if kind not in tasks.RESULT)
 TOLD = ("push", "refer", "extreme", "count", "moved", "gone", "edit_target", "edit_object")
 """Kinds whose words say which skills are to be called; of the others, only the picture does."""
 STEPS = (1, 2, 3, 4, 8, 16)
@@ -184,6 +184,8 @@ def template_of(task: tasks.Task) -> str:
     if task.kind not in TOLD:
         return ""
     known: Sequence[tasks.Call] = task.earlier[1] if task.earlier else [(skill, {}) for skill, _ in task.plan]
+    if [skill for skill, _ in known] != [skill for skill, _ in task.plan]:
+        return ""
     calls = []
     for (skill, arguments), (_, before) in zip(task.plan, known, strict=True):
         values = {name: f'"{value}"' if before.get(name) == value else "____" for name, value in arguments.items()}

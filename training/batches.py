@@ -120,7 +120,7 @@ class Writer:
         cells = CELLS[session.size]
         ids, numbers = [], []
         for piece in session.pieces:
-            own = [*self.ids(piece.words), *self.ids(piece.control)]
+            own = [*([] if ids else self.ids("<|turn>")), *self.ids(piece.words), *self.ids(piece.control)]
             picture = [-1] * len(own)
             if piece.picture >= 0:
                 own += [self.begin, *[self.soft] * cells, self.end]

@@ -66,6 +66,17 @@ skills:
     arguments: {{}}
     examples:
       - {{}}
+# How they are carried out: docs/execution.md. All of them by the tabletop's arm.
+execution:
+  defaults: {{action: execute_skill, type: dgemma_msgs/action/ExecuteSkill, timeout: 20, feedback_timeout: 3}}
+  skills:
+    pick:
+    place:
+    stack:
+    push:
+    look: {{effect: false}}
+    say: {{effect: false}}
+    done: {{action: none, effect: false, idle: true}}
 """
 
 

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from dgemma_ros.context.results import ResultStatus
+from dgemma_ros.checkpoint.chat import ChatTemplate
+from dgemma_ros.checkpoint.tokenizer import Tokenizer as Tokens
+from dgemma_ros.context.prompt import make_pieces
+from dgemma_ros.context.rendering import Renderer
+from dgemma_ros.context.results import ResultStatus, SkillResult
+from dgemma_ros.context.segments import FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
+from dgemma_ros.skills.catalogue import SkillCatalogue
 from training import batches, prompt, sessions, tasks
 from training.checkpoint_sizes import CANVAS, POSITIONS
 from training.sessions import Session, Shape
@@ -94,3 +100,34 @@ def test_held_out_words_are_never_drawn_for_training() -> None:
         assert not {w for w in plain if any(w in text.lower() for text in known)}
     held = {leaf.words for _ in range(30) for leaf in sessions.sample(rng, Shape(held=True)).leaves}
     assert any("please shove" in text.lower() for text in held)
+
+
+def test_training_reads_what_the_planner_reads(drawn: list[Session], writer: batches.Writer) -> None:
+    """Every piece of a log, rendered by the planner's own code, has the ids that training gives it."""
+    chat = ChatTemplate.load(prompt.NANO, Tokens.load(prompt.NANO))
+    renderer = Renderer(chat, make_pieces(chat, SkillCatalogue.load(prompt.NANO / "skills.yaml")))
+    for session in drawn[:60]:
+        carry = renderer.pieces.user
+        ids, _ = writer.trunk(session)
+        for piece, ours in zip(session.pieces, ids, strict=True):
+            rendered = renderer.render(_segment(session, piece))
+            assert renderer.ids(rendered, carry).tolist() == ours, piece
+            carry = rendered.carry
+    assert chat.tokenizer.encode(prompt.system_text() + "user\n", trusted=True)[: len(renderer.pieces.system)] == (
+        renderer.pieces.system.tolist()
+    )
+
+
+def _segment(session: Session, piece: sessions.Piece) -> Segment:
+    if piece.kind == "frame":
+        soft = np.zeros((batches.CELLS[session.size], 1), np.float32)
+        label = piece.words.split("\n")[-1].strip()
+        return FrameSegment(label=label, soft=soft, frame=None)  # type: ignore[arg-type]
+    if piece.kind == "note":
+        return NoteSegment(text=piece.says)
+    if piece.kind == "turn":
+        return TurnSegment(task=piece.says, reply=Reply(piece.plan))
+    assert piece.told is not None
+    skill, arguments = piece.told.call
+    result = SkillResult(skill, arguments, piece.told.status, piece.told.reason)
+    return ResultSegment(plan_id="", step=0, result=result)
