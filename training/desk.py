@@ -77,4 +77,4 @@ def calls_of(plan: Plan) -> list[Call]:
 
 def confidence_of(plan: Plan) -> float:
     """How sure a plan is of its least sure step; 0 without steps."""
-    return min((step.confidence for step in plan.steps), default=0.0)
+    return min((step.confidence or 0.0 for step in plan.steps), default=0.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from dgemma_ros.checkpoint.architecture import ModelConfig
 from dgemma_ros.checkpoint.fields import Section, shown
@@ -13,6 +14,23 @@ from dgemma_ros.checkpoint.fields import Section, shown
 CONFIG_FILE: Final = "config.json"
 GENERATION_FILE: Final = "generation_config.json"
 DEFAULT_NEW_TOKENS: Final = 256
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What an entropy says of being right: a logistic curve over its logarithm, fitted on what training never saw.
+
+    From ``confidence_calibration`` in generation_config.json, ``{"offset": …, "slope": …}``; transformers ignores it.
+    """
+
+    offset: float
+    slope: float
+    FLOOR: ClassVar[float] = 1e-4
+    """Nats: below it, entropies differ by rounding only."""
+
+    def __call__(self, entropy: float) -> float:
+        """The share of right answers, 0 … 1, among those whose least sure token has this entropy, in nats."""
+        return 1.0 / (1.0 + math.exp(-(self.offset - self.slope * math.log(self.FLOOR + max(0.0, entropy)))))
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,8 @@ class GenerationConfig:
     max_new_tokens: int
     max_length: int | None = None
     """Of prompt and answer together; None for no such limit."""
+    calibration: Calibration | None = None
+    """None: a call's confidence is exp(−entropy) of its least sure token."""
 
     def new_tokens(self, prompt: int) -> int:
         """How many tokens may follow a prompt of that many: as in the reference, rounded up to canvases by the caller.
@@ -66,6 +86,7 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
         return next((section for section in (given, root, text) if key in section), Section(path, {}))
 
     highest = config.text.vocab_size - 1
+    fitted = given.section("confidence_calibration", {})
     sampler = given.section("sampler_config", {})
     if (name := sampler.raw("_cls_name", "EntropyBoundSamplerConfig")) != "EntropyBoundSamplerConfig":
         sampler.fail("_cls_name", f"{shown(name)} is not supported; only EntropyBoundSamplerConfig is")
@@ -85,6 +106,9 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
         confidence=given.number("confidence_threshold", 1e-12, 1e6, 0.005),
         max_new_tokens=given.integer("max_new_tokens", 1, 1 << 28, DEFAULT_NEW_TOKENS),
         max_length=given.integer("max_length", 1, 1 << 28) if "max_length" in given else None,
+        calibration=Calibration(fitted.number("offset", -50.0, 50.0), fitted.number("slope", 0.0, 50.0))
+        if fitted.values
+        else None,
     )
 
 

@@ -99,7 +99,7 @@ class LocalGenerator:
         end = make_pieces(model.chat, SkillCatalogue(MappingProxyType({}))).end
         self._model = model
         self._config = replace(model.generation, eos_ids=tuple(dict.fromkeys([*model.generation.eos_ids, end])))
-        self._format = CallFormat(model.chat.tokenizer)
+        self._format = CallFormat(model.chat.tokenizer, model.generation.calibration)
         self._pinner = Pinner(
             model.chat.tokenizer, model.allowed, model.config.canvas_length, end, model.generation.pad_id
         )

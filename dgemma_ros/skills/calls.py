@@ -10,7 +10,7 @@ What stands inside a thought channel is never looked at.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -64,10 +64,14 @@ class ParsedAnswer:
 
 
 class CallFormat:
-    """The format with one tokenizer, thread-safe. Raises :class:`TokenizerError` where it has no such tokens."""
+    """The format with one tokenizer, thread-safe. Raises :class:`TokenizerError` where it has no such tokens.
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    ``calibration`` says what the entropy of a call's least sure token, in nats, means for being right, 0 … 1.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, calibration: Callable[[float], float] | None = None) -> None:
         self.tokenizer = tokenizer
+        self._calibration = calibration or (lambda entropy: math.exp(-entropy))
         self.open, self.close, self.quote = (tokenizer.id(token) for token in (OPEN, CLOSE, QUOTE))
         control = set(tokenizer.control_ids) | {self.open, self.close, self.quote}
         self._control: dict[int, str] = {token: tokenizer.token(token) for token in control}
@@ -135,7 +139,7 @@ class CallFormat:
     def _call(self, ids: list[int], start: int, stop: int, entropy: Sequence[float] | None) -> Call:
         reader = Reader(self.atoms(ids, start + 1, stop))
         name, arguments, values = reader.call()
-        confidence = None if entropy is None else math.exp(-max(0.0, float(max(entropy[start : stop + 1]))))
+        confidence = None if entropy is None else self._calibration(max(0.0, float(max(entropy[start : stop + 1]))))
         return Call(name, arguments, (start, stop + 1), (start + 1, stop), values, confidence)
 
     def atoms(self, ids: Sequence[int], start: int, stop: int) -> list[Atom]:

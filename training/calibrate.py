@@ -1,0 +1,83 @@
+"""Fits what a plan's confidence means: `python training/calibrate.py` writes it into generation_config.json.
+
+The entropy of a plan's least sure token says how likely it is to be right, but not by itself. On scenes, sessions,
+picture conditions and held-out wordings of a seed of their own, a logistic curve over its logarithm is fitted to
+whether the plan was right; `dgemma_ros.checkpoint.generation.Calibration` applies it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+
+from dgemma_ros.checkpoint.generation import Calibration
+from dgemma_ros.model import open_model
+from training import evaluate, prompt
+from training.desk import Desk
+
+SEED = 80_808
+CONDITIONS = ("usual", "dark", "blurred", "zoomed", "wide", "noisy")
+
+
+def asked(folder: Path, count: int, sessions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Entropies of the least sure tokens and whether the plans were right."""
+    model = open_model(folder, threads=1)
+    model = replace(model, generation=replace(model.generation, calibration=None))
+    desk = Desk(folder, model)
+    whole = evaluate.Tally()
+    for number, condition in enumerate(CONDITIONS):
+        for held in (False, True):
+            questions = evaluate.questions(SEED + number, count, condition=condition, held=held)
+            for tally in evaluate.score(desk, questions).values():
+                whole.join(tally)
+    for held in (False, True):
+        for tally in evaluate.talks(desk, SEED, sessions, held)[0].values():
+            whole.join(tally)
+    desk.close()
+    sure = np.array(whole.sure)
+    made = sure > 0  # nothing is said of how sure no plan at all is
+    return -np.log(sure[made]), np.array(whole.right)[made]
+
+
+def fit(entropy: np.ndarray, right: np.ndarray, rounds: int = 50) -> Calibration:
+    """Logistic regression by Newton's method, with a light pull towards zero."""
+    x = np.stack([np.ones_like(entropy), -np.log(Calibration.FLOOR + entropy)], 1)
+    weights = np.zeros(2)
+    for _ in range(rounds):
+        share = 1 / (1 + np.exp(-x @ weights))
+        slope = x.T @ (share - right) + 1e-2 * weights
+        curve = (x * (share * (1 - share))[:, None]).T @ x + 1e-2 * np.eye(2)
+        weights -= np.linalg.solve(curve, slope)
+    return Calibration(round(float(weights[0]), 4), round(float(weights[1]), 4))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=prompt.NANO)
+    parser.add_argument("--n", type=int, default=75, help="scenes for each condition and sort of words")
+    parser.add_argument("--sessions", type=int, default=30)
+    args = parser.parse_args()
+    entropy, right = asked(args.model, args.n, args.sessions)
+    made = fit(entropy, right)
+    file = args.model / "generation_config.json"
+    content = json.loads(file.read_text())
+    content["confidence_calibration"] = {"offset": made.offset, "slope": made.slope}
+    file.write_text(json.dumps(content, indent=2) + "\n")
+    told = np.array([made(e) for e in entropy])
+    print(f"{len(right)} plans, {right.mean():.3f} right; {made}")
+    for low in (0.0, 0.5, 0.8, 0.9, 0.95, 0.98):
+        above = told >= low
+        if above.any():
+            print(f"confidence from {low}: {above.mean():.2f} of all, {right[above].mean():.3f} right")
+
+
+if __name__ == "__main__":
+    main()
