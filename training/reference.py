@@ -1,5 +1,8 @@
-"""The reference's `generate` for one prompt at a time. Development only (torch, transformers): `evaluate.py --reference`
-and the tests compare with it; nothing shipped imports it."""
+"""The reference's `generate` for one prompt at a time.
+
+Development only (torch, transformers): `evaluate.py --reference` and the tests compare with it; nothing shipped imports
+it.
+"""
 
 from __future__ import annotations
 

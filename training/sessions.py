@@ -1,9 +1,9 @@
-"""Talks as they happen in use: pictures, notes, tasks, plans, edits, results and changes on the table, one after another.
+"""Talks as they happen in use: pictures, notes, tasks, plans, edits, results, changes on the table, one after another.
 
 A session has a *trunk*, the log as the planner would have it, piece by piece in the planner's own cuts, and *leaves*:
 tasks that are asked at some point of it, each with its right plan. A leaf sees the trunk up to its branch and nothing
-of the other leaves; what was asked and stays in the log stands in the trunk as well. What was seen before the log begins
-(frames that were forgotten) is known to nobody: no leaf asks for it.
+of the other leaves; what was asked and stays in the log stands in the trunk as well. Frames that were forgotten before
+the log begins are known to nobody: no leaf asks for them.
 """
 
 from __future__ import annotations
@@ -356,7 +356,7 @@ def sample(rng: np.random.Generator, shape: Shape = Shape()) -> Session:
 
 
 def jumps(rng: np.random.Generator, pieces: list[Piece], most: int) -> list[int]:
-    """How far the positions run ahead before each piece: rows that were forgotten leave gaps; up to POSITIONS in all."""
+    """How far the positions run ahead before each piece: rows that were forgotten leave gaps; POSITIONS at most."""
     gaps = [0] * len(pieces)
     draw = rng.random()
     if draw < 0.25 and pieces:
