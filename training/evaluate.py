@@ -2,8 +2,9 @@
 
 `--n`: fresh scenes, one task each in a context of its own; the kinds take turns. `--sessions`: talks of ten things in
 one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out, newer frames,
-moved objects; each turn is judged by the world's truth. Wordings, with `--words held`, and seeds are such as training
-never uses. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share comes with its 95 % interval.
+moved objects; each turn is judged by the world's truth. Seeds, and with `--words held` wordings, are such as training
+never uses. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share comes with its 95 %
+interval.
 
 `--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
 grey, `--steps K` changes the step budget, `--reference` plans the same scenes with transformers' `generate`.

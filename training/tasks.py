@@ -482,8 +482,8 @@ def remaining(view: View) -> Plan | None:
     """What is still to be done of the plan before, given its `results`; None where that cannot be said.
 
     Done calls are left out. A call that slipped, was cancelled or timed out comes again, unless the newest picture
-    shows that it is done. What cannot be reached is left out; where nothing else is left, "cannot" is said. For what was
-    not found `look` comes first and alone. What has no room in one tray goes to the other.
+    shows that it is done. What cannot be reached is left out; where nothing else is left, "cannot" is said. For what
+    was not found `look` comes first and alone. What has no room in one tray goes to the other.
     """
     if view.earlier is None:
         return None
