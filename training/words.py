@@ -552,7 +552,7 @@ def vocabulary() -> list[str]:
     texts += [w for text in lists for w in _lines(text)]
     texts += [" ".join(COMMON), " ".join(STRANGE), BEFORE.replace("|", " "), BEHIND.replace("|", " ")]
     texts += [
-        " ".join({w for words in SYNONYMS.values() for w in words}),
+        " ".join(["sphere", *dict.fromkeys(w for words in SYNONYMS.values() for w in words)]),
         "to the middle of the table, in the centre onto",
     ]
     return [t.replace("{", " ").replace("}", " ") for t in texts]

@@ -39,7 +39,7 @@ def test_a_log_is_cut_as_the_planner_cuts_it(drawn: list[Session], writer: batch
     """Pieces encoded one by one equal the whole."""
     for session in drawn[:40]:
         ids, _ = writer.trunk(session)
-        text = ""
+        text = "<|turn>"
         for piece in session.pieces:
             soft = batches.CELLS[session.size]
             picture = f"<|image>{'<|image|>' * soft}<image|>" if piece.picture >= 0 else ""
@@ -111,11 +111,11 @@ def test_training_reads_what_the_planner_reads(drawn: list[Session], writer: bat
         ids, _ = writer.trunk(session)
         for piece, ours in zip(session.pieces, ids, strict=True):
             rendered = renderer.render(_segment(session, piece))
-            assert renderer.ids(rendered, carry).tolist() == ours, piece
+            opened = [] if piece is not session.pieces[0] else [chat.tokenizer.id("<|turn>")]
+            assert [*opened, *renderer.ids(rendered, carry).tolist()] == ours, piece
             carry = rendered.carry
-    assert chat.tokenizer.encode(prompt.system_text() + "user\n", trusted=True)[: len(renderer.pieces.system)] == (
-        renderer.pieces.system.tolist()
-    )
+    system = chat.tokenizer.encode(prompt.system_text() + "<|turn>", trusted=True)
+    assert system == renderer.pieces.system.tolist()
 
 
 def _segment(session: Session, piece: sessions.Piece) -> Segment:
