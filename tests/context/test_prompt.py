@@ -20,7 +20,7 @@ from tests.desk import frame
 from tests.scripted import ScriptedSession, scripted
 
 NANO = Path(__file__).resolve().parents[2] / "engines" / "nano"
-SOFT = 20
+SOFT = 35
 
 
 def silent(asked: Any) -> Any:
@@ -174,7 +174,8 @@ def test_the_bound_in_bytes_holds(nano: Model) -> None:
         assert used_bytes(nano, context.sequence.length + nano.config.canvas_length) <= room
         assert context.info.bytes == used_bytes(nano, context.info.tokens)
     assert context.info.dropped["frame"] + context.info.frames == 12
-    one = system + context.info.segments[-1].tokens + 10 + nano.config.canvas_length  # ten: the turn around the frame
+    frame = context.info.segments[-1].tokens
+    one = system + frame * 3 // 2 + nano.config.canvas_length  # a quarter goes at once, and the turn takes some
     context.declare(skills, Settings(max_frames=100, context_bytes=used_bytes(nano, one)))
     assert context.info.frames == 1 and context.limit == one
     with pytest.raises(ContextError, match="raise context_bytes"):
