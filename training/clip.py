@@ -49,6 +49,8 @@ def tasks_of(scene: Scene, kinds: tuple[str, ...], seed: int) -> list[dict[str, 
         task = next((t for t in (sample_task(rng, scene, kind) for _ in range(50)) if t is not None), None)
         if task is None:
             return []
+        if task.plan[0][0] == "say":  # honest, but nothing to watch
+            return []
         plan = [{"skill": skill, **arguments} for skill, arguments in task.plan]
         found.append({"task": task.text, "ordered": task.ordered, "plan": plan})
     return found
