@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_ros.errors import DgemmaError, ImageError
-from dgemma_ros.files import MAX_YAML_VALUES, read_bytes, read_text, read_yaml
+from dgemma_ros.files import read_bytes, read_text
 from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
+from dgemma_ros.yaml_files import MAX_YAML_VALUES, read_yaml
 
 
 def refusal(call: Callable[[], object]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from dgemma_ros.errors import DgemmaError
-from dgemma_ros.files import MAX_YAML_BYTES, read_text, read_yaml
+from dgemma_ros.files import read_text
+from dgemma_ros.yaml_files import MAX_YAML_BYTES, read_yaml
 
 Key = str | int
 Place = tuple[Key, ...]

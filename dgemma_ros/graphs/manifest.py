@@ -28,6 +28,7 @@ FORMAT: Final = 2
 PAGE: Final = 4096
 PAGES: Final = 16
 MAX_PATH: Final = 4095
+MAX_NAME: Final = 255
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def load(folder: Path, checkpoint: Path | None = None) -> Manifest:
     listed = root.section("files")
     files = {name: listed.string(name) for name in listed.values}
     for name in files:
-        if Path(name).name != name or name in ("", "..") or "\0" in name:
+        if Path(name).name != name or name in ("", "..") or "\0" in name or len(name) > MAX_NAME:
             listed.fail(name, "is not the name of a file in this folder")
     return Manifest(bases["checkpoint"], tensors, root.section("settings").values, files)
 
@@ -150,7 +151,7 @@ def load(folder: Path, checkpoint: Path | None = None) -> Manifest:
 def _place(root: Section) -> Path:
     """Where the checkpoint lay."""
     place = root.string("checkpoint")
-    if "\0" in place or len(place.encode("utf-8", "replace")) > MAX_PATH or any(len(p) > 255 for p in place.split("/")):
+    if "\0" in place or len(place.encode("utf-8", "replace")) > MAX_PATH or max(map(len, place.split("/"))) > MAX_NAME:
         root.fail("checkpoint", f"{shown(place)} is no path")
     return Path(place)
 
@@ -168,7 +169,7 @@ def _read_record(section: Section, name: str, bases: Mapping[str, Path]) -> Tens
     if base not in bases:
         section.fail("root", f"{shown(base)} is neither checkpoint nor export")
     file = section.string("file")
-    if Path(file).name != file or file in ("", "..") or "\0" in file:
+    if Path(file).name != file or file in ("", "..") or "\0" in file or len(file) > MAX_NAME:
         section.fail("file", f"{shown(file)} is not the name of a file in the {base} folder")
     dtype = section.string("dtype")
     if dtype not in DTYPES:

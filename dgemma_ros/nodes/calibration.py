@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from sensor_msgs.msg import CameraInfo
 
 from dgemma_ros.nodes.sources import SourceError
+from dgemma_ros.yaml_files import read_yaml
 
 Size = tuple[int, int]
 """Pixels: width, height."""
@@ -63,7 +63,7 @@ def read_calibration(file: str) -> Calibration:
     if not file:
         return Calibration()
     try:
-        content: dict[str, Any] = yaml.safe_load(Path(file).expanduser().read_text())
+        content: dict[str, Any] = read_yaml(Path(file).expanduser(), SourceError)
         return Calibration(
             file,
             (int(content.get("image_width", 0)), int(content.get("image_height", 0))),
@@ -73,9 +73,7 @@ def read_calibration(file: str) -> Calibration:
             _numbers(content, "rectification_matrix", 9),
             _numbers(content, "projection_matrix", 12),
         )
-    except (OSError, UnicodeError) as error:
-        raise SourceError(f"{file}: cannot be read ({error.__class__.__name__})") from error
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(f"{file}: not a calibration as camera_calibration writes it ({error})") from error
 
 

@@ -27,8 +27,8 @@ from typing import Any, Final
 import jsonschema
 
 from dgemma_ros.errors import DgemmaError, one_line
-from dgemma_ros.files import read_yaml
 from dgemma_ros.skills.types import Scalar
+from dgemma_ros.yaml_files import read_yaml
 
 TYPES: Final = ("string", "integer", "number", "boolean")
 NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.errors import BackendError
-from dgemma_ros.files import read_yaml
 from dgemma_ros.trt.builder_flags import AUTO
+from dgemma_ros.yaml_files import read_yaml
 
 DTYPES: Final = ("bfloat16", "float16", "float32")
 EXPERTS: Final = ("plugins", "dense")

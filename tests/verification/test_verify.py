@@ -16,7 +16,7 @@ from dgemma_ros.verification import verify as module
 from dgemma_ros.verification.verify import Source, first_period, golden_cases, made_cases, verify
 from tests.cases import GOLDEN, golden
 from tests.conftest import Folders
-from tests.tiny import TINIES, Tiny, config_json
+from tests.tiny import STORED, TINIES, Tiny, config_json, weights, write_shards
 
 
 def config(tiny: Tiny) -> ModelConfig:
@@ -149,19 +149,23 @@ def test_a_model_without_cases(name: str, checkpoint: Folders) -> None:
     assert all(len(result.report.worst) == 3 + 2 * outcome.layers for result in outcome.results)
 
 
-def test_a_model_without_cases_on_a_device_that_is_wrong(checkpoint: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_cases_on_a_device_that_is_wrong(
+    checkpoint: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not the judge's numbers: the encoder's scalars are those of the decoder, as a careless backend would have it."""
     opened = module.open_model
+    other = Path(shutil.copytree(checkpoint("plain"), tmp_path / "other"))
+    stored = {name: value.astype(STORED[TINIES["plain"].dtype]) for name, value in weights(TINIES["plain"]).items()}
+    for name in stored:
+        if name.endswith("layer_scalar") and ".encoder." in name:
+            stored[name] = stored[name.replace(".encoder.language_model.", ".decoder.")]
+    write_shards(other, stored)
 
-    def careless(*arguments: object, **options: object) -> object:
-        model = opened(*arguments, **options)  # type: ignore[arg-type]
-        if calls:
-            scalars = model.session._scalars
-            scalars.update(dict.fromkeys(scalars, scalars["model.decoder"]))
-        calls.append(model)
-        return model
+    def careless(folder: Path, *arguments: object, **options: object) -> object:
+        calls.append(folder)
+        return opened(folder if len(calls) == 1 else other, *arguments, **options)  # type: ignore[arg-type]
 
-    calls: list[object] = []
+    calls: list[Path] = []
     monkeypatch.setattr(module, "open_model", careless)
     outcome = verify(checkpoint("plain"), threads=1)
     assert len(calls) == 2 and not outcome.right
