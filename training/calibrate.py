@@ -1,4 +1,4 @@
-"""Fits what a plan's confidence means: `python training/calibrate.py` writes it into generation_config.json.
+"""Fits what a plan's confidence means: `python training/calibrate.py` writes confidence.json.
 
 The entropy of a plan's least sure token says how likely it is to be right, but not by itself. On scenes, sessions,
 picture conditions and held-out wordings of a seed of their own, a logistic curve over its logarithm is fitted to
@@ -67,10 +67,8 @@ def main() -> None:
     args = parser.parse_args()
     entropy, right = asked(args.model, args.n, args.sessions)
     made = fit(entropy, right)
-    file = args.model / "generation_config.json"
-    content = json.loads(file.read_text())
-    content["confidence_calibration"] = {"offset": made.offset, "slope": made.slope}
-    file.write_text(json.dumps(content, indent=2) + "\n")
+    fitted = {"offset": made.offset, "slope": made.slope}
+    (args.model / "confidence.json").write_text(json.dumps(fitted) + "\n")
     told = np.array([made(e) for e in entropy])
     print(f"{len(right)} plans, {right.mean():.3f} right; {made}")
     for low in (0.0, 0.5, 0.8, 0.9, 0.95, 0.98):

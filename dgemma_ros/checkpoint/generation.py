@@ -13,6 +13,7 @@ from dgemma_ros.checkpoint.fields import Section, shown
 
 CONFIG_FILE: Final = "config.json"
 GENERATION_FILE: Final = "generation_config.json"
+CONFIDENCE_FILE: Final = "confidence.json"
 DEFAULT_NEW_TOKENS: Final = 256
 
 
@@ -20,7 +21,8 @@ DEFAULT_NEW_TOKENS: Final = 256
 class Calibration:
     """What an entropy says of being right: a logistic curve over its logarithm, fitted on what training never saw.
 
-    From ``confidence_calibration`` in generation_config.json, ``{"offset": …, "slope": …}``; transformers ignores it.
+    From confidence.json beside generation_config.json, in which transformers suffers no unknown key: ``{"offset": …,
+    "slope": …}``.
     """
 
     offset: float
@@ -69,7 +71,9 @@ class GenerationConfig:
 
 
 def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfig:
-    """The checkpoint's generation_config.json; a missing file or key takes the reference's default.
+    """The checkpoint's generation_config.json, and confidence.json where there is one.
+
+    A missing file or key takes the reference's default.
 
     Special ids depend on the vocabulary, so where that file lacks them config.json is asked, then its text_config.
     Raises :class:`CheckpointError` naming file and field.
@@ -86,7 +90,6 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
         return next((section for section in (given, root, text) if key in section), Section(path, {}))
 
     highest = config.text.vocab_size - 1
-    fitted = given.section("confidence_calibration", {})
     sampler = given.section("sampler_config", {})
     if (name := sampler.raw("_cls_name", "EntropyBoundSamplerConfig")) != "EntropyBoundSamplerConfig":
         sampler.fail("_cls_name", f"{shown(name)} is not supported; only EntropyBoundSamplerConfig is")
@@ -106,10 +109,15 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
         confidence=given.number("confidence_threshold", 1e-12, 1e6, 0.005),
         max_new_tokens=given.integer("max_new_tokens", 1, 1 << 28, DEFAULT_NEW_TOKENS),
         max_length=given.integer("max_length", 1, 1 << 28) if "max_length" in given else None,
-        calibration=Calibration(fitted.number("offset", -50.0, 50.0), fitted.number("slope", 0.0, 50.0))
-        if fitted.values
-        else None,
+        calibration=_read_calibration(Path(folder) / CONFIDENCE_FILE),
     )
+
+
+def _read_calibration(file: Path) -> Calibration | None:
+    if not file.exists():
+        return None
+    fitted = Section.of_file(file)
+    return Calibration(fitted.number("offset", -50.0, 50.0), fitted.number("slope", 0.0, 50.0))
 
 
 def _read_eos(given: Section, highest: int) -> tuple[int, ...]:

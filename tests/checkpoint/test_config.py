@@ -327,19 +327,16 @@ def test_media_ids_of_the_released_vocabulary(tmp_path: Path) -> None:
 
 def test_a_checkpoint_may_say_what_its_confidence_means(tmp_path: Path) -> None:
     config = load_config(NANO)
-    file = tmp_path / "generation_config.json"
-    for name in ("config.json",):
+    file = tmp_path / "confidence.json"
+    for name in ("config.json", "generation_config.json"):
         (tmp_path / name).write_text((NANO / name).read_text())
-    content = json.loads((NANO / "generation_config.json").read_text())
-    content.pop("confidence_calibration", None)
-    file.write_text(json.dumps(content))
     assert load_generation_config(tmp_path, config).calibration is None
-    file.write_text(json.dumps(content | {"confidence_calibration": {"offset": 1.0, "slope": 0.5}}))
+    file.write_text(json.dumps({"offset": 1.0, "slope": 0.5}))
     told = load_generation_config(tmp_path, config).calibration
     assert told is not None
     confidences = [told(entropy) for entropy in (0.0, 1e-3, 0.1, 2.0, -1.0)]
     assert confidences[:4] == sorted(confidences[:4], reverse=True) and confidences[4] == confidences[0]
     assert all(0 < c < 1 for c in confidences)
-    file.write_text(json.dumps(content | {"confidence_calibration": {"offset": 1.0}}))
-    with pytest.raises(CheckpointError, match=r"confidence_calibration.*slope"):
+    file.write_text(json.dumps({"offset": 1.0}))
+    with pytest.raises(CheckpointError, match=r"confidence\.json: slope"):
         load_generation_config(tmp_path, config)
