@@ -21,27 +21,31 @@ def check(content: bytes, max_pixels: int = MAX_PIXELS) -> None:
 
     Other formats pass; the decoder knows them or not.
     """
-    size: tuple[int, int] | None = None
-    if content.startswith(_PNG):
-        size = _png(content)
-    elif content.startswith(b"\xff\xd8"):
-        size = _jpeg(content)
-    elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        size = _webp(content)
-    if size is not None and size[0] * size[1] > max_pixels:
+    if (size := stated_size(content)) is not None and size[0] * size[1] > max_pixels:
         raise ImageError(f"a picture of {size[0]}x{size[1]} pixels is larger than {max_pixels} pixels")
+    if content.startswith(_PNG):
+        _check_chunks(content)
 
 
-def _png(content: bytes) -> tuple[int, int]:
-    at, size = len(_PNG), (0, 0)
+def stated_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height that a PNG, JPEG or WebP states in its first bytes; None where it does not. Never raises."""
+    if content.startswith(_PNG) and len(content) >= 24:
+        return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+    if content.startswith(b"\xff\xd8"):
+        return _jpeg(content)
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP" and len(content) >= 30:
+        return _webp(content)
+    return None
+
+
+def _check_chunks(content: bytes) -> None:
+    at = len(_PNG)
     while at + 12 <= len(content):
         length, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
         if at + 12 + length > len(content):
             break
-        if kind == b"IHDR" and length >= 8:
-            size = (int.from_bytes(content[at + 8 : at + 12], "big"), int.from_bytes(content[at + 12 : at + 16], "big"))
         if kind == b"IEND":
-            return size
+            return
         at += 12 + length
     raise ImageError("a PNG that is cut or damaged")
 

@@ -19,17 +19,13 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from dgemma_ros.errors import ImageError
+from dgemma_ros.images import container
 
 MAX_PIXELS = 1 << 26
 # Read when OpenCV is loaded: a small file that unpacks to gigabytes is refused by its header, whatever its format.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2  # noqa: E402
-
-HEADER = 1 << 17
-"""Bytes in which a JPEG's size is looked for; an EXIF block before it has no more than 64 KiB."""
-_NOT_FRAMES = (0xC4, 0xC8, 0xCC)
-"""JPEG markers among those of frames that are none: tables and extensions."""
 
 Picture = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
@@ -126,14 +122,19 @@ def picture_of(message: Image, limits: Limits = Limits()) -> Picture:
 def picture_of_compressed(message: CompressedImage, limits: Limits = Limits()) -> Picture:
     """The picture of a JPEG, PNG or any other file that OpenCV reads. Raises :class:`Refused`.
 
-    What is too large is refused before it is decoded where the header of a JPEG or PNG says so, else afterwards.
+    What is too large is refused before it is decoded where the header of a JPEG, PNG or WebP says so, else afterwards.
     """
     _check_bytes(len(message.data), limits)
     if "compressedDepth" in message.format or message.format.startswith(("16UC1", "mono16", "32FC1")):
         raise Refused(Reason.ENCODING, f"format {message.format[:60]!r}: depth and 16-bit images are not pictures")
     data = np.frombuffer(message.data, np.uint8)
-    if (size := size_in_header(data[:HEADER].tobytes())) is not None:
+    content = data.tobytes()
+    if (size := container.stated_size(content)) is not None:
         _check_size(*size, limits)
+    try:
+        container.check(content, limits.pixels)
+    except ImageError as error:
+        raise Refused(Reason.DECODE, str(error)) from error
     try:
         # Camera drivers send pixels as they stand; a rotation written into the file is not theirs.
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
@@ -153,21 +154,6 @@ def _check_bytes(count: int, limits: Limits) -> None:
 def _check_size(width: int, height: int, limits: Limits) -> None:
     if not (height and width) or height * width > limits.pixels:
         raise Refused(Reason.SIZE, f"an image of {width} × {height} pixels; max_image_pixels is {limits.pixels}")
-
-
-def size_in_header(data: bytes) -> tuple[int, int] | None:
-    """Width and height that the first bytes of a PNG or JPEG state; None where they do not say."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
-        return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
-    if not data.startswith(b"\xff\xd8"):
-        return None
-    place = 2
-    while place + 9 <= len(data) and data[place] == 0xFF:
-        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
-        if 0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES:
-            return int.from_bytes(data[place + 7 : place + 9]), int.from_bytes(data[place + 5 : place + 7])
-        place += 2 + length if marker != 0xFF else 1
-    return None
 
 
 def image_message(bgr: Picture, stamp: Time, frame_id: str) -> Image:

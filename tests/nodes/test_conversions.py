@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensor_msgs.msg import CompressedImage, Image
 
+from dgemma_ros.images.container import stated_size
 from dgemma_ros.nodes.conversions import (
     ENCODINGS,
     Limits,
@@ -21,7 +22,6 @@ from dgemma_ros.nodes.conversions import (
     image_message,
     picture_of,
     picture_of_compressed,
-    size_in_header,
 )
 
 HEIGHT, WIDTH = 24, 32
@@ -169,14 +169,14 @@ def test_a_bomb_is_refused_by_its_header() -> None:
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_the_size_is_read_from_the_header(suffix: str) -> None:
     data = cv2.imencode(suffix, np.zeros((37, 91, 3), np.uint8))[1].tobytes()
-    assert size_in_header(data) == (91, 37)
-    assert all(size_in_header(data[:length]) in (None, (91, 37)) for length in range(len(data)))
+    assert stated_size(data) == (91, 37)
+    assert all(stated_size(data[:length]) in (None, (91, 37)) for length in range(len(data)))
 
 
 @given(st.binary(max_size=200))
 def test_any_header_is_a_size_or_nothing(data: bytes) -> None:
     for start in (b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"):
-        assert size_in_header(start + data) is None or len(size_in_header(start + data) or ()) == 2
+        assert stated_size(start + data) is None or len(stated_size(start + data) or ()) == 2
 
 
 def test_too_large_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
