@@ -87,7 +87,7 @@ class ErrorCode(IntEnum):
     CONTEXT_FULL = 13
     """The task does not fit behind what must stay in the context."""
     LATE = 14
-    """The deadline came before there was anything to show."""
+    """The deadline came before there was anything to show, or the plan came behind it."""
     STOPPED = 15
     """The planner was stopped, or the task was cancelled, before there was a plan."""
     BACKEND = 16

@@ -31,6 +31,9 @@ from dgemma_ros.runtime.contract import Floats
 from dgemma_ros.runtime.sequence import Sequence
 from dgemma_ros.skills.catalogue import SkillCatalogue
 
+SHORT_TASK = 16
+"""Tokens of the words of a short task."""
+
 
 class Context:
     """One conversation's memory. For the thread that has the model; :attr:`info` may be read from any.
@@ -76,8 +79,9 @@ class Context:
             self._fit_bounds()
 
     def needed(self, skills: SkillCatalogue, bounds: Bounds) -> int:
-        """Tokens that a context needs to hold these skills and an answer. Safe from any thread."""
-        return len(self._pieces(skills, bounds).system) + self.model.config.canvas_length
+        """Tokens that a context needs to hold these skills, a short task and its answer. Safe from any thread."""
+        pieces = self._pieces(skills, bounds)
+        return len(pieces.system) + SHORT_TASK + len(pieces.reply) + 2 * self.model.config.canvas_length
 
     def limit_of(self, bounds: Bounds) -> int:
         """Tokens that the context may hold with these bounds, a canvas included. Safe from any thread."""

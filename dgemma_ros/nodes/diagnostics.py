@@ -77,6 +77,7 @@ def of_planner(health: Health, figures: Statistics, active: bool) -> None:
     health.put({"waiting tasks": figures.waiting, "valid plans": figures.valid_plans, "repairs": figures.repairs})
     health.put({f"plans {status.lower()}": count for status, count in sorted(figures.plans.items())})
     health.put({"deadline hits": figures.deadline_hits, "deadline misses": figures.deadline_misses})
+    health.put({"deadline without a step": figures.deadline_empty})
     health.put({"real-time watch": figures.real_time})
     health.put(_percentiles("latency ms", figures.latency, 1e3) | _percentiles("lateness ms", figures.lateness, 1e3))
     health.put(_percentiles("step ms", figures.step_time, 1e3) | _percentiles("steps a plan", figures.steps_per_plan))

@@ -70,7 +70,8 @@ _SETTINGS = {
     "budget": "seconds from a task to its plan, for tasks that name none",
     "preemption": "what a new task does while another of the same priority runs: takes its place, waits, or is refused",
     "queue_limit": "tasks that may wait",
-    "late_policy": "what a plan holds that ended by its deadline: the best draft, or nothing",
+    "late_policy": "what a plan holds whose time was up: the best draft or nothing; only with `accept` is a plan valid "
+    "that comes after its deadline",
     "max_observation_age": "seconds; a plan resting on an older frame is stale; 0 takes any frame, or none",
     "stale_policy": "what becomes of a task whose newest frame is too old: its plan is marked, or it is refused",
     "frame_rate": "frames a second of each camera taken into the context; 0 takes none",

@@ -10,13 +10,17 @@ from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
 
 
 class Configuration:
-    """Thread-safe: a change is checked against the context before it is taken, one change at a time."""
+    """Thread-safe: a change is checked against the context before it is taken, one change at a time.
+
+    Raises :class:`SettingsError` for settings with which this model could not plan.
+    """
 
     def __init__(self, context: Context, settings: Settings, skills: SkillCatalogue) -> None:
         self._context = context
         self._changing = threading.Lock()
         self.current = (settings, skills)
         """Replaced as a whole."""
+        self._check(settings, skills)
 
     @property
     def settings(self) -> Settings:
@@ -29,14 +33,22 @@ class Configuration:
         return self.current[1]
 
     def update(self, settings: Settings) -> None:
-        """Raises :class:`SettingsError` where the skills would not fit the context any more."""
+        """Raises :class:`SettingsError` for settings with which this model could not plan."""
         with self._changing:
-            needed, limit = self._context.needed(self.skills, settings), self._context.limit_of(settings)
-            if limit < needed:
-                name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
-                value = getattr(settings, name)
-                raise SettingsError(f"{name}: {value} is too small: the skills need {needed} tokens")
+            self._check(settings, self.skills)
             self.current = (settings, self.skills)
+
+    def _check(self, settings: Settings, skills: SkillCatalogue) -> None:
+        needed, limit = self._context.needed(skills, settings), self._context.limit_of(settings)
+        if limit < needed:
+            name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
+            value = getattr(settings, name)
+            raise SettingsError(f"{name}: {value} is too small: skills, a task and its answer need {needed} tokens")
+        if self._context.model.config.vision is not None and settings.image_tokens > limit - needed:
+            raise SettingsError(
+                f"image_tokens: {settings.image_tokens} a frame do not fit: next to skills, a task and its answer the "
+                f"context has room for {limit - needed}; raise context_tokens, or ask for fewer"
+            )
 
     def enable(self, name: str, on: bool) -> bool:
         """Switches a skill on or off; whether that changed anything.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dgemma_ros.context.types import MAX_TEXT
@@ -26,6 +27,14 @@ class Ending:
 
 
 LATE = Ending(Status.DEADLINE, ErrorCode.LATE, "the time was up before there was an answer")
+
+
+def no_time(budget: float, margin: float) -> Ending:
+    """Why a task ends at once for which not even one step would be done in time."""
+    if budget > margin:
+        return LATE
+    text = f"the budget of {budget:g} s leaves no time before publish_margin, {margin:g} s: give more"
+    return Ending(Status.DEADLINE, ErrorCode.LATE, text)
 
 
 @dataclass(eq=False)
@@ -115,6 +124,11 @@ class Queue:
     def next(self) -> Job | None:
         """Takes the job whose turn it is."""
         return self.waiting.pop(0) if self.waiting else None
+
+    def discard(self, job: Job) -> None:
+        """Takes out that job, where it still waits."""
+        with suppress(ValueError):
+            self.waiting.remove(job)
 
     def remove(self, jobs: Iterable[Job]) -> None:
         """Takes out those jobs, where they still wait."""

@@ -18,11 +18,13 @@ def write_plan(
 
     It rests on the job's own settings and skills; only what is switched off in ``skills``, those of now, is refused.
     """
-    settings, answer, task, frame = job.settings, job.answer, job.task, job.frame
+    settings, answer, task, frame, late = job.settings, job.answer, job.task, job.frame, now - job.deadline
     checked, said = Checked((), ()), ""
     if ending is None:
         usable = job.skills if skills.off <= job.skills.off else job.skills.without(job.skills.off | skills.off)
         checked, said = check(answer.parsed, usable, settings.max_plan_steps, answer.complete), answer.parsed.text
+        if late > 0:
+            status = Status.DEADLINE
         if status is Status.DEADLINE and settings.late_policy is LatePolicy.EMPTY:
             checked = Checked((), checked.problems)
             ending = Ending(status, ErrorCode.LATE, "the time was up; late_policy is 'empty'")
@@ -31,6 +33,8 @@ def write_plan(
     elif checked.problems:
         first, more = checked.problems[0], len(checked.problems) - 1
         code, error = first.code, first.text + (f" (and {more} more)" if more else "")
+    elif late > 0 and settings.late_policy is not LatePolicy.ACCEPT:
+        code, error = ErrorCode.LATE, f"the plan came {1e3 * late:.1f} ms after its deadline"
     else:
         code, error = ErrorCode.NONE, ""
     valid, oldest, usage = code is ErrorCode.NONE, settings.max_observation_age, answer.usage

@@ -65,7 +65,7 @@ class Publisher:
             return False
         job.claimed = True
         self._watchdog.forget(job)
-        self._queue.remove([job])
+        self._queue.discard(job)
         return True
 
     # -- without the lock -----------------------------------------------------------------------------------------
@@ -132,6 +132,7 @@ class Publisher:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _hand_on(self, job: Job, ending: Ending | None, status: Status) -> Plan:
+        began = self._clock()
         try:
             plan = self._written(job, ending, status)
         except Exception as error:  # a defect of ours: the task gets its plan all the same
@@ -139,6 +140,7 @@ class Publisher:
             plan = self._written(job, Ending(Status.FAILED, ErrorCode.INTERNAL, text), Status.FAILED)
         self._tell(self._listeners.on_plan, plan)
         with self._lock:
+            self._watchdog.handed_on(self._clock() - began)
             late = self.counters.add(plan)
             self.counters.repairs += job.answer.usage.repairs
         if late:

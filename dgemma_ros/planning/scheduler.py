@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from dgemma_ros.planning.budget import Clock
-from dgemma_ros.planning.jobs import LATE, Ending, Job, Queue, refusal
+from dgemma_ros.planning.jobs import Ending, Job, Queue, no_time, refusal
 from dgemma_ros.planning.publisher import Publisher
 from dgemma_ros.planning.types import ErrorCode, Settings, Status
 from dgemma_ros.planning.watchdog import Watchdog
@@ -42,7 +42,8 @@ class Scheduler:
             if any(other is job for other, _ in ended):
                 return
             if self._watchdog.latest_start(job) <= self._clock():
-                self.end_all(LATE, lambda other: other is job)
+                hopeless = no_time(job.deadline - job.received, job.settings.publish_margin)
+                self.end_all(hopeless, lambda other: other is job)
             else:
                 self._watchdog.watch(job)
                 self._work.notify()

@@ -25,10 +25,14 @@ class Preemption(StrEnum):
 
 
 class LatePolicy(StrEnum):
-    """What a plan holds that ended by its deadline."""
+    """What a plan holds whose time was up before the model was done."""
 
     DRAFT = "draft"
+    """The best draft; valid where it is right and in time."""
     EMPTY = "empty"
+    """Nothing."""
+    ACCEPT = "accept"
+    """The best draft; valid where it is right, also behind the deadline."""
 
 
 class StalePolicy(StrEnum):
@@ -97,6 +101,10 @@ class Settings:
             if not (right and math.isfinite(value) and limits[0] <= value <= limits[1]):
                 kind_name = "a whole number" if whole else "a number"
                 raise SettingsError(f"{entry.name}: {value!r} is not {kind_name} in {limits[0]:g} … {limits[1]:g}")
+        if self.publish_margin >= self.budget:
+            raise SettingsError(
+                f"publish_margin: {self.publish_margin:g} s leave no time of the budget, {self.budget:g} s"
+            )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

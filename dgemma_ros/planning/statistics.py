@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dgemma_ros.planning.types import Percentiles, Plan
+from dgemma_ros.planning.types import Percentiles, Plan, Status
 
 KEPT = 1000
 
@@ -22,6 +22,7 @@ class Counters:
         self.valid = 0
         self.hits = 0
         self.misses = 0
+        self.empty = 0
         self.repairs = 0
         self.watchdog = 0
         self.lateness: deque[float] = deque(maxlen=KEPT)
@@ -41,6 +42,7 @@ class Counters:
             "valid_plans": self.valid,
             "deadline_hits": self.hits,
             "deadline_misses": self.misses,
+            "deadline_empty": self.empty,
             "lateness": percentiles(self.lateness),
             "latency": percentiles(self.latency),
             "steps_per_plan": percentiles(self.steps),
@@ -53,8 +55,10 @@ class Counters:
         late = plan.finished > plan.deadline
         self.plans[plan.status.value] += 1
         self.valid += plan.valid
-        self.hits += not late
+        empty = not late and plan.status is Status.DEADLINE and not plan.steps
+        self.hits += not (late or empty)
         self.misses += late
+        self.empty += empty
         if late:
             self.lateness.append(plan.finished - plan.deadline)
         if plan.canvases:

@@ -53,7 +53,11 @@ class Status(_Name):
     STEP_LIMIT = auto()
     """All the steps of the budget were used."""
     DEADLINE = auto()
-    """The time was up first; ``steps`` hold the best draft, or nothing, as ``late_policy`` says."""
+    """The time was up first; ``steps`` hold the best draft, or nothing, as ``late_policy`` says.
+
+    Where the plan is out by its deadline it may be valid. Where it comes later it is not, but for a ``late_policy`` of
+    ``accept``.
+    """
     CANCELLED = auto()
     PREEMPTED = auto()
     """A newer or more urgent task took its place."""
@@ -211,6 +215,9 @@ class Statistics:
     valid_plans: int
     deadline_hits: int
     deadline_misses: int
+    """Plans that came after their deadline."""
+    deadline_empty: int
+    """Plans by their deadline that it left without a step: neither kept nor missed."""
     lateness: Percentiles
     """Seconds after the deadline, of late plans only."""
     latency: Percentiles

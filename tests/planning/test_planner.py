@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -205,6 +206,79 @@ def test_a_step_that_would_be_late_is_not_begun(model: Model, desk_of: Callable[
     plan = desk.ask(budget=1.6)
     assert plan.status is Status.DEADLINE and plan.finished < plan.deadline and plan.step_budget > 10
     assert plan.denoising_steps <= 4 and desk.planner.statistics().watchdog == 0
+
+
+@pytest.mark.parametrize(("policy", "valid", "steps"), [("draft", False, 1), ("empty", False, 0), ("accept", True, 1)])
+def test_a_plan_behind_its_deadline_says_so(
+    model: Model, desk_of: Callable[..., Desk], policy: str, valid: bool, steps: int
+) -> None:
+    """As where the process was stopped for seconds: what was converged then comes too late."""
+    clock, script = Later(), Held(Says(model, PICK), at=1)
+    desk = desk_of(script, clock=clock, late_policy=policy)
+    task = desk.submit(budget=100.0, received=clock())
+    assert script.inside.wait(30)
+    clock.ahead = 200.0
+    script.go.set()
+    plan = desk.seen.plan(task)
+    assert plan.finished > plan.deadline and plan.status is Status.DEADLINE
+    assert (plan.valid, len(plan.steps)) == (valid, steps)
+    assert plan.error_code is (ErrorCode.NONE if valid else ErrorCode.LATE)
+    desk.seen.wait(lambda: any(e.kind is EventKind.DEADLINE_MISSED for e in desk.seen.events))
+    figures = desk.planner.statistics()
+    assert (figures.deadline_hits, figures.deadline_misses, figures.deadline_empty) == (0, 1, 0)
+
+
+def test_a_budget_within_the_publish_margin_says_so(model: Model, desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(Says(model, PICK), publish_margin=0.5)
+    plan = desk.ask(budget=0.5)
+    assert plan.status is Status.DEADLINE and plan.error_code is ErrorCode.LATE
+    assert "budget of 0.5 s" in plan.error and "publish_margin" in plan.error
+    figures = desk.planner.statistics()
+    assert (figures.deadline_hits, figures.deadline_misses, figures.deadline_empty) == (0, 0, 1)
+
+
+def test_a_thousand_equal_deadlines_are_all_kept(model: Model, desk_of: Callable[..., Desk]) -> None:
+    script = Held(Says(model, PICK))
+    desk = desk_of(script, preemption="queue", queue_limit=5000)
+    first = desk.submit(budget=1000.0)
+    assert script.inside.wait(30)
+    desk.seen.then = lambda plan: time.sleep(0.0005)  # a publisher takes its time, too
+    for _ in range(20):
+        desk.submit("")  # refused: so it is known how long
+    received = time.monotonic()
+    for _ in range(1000):
+        desk.submit(budget=5.0, received=received)
+    desk.seen.wait(lambda: len(desk.seen.plans) == 1020)
+    late = [plan.finished - plan.deadline for plan in desk.seen.plans if plan.finished > plan.deadline]
+    assert not late and desk.seen.plans[-1].task_id == "t22"  # who came first is given up last
+    script.go.set()
+    assert desk.seen.plan(first).valid
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"image_tokens": 30000}, "image_tokens: 30000 a frame do not fit"),
+        ({"context_tokens": 500}, "context_tokens: 500 is too small"),
+        ({"publish_margin": 60.0}, "publish_margin: 60 s leave no time of the budget, 2 s"),
+        ({"budget": 0.01}, "publish_margin: 0.02 s leave no time of the budget, 0.01 s"),
+    ],
+)
+def test_settings_that_cannot_work_with_this_model_are_refused_by_name(
+    model: Model, skills: SkillCatalogue, desk_of: Callable[..., Desk], settings: Any, words: str
+) -> None:
+    desk = desk_of(Says(model, PICK))
+    with pytest.raises(SettingsError, match=words):
+        desk.planner.update(Settings(**settings))
+    with pytest.raises(SettingsError, match=words):
+        Desk(model, skills, Settings(**settings))
+
+
+def test_the_smallest_context_that_is_taken_holds_a_task(model: Model, desk_of: Callable[..., Desk]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        desk_of(Says(model, PICK), context_tokens=430, start=False)
+    smallest = int(re.findall(r"need (\d+) tokens", str(refused.value))[0])
+    assert desk_of(Says(model, PICK), context_tokens=smallest).ask("go").valid
 
 
 # -- in and out -------------------------------------------------------------------------------------------------------
