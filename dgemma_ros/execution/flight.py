@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dgemma_ros.execution.entry import NOBODY, Entry
 from dgemma_ros.execution.gates import Conditions
 from dgemma_ros.execution.hands import Hands, Limits
 from dgemma_ros.execution.journal import CRASHED, Journal
-from dgemma_ros.execution.table import NOBODY, Entry
 from dgemma_ros.execution.types import Dispatch, Outcome, Result
 
 
