@@ -183,8 +183,8 @@ class Flight:
         self._journal.told(result.dispatch.dispatch_id)
 
     def _doubt(self, why: str) -> None:
+        self._conditions.doubt = why  # first, for it holds even where it cannot be written
         self._journal.doubts(why)
-        self._conditions.doubt = why
 
     def _settle(self, by: str) -> None:
         self._journal.doubts("", by)

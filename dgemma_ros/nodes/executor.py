@@ -102,9 +102,8 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
             parameter_table.EXECUTOR, lambda: self._phase != "unconfigured", lambda changes: None
         )
         self.add_on_set_parameters_callback(check)
-        jumps = JumpThreshold(
-            min_forward=Duration(seconds=2), min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
+        back, ahead = Duration(nanoseconds=-1), Duration(seconds=2)
+        jumps = JumpThreshold(min_forward=ahead, min_backward=back, on_clock_change=True)
         self._jump = self.get_clock().create_jump_callback(jumps, post_callback=self._jumped)
         self._wall = WallClock()
         if self.get_parameter("autostart").value:
