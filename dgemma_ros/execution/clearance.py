@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dgemma_ros.execution.approvals import Approvals, Request, Scope
+from dgemma_ros.execution.entry import Approval, Entry
 from dgemma_ros.execution.hands import Hands
 from dgemma_ros.execution.journal import Journal
 from dgemma_ros.execution.run import Run
-from dgemma_ros.execution.table import Approval, Entry
 
 
 class Clearance:

@@ -201,9 +201,11 @@ class Dispatcher:
     def inhibit(self, on: bool) -> None:
         """The word to stop, or that it holds no more; what was stopped does not go on by itself."""
         self.conditions.inhibited = on
-        self.journal.inhibit(on)
-        if on:
-            self._stop_all(Refusal("inhibited", "inhibit is true"))
+        try:
+            self.journal.inhibit(on)
+        finally:  # a word that cannot be kept is obeyed all the same
+            if on:
+                self._stop_all(Refusal("inhibited", "inhibit is true"))
 
     def lose(self, what: str, why: str) -> None:
         """Something that is watched is not well: ``planner``, ``camera``."""
@@ -250,15 +252,14 @@ class Dispatcher:
         """Ends what is being carried out: cancels what is on its way, and waits for its end."""
         self._clearance.withdraw()
         if (wish := self._goal.drop()) is not None:
-            self.end(wish, Ending.STOPPED, why, wish.order)
+            return self.end(wish, Ending.STOPPED, why, wish.order)  # what waits begins, and is not to be stopped
         run = self._run
         if run is None:
-            return
+            return None
         run.stop = run.stop or why
         if self.flight.live is None:
-            self._advance()
-        else:
-            self.flight.cancel(Outcome.CANCELLED, why.reason)
+            return self._advance()
+        return self.flight.cancel(Outcome.CANCELLED, why.reason)
 
     # -- time and people ----------------------------------------------------------------------------------------------
 

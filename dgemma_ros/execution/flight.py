@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dgemma_ros.execution.entry import NOBODY, Entry
 from dgemma_ros.execution.gates import Conditions
 from dgemma_ros.execution.hands import Hands, Limits
 from dgemma_ros.execution.journal import CRASHED, Journal
-from dgemma_ros.execution.table import NOBODY, Entry
 from dgemma_ros.execution.types import Dispatch, Outcome, Result
 
 
@@ -183,8 +183,8 @@ class Flight:
         self._journal.told(result.dispatch.dispatch_id)
 
     def _doubt(self, why: str) -> None:
+        self._conditions.doubt = why  # first, for it holds even where it cannot be written
         self._journal.doubts(why)
-        self._conditions.doubt = why
 
     def _settle(self, by: str) -> None:
         self._journal.doubts("", by)

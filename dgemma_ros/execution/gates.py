@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import jsonschema
 
-from dgemma_ros.execution.table import Entry, ExecutionTable
+from dgemma_ros.execution.entry import Entry
+from dgemma_ros.execution.table import ExecutionTable
 from dgemma_ros.execution.types import Order
 from dgemma_ros.skills.catalogue import SkillCatalogue
 from dgemma_ros.skills.types import PlanStep

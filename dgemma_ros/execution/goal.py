@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from dgemma_ros.execution.entry import Entry
 from dgemma_ros.execution.gates import Refusal
 from dgemma_ros.execution.hands import Hands, Limits
 from dgemma_ros.execution.report import Report
-from dgemma_ros.execution.table import Entry
 from dgemma_ros.execution.types import Ending, Order
 from dgemma_ros.execution.wish import Verdict, Wish
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dgemma_ros.execution.approvals import Request
-from dgemma_ros.execution.table import Entry
+from dgemma_ros.execution.entry import Entry
 from dgemma_ros.execution.types import Dispatch, NextTask, Progress, Result
 
 

@@ -184,7 +184,10 @@ class Journal:
         if self._fd < 0:
             raise JournalError(f"{self.file}: the journal is closed")
         try:
-            line, before = _line(record), os.fstat(self._fd).st_size
+            opened = os.fstat(self._fd)
+            if not os.path.samestat(opened, self.file.stat()):
+                raise OSError(errno.ESTALE, "another file is in its place")
+            line, before = _line(record), opened.st_size
             if os.write(self._fd, line) != len(line):
                 os.ftruncate(self._fd, before)  # half a line would make the next one unreadable
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

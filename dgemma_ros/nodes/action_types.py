@@ -6,8 +6,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from dgemma_ros.execution.entry import NOBODY, Entry
 from dgemma_ros.execution.located import TableError
-from dgemma_ros.execution.table import NOBODY, Entry, ExecutionTable
+from dgemma_ros.execution.table import ExecutionTable
 
 _NUMBERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "byte", "octet", "char")
 _FLOATS = ("float", "double", "float32", "float64", "long double")

@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from dgemma_ros.execution.dispatch import Dispatcher
 from dgemma_ros.nodes import qos, topics
 from dgemma_ros.nodes.camera_input import CameraInput
 from dgemma_ros.planning.types import Percentiles, Statistics
@@ -88,6 +89,22 @@ def of_planner(health: Health, figures: Statistics, active: bool) -> None:
     health.put({"position shifts": context.shifts, "stamps replaced": context.replaced_stamps})
     health.put({f"context dropped, {kind}": count for kind, count in sorted(context.dropped.items())})
     health.put({"model": figures.model, "backend": figures.backend})
+
+
+def of_dispatcher(health: Health, dispatcher: Dispatcher) -> None:
+    """The executor's record."""
+    conditions, report = dispatcher.conditions, dispatcher.report
+    if conditions.doubt:
+        health.raise_to(DiagnosticStatus.ERROR, f"in doubt: {conditions.doubt}; ~/clear_doubt ends it")
+    if conditions.inhibited:
+        health.raise_to(DiagnosticStatus.WARN, "inhibited: nothing is carried out")
+    health.put(conditions.lost)
+    for what, why in conditions.lost.items():
+        health.raise_to(DiagnosticStatus.WARN, f"{what}: {why}")
+    progress = report.progress
+    health.put({"task": progress.task_id, "execution": progress.state.value, "step": progress.step})
+    health.put({"dispatch": dispatcher.live.skill if dispatcher.live else ""})
+    health.put(dict(sorted(report.counts.items())))
 
 
 def _percentiles(name: str, values: Percentiles, scale: float = 1.0) -> dict[str, object]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dgemma_msgs import msg, srv
+from dgemma_msgs import msg
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import JumpThreshold, TimeJump
@@ -27,15 +27,16 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from std_msgs.msg import Bool
 
 from dgemma_ros.errors import DgemmaError
-from dgemma_ros.execution.approvals import Request
+from dgemma_ros.execution.clock import WallClock
 from dgemma_ros.execution.dispatch import Dispatcher
 from dgemma_ros.execution.gates import Terms
 from dgemma_ros.execution.hands import Limits
 from dgemma_ros.execution.journal import Journal
-from dgemma_ros.execution.table import Entry, ExecutionTable
-from dgemma_ros.execution.types import Dispatch, NextTask, Progress, Result
-from dgemma_ros.nodes import action_types, diagnostics, parameter_table, parameters, process, qos, topics
+from dgemma_ros.execution.table import ExecutionTable
+from dgemma_ros.nodes import action_types, diagnostics, parameter_table, parameters, process, qos, timers, topics
 from dgemma_ros.nodes import execution_messages as messages
+from dgemma_ros.nodes.executor_hands import RosHands
+from dgemma_ros.nodes.executor_services import ExecutorServices
 from dgemma_ros.nodes.skill_clients import SkillClients
 from dgemma_ros.nodes.watching import Watch
 from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
@@ -82,18 +83,8 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         self._watch: Watch | None = None
         self._plans: Any = None
         self._inhibited = False
-        publisher = functools.partial(self.create_publisher, qos_overriding_options=qos.OVERRIDES)
-        self._results = publisher(msg.SkillResult, topics.SKILL_RESULT.name, qos.of(topics.SKILL_RESULT))
-        self._progress = publisher(msg.Execution, topics.EXECUTION.name, qos.PLANS)
-        self._requests = publisher(msg.ApprovalRequest, topics.APPROVAL_REQUEST.name, qos.PLANS)
-        self._tasks = publisher(msg.Task, topics.TASK_REQUEST.name, qos.of(topics.TASK_REQUEST))
-        self._rule = self.create_client(srv.GoalReached, topics.GOAL_REACHED.name, callback_group=self._group)
-        for type_, topic, answer in (
-            (srv.Approve, topics.APPROVE, self._approve),
-            (srv.CancelExecution, topics.CANCEL_EXECUTION, self._cancel),
-            (srv.ClearDoubt, topics.CLEAR_DOUBT, self._clear_doubt),
-        ):
-            self.create_service(type_, topic.name, answer, callback_group=self._group)
+        self._hands = RosHands(self, self._group, lambda: self._dispatcher, lambda: self._actions, self._guard)
+        ExecutorServices(self, self._group, self._with)
         # The word to stop is heard from the first moment to the last, in every state.
         self.create_subscription(
             Bool,
@@ -111,21 +102,12 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
             parameter_table.EXECUTOR, lambda: self._phase != "unconfigured", lambda changes: None
         )
         self.add_on_set_parameters_callback(check)
-        jumps = JumpThreshold(
-            min_forward=Duration(seconds=2), min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
+        back, ahead = Duration(nanoseconds=-1), Duration(seconds=2)
+        jumps = JumpThreshold(min_forward=ahead, min_backward=back, on_clock_change=True)
         self._jump = self.get_clock().create_jump_callback(jumps, post_callback=self._jumped)
-        self._clock_offset = time.time() - time.monotonic()
+        self._wall = WallClock()
         if self.get_parameter("autostart").value:
-            self._once(0.001, self._autostart)
-
-    def _once(self, seconds: float, do: Callable[[], object]) -> None:
-        def call() -> None:
-            timer.cancel()
-            self.destroy_timer(timer)
-            do()
-
-        timer = self.create_timer(seconds, call, callback_group=self._group, clock=diagnostics.steady())
+            timers.once(self, self._group, self._autostart)
 
     def _autostart(self) -> None:
         if self._phase == "unconfigured" and self.trigger_configure() is Done.SUCCESS:
@@ -158,7 +140,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         terms = Terms(table, catalogue, values["min_confidence"])
         self._actions = SkillClients(self, self._group, table.entries, types, self._guard, limits.accept / 2)
         dispatcher = Dispatcher(
-            terms, self._journal, self, time.monotonic, limits, values["pin_done"], values["ask_model"]
+            terms, self._journal, self._hands, time.monotonic, limits, values["pin_done"], values["ask_model"]
         )
         self._dispatcher = dispatcher
         if self._inhibited:
@@ -260,7 +242,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         except Exception as error:
             self._fail(str(error) if isinstance(error, DgemmaError) else f"{type(error).__name__}: {error}")
             if self._phase == "active":
-                self._once(0.001, lambda: self._phase == "active" and self.trigger_deactivate())
+                timers.once(self, self._group, lambda: self._phase == "active" and self.trigger_deactivate())
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 
@@ -288,93 +270,13 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         self._with(lambda dispatcher: dispatcher.clock_jumped())
 
     def _tick(self) -> None:
-        offset = time.time() - time.monotonic()
-        if abs(offset - self._clock_offset) > 2.0 and not self.get_parameter("use_sim_time").value:
-            self._clock_offset = offset
+        if not self.get_parameter("use_sim_time").value and self._wall.jumped():
             self._jumped(None)
         if (watch := self._watch) is not None:
             self._guard(watch.look)
         if (actions := self._actions) is not None:
             self._guard(actions.poll)
         self._with(lambda dispatcher: dispatcher.tick())
-
-    def _approve(self, request: srv.Approve.Request, response: srv.Approve.Response) -> Any:
-        response.message = "the executor is not configured"
-
-        def answer(dispatcher: Dispatcher) -> None:
-            response.message = dispatcher.approve(request.request_id, request.digest, request.approve, request.by)
-            response.success = not response.message
-
-        self._with(answer)
-        return response
-
-    def _cancel(self, request: srv.CancelExecution.Request, response: srv.CancelExecution.Response) -> Any:
-        def cancel(dispatcher: Dispatcher) -> None:
-            response.success = dispatcher.cancel(request.task_id)
-
-        self._with(cancel)
-        response.message = "" if response.success else "nothing like that is being carried out"
-        return response
-
-    def _clear_doubt(self, request: srv.ClearDoubt.Request, response: srv.ClearDoubt.Response) -> Any:
-        def clear(dispatcher: Dispatcher) -> None:
-            response.success = dispatcher.clear_doubt(request.by[:200] or "somebody")
-
-        self._with(clear)
-        response.message = "" if response.success else "nothing is in doubt"
-        return response
-
-    # -- what the dispatcher has done (its Hands) ---------------------------------------------------------------------
-
-    def send(self, dispatch: Dispatch, entry: Entry) -> None:
-        """Sends a skill's goal."""
-        if self._actions is not None and self._dispatcher is not None:
-            self._actions.send(dispatch, entry, self._dispatcher.flight)
-
-    def cancel(self, dispatch: Dispatch, entry: Entry) -> None:
-        """Asks for its end."""
-        if self._actions is not None:
-            self._actions.cancel(dispatch, entry)
-
-    def tell(self, result: Result) -> None:
-        """Publishes an outcome."""
-        self._results.publish(messages.result_message(result, self.get_clock()))
-
-    def ask(self, request: Request) -> None:
-        """Publishes a request for approval."""
-        self._requests.publish(messages.request_message(request, self.get_clock()))
-
-    def show(self, progress: Progress) -> None:
-        """Publishes where things stand."""
-        self._progress.publish(messages.progress_message(progress, self.get_clock()))
-        if progress.ending:
-            ended = f"{progress.ending.value.lower().replace('_', ' ')}: {progress.message or progress.reason}"
-            self.get_logger().info(f"{progress.task[:60]!r} {ended}")
-
-    def plan(self, task: NextTask) -> None:
-        """Asks the planner, when its camera has seen what came of the last skill."""
-        remember = bool(self.get_parameter("remember").value)
-        message = messages.task_message(task, remember)
-
-        def ask() -> None:
-            dispatcher = self._dispatcher
-            if dispatcher is not None and dispatcher.awaits(task.task_id):
-                self._tasks.publish(message)
-
-        self._once(max(0.001, float(self.get_parameter("settle").value)), ask)
-
-    def ask_rule(self, task_id: str, task: str, plan_id: str) -> bool:
-        """Asks whoever offers ``goal_reached``; False where that is nobody, or is not wanted."""
-        if not self.get_parameter("ask_rule").value or not self._rule.service_is_ready():
-            return False
-        request = srv.GoalReached.Request(task_id=task_id, task=task, plan_id=plan_id)
-
-        def answered(future: Any) -> None:
-            answer = future.result()
-            self._with(lambda dispatcher: dispatcher.rule_said(task_id, answer.known, answer.reached))
-
-        self._rule.call_async(request).add_done_callback(lambda future: self._guard(lambda: answered(future)))
-        return True
 
     def _diagnose(self) -> None:
         health = diagnostics.Health()
@@ -384,18 +286,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
             health.raise_to(DiagnosticStatus.WARN, self._phase)
         health.put({"state": self._phase})
         if (dispatcher := self._dispatcher) is not None:
-            conditions = dispatcher.conditions
-            if conditions.doubt:
-                health.raise_to(DiagnosticStatus.ERROR, f"in doubt: {conditions.doubt}; ~/clear_doubt ends it")
-            if conditions.inhibited:
-                health.raise_to(DiagnosticStatus.WARN, "inhibited: nothing is carried out")
-            health.put(conditions.lost)
-            for what, why in conditions.lost.items():
-                health.raise_to(DiagnosticStatus.WARN, f"{what}: {why}")
-            progress = dispatcher.report.progress
-            health.put({"task": progress.task_id, "execution": progress.state.value, "step": progress.step})
-            health.put({"dispatch": dispatcher.live.skill if dispatcher.live else ""})
-            health.put(dict(sorted(dispatcher.report.counts.items())))
+            diagnostics.of_dispatcher(health, dispatcher)
         self._diagnostics.publish(health)
 
 

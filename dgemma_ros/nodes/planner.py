@@ -28,7 +28,7 @@ from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
 
 from dgemma_ros.errors import DgemmaError
-from dgemma_ros.nodes import diagnostics, parameter_table, parameters, plan_messages, process, topics
+from dgemma_ros.nodes import diagnostics, parameter_table, parameters, plan_messages, process, timers, topics
 from dgemma_ros.nodes.arrival import Arrival
 from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
 from dgemma_ros.nodes.conversions import Limits
@@ -110,7 +110,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False)
         self._jump = self.get_clock().create_jump_callback(backwards, post_callback=self._jumped)
         if self.get_parameter("autostart").value:
-            self._once(self._autostart)
+            timers.once(self, self.slow, self._autostart)
 
     @property
     def state(self) -> str:
@@ -127,16 +127,6 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             self.get_logger().warning(f"transition {wanted} refused: there is none from {before}")
             response.success = False
             return response
-
-    def _once(self, do: Callable[[], object]) -> None:
-        """Calls back soon, in turn with the transitions that others ask for."""
-
-        def call() -> None:
-            timer.cancel()
-            self.destroy_timer(timer)
-            do()
-
-        timer = self.create_timer(0.001, call, callback_group=self.slow, clock=diagnostics.steady())
 
     def _autostart(self) -> None:
         """Where nobody leads, nobody would configure it again: what cannot start ends, and its supervisor is told."""
@@ -322,7 +312,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             if self._failures == FAILURES:
                 self._error = " ".join(plan.error.split())
                 self.get_logger().error(f"{self._error}; the planner gives up and can be configured again")
-                self._once(lambda: self.state == "active" and self.trigger_deactivate())
+                timers.once(self, self.slow, lambda: self.state == "active" and self.trigger_deactivate())
         elif plan.denoising_steps and self._failures < FAILURES:
             self._failures = 0
 

@@ -20,8 +20,8 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from unique_identifier_msgs.msg import UUID
 
+from dgemma_ros.execution.entry import NOBODY, Entry
 from dgemma_ros.execution.located import TableError
-from dgemma_ros.execution.table import NOBODY, Entry
 from dgemma_ros.execution.types import Dispatch, Outcome
 from dgemma_ros.nodes import action_types
 from dgemma_ros.nodes.execution_messages import OUTCOME_OF

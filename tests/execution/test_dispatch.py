@@ -250,6 +250,18 @@ def test_priorities(desk: Desk) -> None:
     assert desk.hands.sent[-1].plan_id == urgent.plan_id
 
 
+@pytest.mark.parametrize("checking", [False, True])
+def test_a_new_plan_while_the_planner_is_asked_is_carried_out(desk: Desk, checking: bool) -> None:
+    desk.give("place a left")
+    end(desk, S if checking else F)
+    new = desk.give("pick b")
+    assert desk.hands.sent[-1].plan_id == new.plan_id and not desk.hands.cancelled
+    assert last(desk)[0] is State.RUNNING
+    desk.answer("place a right")  # too late
+    end(desk)
+    assert [d.skill for d in desk.hands.sent] == ["place", "pick"]
+
+
 def test_a_crash_gives_what_was_on_its_way_the_outcome_unknown_once(desk: Desk) -> None:
     desk.give("place a left", "place b left")
     end(desk)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_ros.execution import units
+from dgemma_ros.execution.entry import Approval
 from dgemma_ros.execution.located import TableError
-from dgemma_ros.execution.table import Approval, ExecutionTable
+from dgemma_ros.execution.table import ExecutionTable
 from dgemma_ros.skills.catalogue import SkillCatalogue
 from tests.nodes.stand_in import NANO
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dgemma_ros.execution.table import TERMS, ExecutionTable
+from dgemma_ros.execution.table import ExecutionTable
+from dgemma_ros.execution.terms import TERMS
 from dgemma_ros.skills.catalogue import SkillCatalogue
 
 ROOT = Path(__file__).parents[2]
