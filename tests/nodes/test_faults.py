@@ -25,6 +25,8 @@ from dgemma_ros.nodes.task_action import Deferred
 from tests.nodes.graph import LATCHED, Graph, Heard, until
 from tests.nodes.test_executor import NANO, TERMS, Loop, put
 
+A, B = "red block", "blue ball"
+
 R = ExecuteSkill.Result
 
 
@@ -126,7 +128,7 @@ def bench(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Be
 def test_arms_that_lie_or_are_silent(bench: Bench, mode: str, outcome: int, reason: str, doubt: bool) -> None:
     bench.arm.mode = mode
     sent = len(bench.arm.goals)
-    plan = bench.loop.give(put("a", "middle"), put("b", "middle"))
+    plan = bench.loop.give(put(A, "middle"), put(B, "middle"))
     ended = bench.loop.end(plan)
     told = bench.loop.of(plan)
     if mode == "succeeds":
@@ -134,7 +136,7 @@ def test_arms_that_lie_or_are_silent(bench: Bench, mode: str, outcome: int, reas
     else:
         assert told == [(0, outcome, reason)] and ended.ending in (Execution.STOPPED, Execution.FAILED)
         assert len(bench.arm.goals) <= sent + 1
-    after = bench.loop.give(put("a", "left tray"))
+    after = bench.loop.give(put(A, "left tray"))
     end = bench.loop.end(after)
     assert (end.reason == "doubt") == doubt
     bench.clear()
@@ -148,20 +150,20 @@ def test_a_cancel_that_is_refused_is_a_doubt(bench: Bench) -> None:
     bench.clear()
     bench.arm.mode = "refuses cancel"
     count = len(bench.arm.goals)
-    plan = bench.loop.give(put("a", "middle"))
+    plan = bench.loop.give(put(A, "middle"))
     until(lambda: len(bench.arm.goals) > count, "the goal")
     bench.loop.inhibit(True)
     ended = bench.loop.end(plan)
     assert bench.loop.of(plan) == [(0, SkillResult.UNKNOWN, "no_end")] and ended.reason == "inhibited"
     bench.loop.inhibit(False)
-    assert bench.loop.end(bench.loop.give(put("a", "middle"))).reason == "doubt"
+    assert bench.loop.end(bench.loop.give(put(A, "middle"))).reason == "doubt"
     # Its end comes late, and with it the doubt goes.
     goal = bench.arm.goals[-1]
     bench.graph.in_turn(lambda: bench.arm.end(goal, "abort", R.FAILED))
     bench.arm.mode = "succeeds"
 
     def well() -> bool:
-        return bool(bench.loop.end(bench.loop.give(put("a", "middle"))).ending == Execution.CARRIED_OUT)
+        return bool(bench.loop.end(bench.loop.give(put(A, "middle"))).ending == Execution.CARRIED_OUT)
 
     until(well, "the doubt to go")
     assert len(bench.loop.of(plan)) == 1
@@ -171,7 +173,7 @@ def test_messages_that_come_twice(bench: Bench) -> None:
     bench.clear()
     bench.arm.mode = "succeeds"
     before = len(bench.arm.goals)
-    plan = bench.loop.plan(put("a", "middle"), put("b", "middle"))
+    plan = bench.loop.plan(put(A, "middle"), put(B, "middle"))
     for _ in range(3):
         bench.loop.say(plan)
     bench.loop.shown.one(lambda m: m.plan_id == plan.plan_id and m.ending == Execution.CARRIED_OUT, "its end")
@@ -179,7 +181,7 @@ def test_messages_that_come_twice(bench: Bench) -> None:
     assert len(bench.arm.goals) == before + 2
     for on in (True, True, False, False):
         bench.loop.inhibit(on)
-    again = bench.loop.give(put("a", "middle"))
+    again = bench.loop.give(put(A, "middle"))
     bench.loop.end(again)
     ids = [goal.request.dispatch_id for goal in bench.arm.goals]
     assert len(set(ids)) == len(ids)
