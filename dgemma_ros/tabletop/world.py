@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dgemma_ros.tabletop.scenes import ASPECT, PLACES, TRAY_CENTRES, TRAY_SIZE, TRAYS, Object, put, sample_scene
+from dgemma_ros.tabletop.scenes import ASPECT, MOST, PLACES, TRAY_CENTRES, TRAY_SIZE, TRAYS, Object, put, sample_scene
 
 SLIPPED: Final = "slipped"
 NOT_REACHABLE: Final = "not reachable"
@@ -83,16 +83,12 @@ class World:
 
     @classmethod
     def lay(cls, seed: int, dynamics: Dynamics | None = None, count: int = 0) -> World:
-        """A table laid from a seed, with ``count`` objects; 0 draws as many as training's scenes have."""
+        """A table laid from a seed, with ``count`` objects of different names, at most 8; 0 draws two to four."""
+        if not 0 <= count <= MOST:
+            raise WorldError(f"no table was laid with {count} objects; give 1 to {MOST}, or 0 for as many as come")
         world = cls(seed, dynamics or Dynamics())
         rng = np.random.default_rng((seed, 10))
-        scene = sample_scene(rng)
-        for _ in range(200):
-            if not count or len(scene.now) == count:
-                break
-            scene = sample_scene(rng)
-        else:
-            raise WorldError(f"no table was laid with {count} objects; give 0 for as many as come")
+        scene = sample_scene(rng, count=count or int(rng.integers(2, 5)))
         world.objects, world.look = list(scene.now), scene.seed
         world.unreachable = {o.name for o in world.objects if rng.random() < world.dynamics.unreachable_rate}
         return world

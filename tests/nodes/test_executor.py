@@ -167,9 +167,8 @@ def test_a_slip_is_retried_and_told(loop: Loop, graph: Graph) -> None:
 def test_a_failure_asks_for_another_plan_with_what_is_done_pinned(loop: Loop) -> None:
     a, b, _ = loop.reset(13)
     there = loop.elsewhere(a)
-    names = [f"{colour} {shape}" for colour in ("red", "green", "blue") for shape in ("block", "ball", "bar", "ring")]
-    absent = next(name for name in names if name not in loop.names)
-    plan = loop.give(put(a, there), put(absent, "middle"))
+    missing = next(name for name in ("red ball", "blue bar", "green ring", "orange block") if not loop.place(name))
+    plan = loop.give(put(a, there), put(missing, "middle"))
     task = loop.asked.one(lambda t: t.parent_plan_id == plan.plan_id, "the next task")
     assert task.template_text == f'place(object="{a}", target="{there}"); ____' and task.text == plan.task
     there_b = loop.elsewhere(b)
