@@ -29,7 +29,7 @@ WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 CORE := $(addprefix tests/,checkpoint images graphs runtime skills context generation planning verification execution tabletop cli launch) \
     $(wildcard tests/test_*.py)
 
-.PHONY: image secure-test help demo test core ros colcon oracle fuzz lint bench clean
+.PHONY: image secure-test help demo test core ros colcon oracle fuzz mutants lint bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,6 +63,9 @@ endif
 
 fuzz: $(READY)/test ## every parser of untrusted input on mutated inputs, SECONDS=60 each
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+mutants: $(READY)/test ## small changes to the cores that the tests should notice, MINUTES=10 of them, SEED=0; lists survivors
+	$(BIN)/python -m tests.mutants --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0) $(ARGS)
 
 image: ## the cpu image built, and the demo run in it: docker, or buildah and root; SUITE=noble, BASE=…, IMAGE_ARGS=…
 	docker/image.sh

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from dgemma_ros.errors import ExportError, OutputError
+from dgemma_ros.errors import ExportError, OutputError, one_line
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
 def _reason(error: OSError) -> str:
     if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
         return str(error.args[0][0][-1])  # copytree's: (source, target, reason) of each file
-    return error.strerror or " ".join(str(error).split())
+    return error.strerror or one_line(error)
 
 
 def _umask() -> int:

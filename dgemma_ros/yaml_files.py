@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from dgemma_ros.errors import DgemmaError
+from dgemma_ros.errors import DgemmaError, one_line
 from dgemma_ros.files import MIB, read_text
 
 MAX_YAML_BYTES: Final = MIB
@@ -31,8 +31,8 @@ def read_yaml(file: Path, error: type[DgemmaError], hint: str = "") -> Any:
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark is not None else ""
-        reason = getattr(problem, "problem", None) or " ".join(str(problem).split())
-        raise error(f"{file}: not YAML: {place}{str(reason)[:160]}") from problem
+        reason = one_line(getattr(problem, "problem", None) or problem, 160)
+        raise error(f"{file}: not YAML: {place}{reason}") from problem
     except (RecursionError, _ExpansionError) as problem:
         reason = "is nested too deeply" if isinstance(problem, RecursionError) else str(problem)
         raise error(f"{file}: {reason}") from problem

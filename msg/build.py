@@ -37,9 +37,9 @@ def mend_exports() -> None:
     python, own = sysconfig.get_path("include"), numpy.get_include()
     for path in PREFIX.glob("share/*/cmake/*Export*.cmake"):
         text = path.read_text()
-        mended = FOREIGN.sub(lambda match: own if "numpy" in match[0] else python, text)
-        if mended != text:
-            path.write_text(mended)
+        fixed = FOREIGN.sub(lambda match: own if "numpy" in match[0] else python, text)
+        if fixed != text:
+            path.write_text(fixed)
 
 
 def build() -> None:

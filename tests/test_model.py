@@ -65,7 +65,7 @@ def test_an_export_can_be_moved_and_the_checkpoint_cannot(checkpoint: Folders, t
 
 
 def test_a_model_is_named_by_the_folder_that_was_given(checkpoint: Folders, exported: Folders) -> None:
-    """Not by that of the cache: what is wrong with a file must be said of the file that the user can mend."""
+    """Not by that of the cache: what is wrong with a file must be said of the file that the user can fix."""
     assert open_model(checkpoint("plain"), threads=1).folder == checkpoint("plain")
     assert open_model(str(exported("plain")), threads=1).folder == exported("plain")
 

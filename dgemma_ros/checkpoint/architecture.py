@@ -59,6 +59,11 @@ class LayerConfig:
         """Full layers have none: their values are the raw output of k_proj."""
         return self.kind is LayerKind.SLIDING
 
+    @property
+    def cache_names(self) -> tuple[str, str]:
+        """Of its cache's keys and values, wherever they have a name; a graph's outputs add ``_out``."""
+        return f"key_{self.index}", f"value_{self.index}"
+
 
 @dataclass(frozen=True)
 class TextConfig:

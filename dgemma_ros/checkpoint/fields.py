@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from dgemma_ros.errors import CheckpointError
+from dgemma_ros.errors import CheckpointError, one_line
 from dgemma_ros.files import MIB, read_bytes
 
 MAX_JSON_BYTES: Final = 64 * MIB
@@ -48,8 +48,7 @@ def parse_json(content: bytes, where: str, unique: bool = False) -> Any:
     try:
         return json.loads(content.decode("utf-8"), parse_constant=_reject_constant, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        detail = " ".join(str(error).split())[:100] or type(error).__name__
-        raise CheckpointError(f"{where} not valid JSON ({detail}); download it again") from error
+        raise CheckpointError(f"{where} not valid JSON ({one_line(error, 100)}); download it again") from error
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dgemma_ros.cli.options import Json
 from dgemma_ros.console import terminal
 
 if TYPE_CHECKING:
-    from dgemma_ros.trt.preflight import Finding
+    from dgemma_ros.finding import Finding
     from dgemma_ros.trt.targets import Target
     from dgemma_ros.verification.verify import Verification
 

@@ -56,10 +56,10 @@ def as_object(outcome: Verification) -> dict[str, Any]:
 
 def lines(outcome: Verification) -> list[str]:
     """What people read."""
-    from dgemma_ros.verification.verify import Source
+    from dgemma_ros.verification.verify import Reference
 
     told = [f"{outcome.backend}, {outcome.dtype}"]
-    if outcome.source is Source.SELF:
+    if outcome.source is Reference.SELF:
         told.append(
             f"self-consistency check: this model has no golden cases; its first {outcome.layers} layers were compared "
             "with ONNX Runtime on the CPU in float32, not with the reference"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from dgemma_ros.errors import DgemmaError
+from dgemma_ros.errors import DgemmaError, one_line
 
 
 class RosError(DgemmaError):
@@ -56,7 +56,7 @@ class Listener:
         try:
             validate_namespace(prefix)
         except InvalidNamespaceException as error:
-            raise RosError(f"namespace {namespace!r}: {' '.join(str(error).split())}") from error
+            raise RosError(f"namespace {namespace!r}: {one_line(error)}") from error
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("watch", namespace=prefix, start_parameter_services=False)
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)

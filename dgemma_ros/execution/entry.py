@@ -71,7 +71,7 @@ class Entry:
     """Without feedback for so long the server counts as dead; 0: feedback is not counted on."""
     retries: int = 0
     retry_on: tuple[str, ...] = ()
-    """Reasons of a failure that another attempt may mend; empty: any, where ``retries`` are allowed."""
+    """Reasons of a failure that another attempt may fix; empty: any, where ``retries`` are allowed."""
     approval: Approval = Approval.NEVER
     effect: bool = True
     """Whether it changes anything out there; a plan without effect needs no look at its goal."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import jsonschema
 
+from dgemma_ros.errors import one_line
 from dgemma_ros.execution.entry import Entry
 from dgemma_ros.execution.table import ExecutionTable
 from dgemma_ros.execution.types import Order
@@ -89,7 +90,7 @@ def refuse_step(step: PlanStep, terms: Terms) -> Refusal | None:
         return Refusal("unmapped", f"{step.skill} has no action in {terms.table.file or 'the table'}")
     error = jsonschema.exceptions.best_match(skill.validator.iter_errors(dict(step.arguments)))
     if error is not None:
-        return Refusal("bad_argument", f"{step.skill}: {' '.join(error.message.split())[:160]}")
+        return Refusal("bad_argument", f"{step.skill}: {one_line(error.message, 160)}")
     if any(isinstance(value, float) and not math.isfinite(value) for value in step.arguments.values()):
         return Refusal("bad_argument", f"{step.skill}: a number is not finite")
     confidence = math.nan if step.confidence is None else step.confidence

@@ -27,15 +27,10 @@ class KindInputs:
     mask: str
 
 
-def cache_names(layer: LayerConfig) -> tuple[str, str]:
-    """The graph's input names of one layer's cache; its outputs add ``_out``."""
-    return f"key_{layer.index}", f"value_{layer.index}"
-
-
 def declare_cache(b: GraphBuilder, layer: LayerConfig) -> tuple[str, str]:
     """Declares one layer's cache inputs, [1, kv, T, D] with T the capacity of the layer's kind."""
     shape = (1, layer.kv_heads, f"{layer.kind}_capacity", layer.head_dim)
-    key, value = cache_names(layer)
+    key, value = layer.cache_names
     return b.input(key, b.dtype, shape), b.input(value, b.dtype, shape)
 
 
@@ -105,5 +100,5 @@ def attention(
 def declare_cache_outputs(b: GraphBuilder, layer: LayerConfig, updated: tuple[str, str]) -> None:
     """Declares the updated caches, to be bound to the very buffers of the inputs."""
     shape = (1, layer.kv_heads, f"{layer.kind}_capacity", layer.head_dim)
-    for name, value in zip(cache_names(layer), updated, strict=True):
+    for name, value in zip(layer.cache_names, updated, strict=True):
         b.output(value, f"{name}_out", b.dtype, shape)

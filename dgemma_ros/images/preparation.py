@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.checkpoint.fields import Section, shown
-from dgemma_ros.errors import CheckpointError, ImageError
+from dgemma_ros.errors import CheckpointError, ImageError, one_line
 from dgemma_ros.files import MIB, read_bytes
 from dgemma_ros.images.container import check
 from dgemma_ros.images.orientation import orientation, upright
@@ -174,7 +174,7 @@ def read_image(path: Path) -> Pixels:
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except cv2.error as error:
-        raise ImageError(f"{path}: cannot be decoded ({' '.join(str(error.err).split())})") from error
+        raise ImageError(f"{path}: cannot be decoded ({one_line(error.err)})") from error
     if decoded is None:
         raise ImageError(f"{path}: not a picture in a format that OpenCV reads")
     decoded = np.ascontiguousarray(upright(decoded, orientation(file)))

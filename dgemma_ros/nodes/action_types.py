@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from dgemma_ros.errors import one_line
 from dgemma_ros.execution.entry import NOBODY, Entry
 from dgemma_ros.execution.located import TableError
 from dgemma_ros.execution.table import ExecutionTable
@@ -59,8 +60,7 @@ def goal_of(kind: Any, entry: Entry, arguments: Mapping[str, Any]) -> Any:
                 floating = part.get_fields_and_field_types()[last] in _FLOATS
                 setattr(part, last, float(value) if floating else value)
         except (AssertionError, AttributeError, TypeError, ValueError, OverflowError) as error:
-            text = " ".join(str(error).split())[:160]
-            raise TableError(f"{entry.skill}: {path} does not take {value!r} ({text})") from None
+            raise TableError(f"{entry.skill}: {path} does not take {value!r} ({one_line(error, 160)})") from None
     return goal
 
 

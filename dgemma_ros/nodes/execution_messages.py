@@ -10,6 +10,7 @@ from typing import Any
 from dgemma_msgs import msg
 from rclpy.clock import Clock
 
+from dgemma_ros.errors import one_line
 from dgemma_ros.execution.approvals import Asked, Request, Scope
 from dgemma_ros.execution.types import Ending, NextTask, Order, Outcome, Progress, Result, State
 from dgemma_ros.nodes import ros_time
@@ -38,7 +39,7 @@ def order_of(message: msg.Plan, clock: Clock) -> Order:
             raise ValueError(f"{len(message.steps)} steps are too many")
         steps = tuple(_step(step) for step in message.steps)
     except (ValueError, TypeError, RecursionError) as problem:
-        error = f"a step cannot be read: {' '.join(str(problem).split())[:120]}"
+        error = f"a step cannot be read: {one_line(problem, 120)}"
     left = (ros_time.nanoseconds(message.valid_until) - now) / 1e9
     return Order(
         plan_id=message.plan_id,

@@ -22,6 +22,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 
+from dgemma_ros.errors import one_line
 from dgemma_ros.nodes import diagnostics, parameter_table, parameters, process, qos, topics
 from dgemma_ros.nodes.conversions import image_message
 from dgemma_ros.nodes.task_action import Deferred
@@ -164,7 +165,7 @@ class TabletopNode(Node):  # type: ignore[misc]
             self._arm.begin(goal.request.skill, arguments)
         except (ValueError, TypeError, RecursionError) as error:  # anybody may call
             act = Act(goal.request.skill, {}, self._world.time, ending=Ending.FAILED, reason="bad goal")
-            act.said = " ".join(str(error).split())[:200]
+            act.said = one_line(error)
             self._end(goal, act)
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:

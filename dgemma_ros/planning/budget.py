@@ -110,11 +110,11 @@ class StepTimes:
 class Budget:
     """One task's time, a :class:`~dgemma_ros.generation.contract.StepBudget`.
 
-    ``deadline`` is of ``clock``; ``margin`` is kept for publishing.
+    ``deadline`` is of ``clock``; ``reserve``, in seconds, is kept for publishing.
     """
 
     deadline: float
-    margin: float
+    reserve: float
     times: StepTimes
     clock: Clock = time.monotonic
 
@@ -126,7 +126,7 @@ class Budget:
     @property
     def usable(self) -> float:
         """Seconds that may be used for denoising."""
-        return self.remaining - self.margin
+        return self.remaining - self.reserve
 
     def steps(self, tokens: int, most: int) -> int:
         """Denoising steps that there is time for, 0 … ``most``.

@@ -92,8 +92,8 @@ class Worker:
     def plan(self, job: Job, fresh: list[Frame]) -> None:
         """Makes and publishes a job's plan, unless somebody did. May raise anything; the context may be broken then."""
         self.publisher.event(EventKind.TASK_STARTED, job.task.text[:80], job.task.task_id)
-        margin = job.settings.publish_margin / 2 + self.watchdog.lead(job)
-        budget = Budget(job.deadline, margin, self.times, self.clock)
+        reserve = job.settings.publish_margin / 2 + self.watchdog.lead(job)
+        budget = Budget(job.deadline, reserve, self.times, self.clock)
         if job.ending is not None or budget.usable <= 0:
             self.publisher.finish(job, job.ending or LATE)
             return

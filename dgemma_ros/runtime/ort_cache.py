@@ -60,7 +60,7 @@ class OrtCache:
         """See the contract."""
         self.revision += 1
         for layer in self._of(kind):
-            for name in _names(layer):
+            for name in layer.cache_names:
                 # Zeros, not what memory held: a masked slot has weight 0, but 0 times NaN is NaN.
                 array: Array = np.zeros((1, layer.kv_heads, capacity, layer.head_dim), self.dtype)
                 if used:
@@ -74,7 +74,7 @@ class OrtCache:
         self.revision += 1
         for layer in self._of(kind):
             to, begin, end = (layer.head_dim * slot for slot in (target, source, source + count))
-            for name in _names(layer):
+            for name in layer.cache_names:
                 with self._edit(name) as array:
                     for head in array[0]:
                         row = head.reshape(
@@ -86,7 +86,7 @@ class OrtCache:
         """See the contract."""
         self.revision += 1
         for layer in self._of(kind):
-            with self._edit(_names(layer)[0]) as array:
+            with self._edit(layer.cache_names[0]) as array:
                 for first in range(start, start + count, keys.BLOCK):
                     keys.rotate(array[0, :, first : min(first + keys.BLOCK, start + count)], cos, sin)
 
@@ -94,7 +94,7 @@ class OrtCache:
         """See the contract."""
         self.revision += 1
         for layer in self._of(LayerKind.FULL):
-            key, value = _names(layer)
+            key, value = layer.cache_names
             values = self._read(value)[0, :, start : start + len(cos)]
             made = values.astype(np.float32) * self._key_norms[layer.index]
             keys.rotate(made, cos, sin)
@@ -115,13 +115,13 @@ class OrtCache:
 
     def fetch(self, layer: int, start: int, count: int) -> tuple[Array, Array]:
         """See the contract."""
-        key, value = (self._read(name)[0, :, start : start + count].copy() for name in _names(self._layers[layer]))
+        key, value = (self._read(name)[0, :, start : start + count].copy() for name in self._layers[layer].cache_names)
         return key, value
 
     def put(self, layer: int, start: int, keys: Array | None, values: Array) -> None:
         """See the contract."""
         self.revision += 1
-        for name, rows in zip(_names(self._layers[layer]), (keys, values), strict=True):
+        for name, rows in zip(self._layers[layer].cache_names, (keys, values), strict=True):
             if rows is not None:
                 with self._edit(name) as array:
                     array[0, :, start : start + rows.shape[1]] = rows
@@ -136,10 +136,10 @@ class OrtCache:
         return [layer for layer in self._layers if layer.kind is kind]
 
     def _names(self, kind: LayerKind) -> list[str]:
-        return [name for layer in self._of(kind) for name in _names(layer)]
+        return [name for layer in self._of(kind) for name in layer.cache_names]
 
     def _shape(self, layer: LayerConfig) -> list[int]:
-        return list(self._values[_names(layer)[0]].shape())
+        return list(self._values[layer.cache_names[0]].shape())
 
     def _read(self, name: str) -> Array:
         return self._arrays[name] if self._device == "cpu" else self._values[name].numpy()
@@ -150,7 +150,3 @@ class OrtCache:
         yield array
         if self._device != "cpu":
             self._values[name].update_inplace(array)
-
-
-def _names(layer: LayerConfig) -> tuple[str, str]:
-    return f"key_{layer.index}", f"value_{layer.index}"

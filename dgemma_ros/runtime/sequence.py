@@ -5,6 +5,8 @@ behind it move down. Sliding layers keep the window, which goes by order, and so
 *o - start*; when their buffer is full the rows still needed move to its front. They forget by themselves, so that what
 the full layers evict stays in them. Positions of all that lies behind a row can be shifted, by rotating keys in place.
 A denoising step writes its canvas behind the last row, where the next write overwrites it, so that it commits nothing.
+
+Longer than most files: every operation keeps rows, slots and positions in step, so they stay side by side.
 """
 
 from __future__ import annotations

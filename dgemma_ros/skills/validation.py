@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 
-from dgemma_ros.errors import ErrorCode
+from dgemma_ros.errors import ErrorCode, one_line
 from dgemma_ros.skills.calls import Call, ParsedAnswer
 from dgemma_ros.skills.catalogue import Skill, SkillCatalogue
 from dgemma_ros.skills.parser import Span
@@ -88,7 +88,7 @@ def _problem(call: Call, skills: SkillCatalogue) -> Problem | None:
     if error is None:
         return _unfit(call, skill)
     name = str(error.absolute_path[0]) if error.absolute_path else ""
-    text = " ".join(error.message.split())[:160]
+    text = one_line(error.message, 160)
     where = f"{call.name}.{name}" if name else call.name
     span = call.values.get(name, call.inner) if name else call.inner
     return Problem(ErrorCode.BAD_ARGUMENT, f"{where}: {text}", span, call.name, name)

@@ -2,6 +2,8 @@
 
 A skill takes its time in phases; it fails where the world lets it fail, and says why. One skill at a time. Cancelling
 ends it soon: what was lifted goes back to where it was. For the world's thread.
+
+A little longer than most files: the skills' phases share the arm's state.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from onnx import ModelProto, TensorProto, helper
 from dgemma_ros.checkpoint.config import ModelConfig, load_config
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
+from dgemma_ros.finding import Finding, State
 from dgemma_ros.graphs import manifest
 from dgemma_ros.graphs.export import export, first_layers
 from dgemma_ros.output import whole_folder
@@ -28,7 +29,6 @@ from dgemma_ros.trt.costs import Costs
 from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.engine_manifest import EngineManifest, EngineSpec, ProfileSpec, TensorSpec
 from dgemma_ros.trt.forms import Forms
-from dgemma_ros.trt.preflight import Finding, State
 from dgemma_ros.trt.targets import Target
 
 Progress = Callable[[str, int, int], None]
@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Source:
+class EngineSource:
     """What one engine is made of."""
 
     model: ModelProto
@@ -58,7 +58,7 @@ class Compiler(Protocol):
     def refusals(self, config: ModelConfig, dtype: str, packed: bool) -> tuple[str | None, str | None]:
         """Why the plugins cannot take a model. See :data:`dgemma_ros.trt.forms.Refusals`."""
 
-    def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
+    def compile(self, source: EngineSource, out: Path, on_progress: Progress) -> None:
         """Writes the engine to ``out``. Raises :class:`BackendError`."""
 
 
@@ -138,7 +138,7 @@ def _build_one(
     inputs, outputs = profiles.tensor_specs(model)
     made_for = profiles.profiles(name, config, target)
     file = folder / f"{name}.engine"
-    compiler.compile(Source(model, external_weights(model, weights), inputs, made_for), file, on_progress)
+    compiler.compile(EngineSource(model, external_weights(model, weights), inputs, made_for), file, on_progress)
     if not file.is_file() or not (size := file.stat().st_size):
         raise BackendError(f"graph {name}: TensorRT wrote no engine")
     return EngineSpec(file.name, size, engine_manifest.sha256(file), inputs, outputs, made_for)

@@ -117,7 +117,7 @@ class TrtCache:
         with self.writing():
             for layer in self._of(kind):
                 old, new = (rows * self._row(layer) for rows in (self._capacities[kind], bucket))
-                for name in _names(layer):
+                for name in layer.cache_names:
                     width = used * self._row(layer)
                     if width:
                         source = self._addresses[name]
@@ -135,7 +135,7 @@ class TrtCache:
         fresh: dict[str, int] = {}
         try:
             for layer in self._of(kind):
-                for name in _names(layer):
+                for name in layer.cache_names:
                     size = layer.kv_heads * bucket * self._row(layer)
                     fresh[name] = self._device.allocate(size, f"{size / 1e9:.2f} GB of KV cache ({name})")
         except BaseException:
@@ -157,7 +157,7 @@ class TrtCache:
         between = self._device.allocate(heads * min(most, count) * row, "moving the KV cache")
         firsts = range(0, count, most)
         try:
-            for name in _names(layer):
+            for name in layer.cache_names:
                 at = self._addresses[name]
                 for first in firsts if target < source else reversed(firsts):
                     width = min(most, count - first) * row
@@ -182,7 +182,7 @@ class TrtCache:
 
     def _at(self, layer: LayerConfig, slot: int) -> tuple[int, int]:
         """The addresses of a slot's key and value, of the first head."""
-        key, value = (self._addresses[name] + slot * self._row(layer) for name in _names(layer))
+        key, value = (self._addresses[name] + slot * self._row(layer) for name in layer.cache_names)
         return key, value
 
     def save(self, kind: LayerKind, start: int, count: int) -> SavedRows:
@@ -209,7 +209,7 @@ class TrtCache:
 
     def fetch(self, layer: int, start: int, count: int) -> tuple[Array, Array]:
         """See the contract."""
-        key, value = (self._fetch(self._layers[layer], name, start, count) for name in _names(self._layers[layer]))
+        key, value = (self._fetch(self._layers[layer], name, start, count) for name in self._layers[layer].cache_names)
         return key, value
 
     def put(self, layer: int, start: int, keys: Array | None, values: Array) -> None:
@@ -266,7 +266,3 @@ class TrtCache:
 
     def _row(self, layer: LayerConfig) -> int:
         return layer.head_dim * self.dtype.itemsize
-
-
-def _names(layer: LayerConfig) -> tuple[str, str]:
-    return f"key_{layer.index}", f"value_{layer.index}"

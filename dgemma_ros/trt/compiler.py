@@ -17,7 +17,7 @@ from dgemma_ros.graphs.builder import DOMAIN, PLUGIN
 from dgemma_ros.runtime.contract import Array
 from dgemma_ros.trt import plugin_contracts as contracts
 from dgemma_ros.trt import plugins, profiles
-from dgemma_ros.trt.builder import Progress, Source
+from dgemma_ros.trt.builder import EngineSource, Progress
 from dgemma_ros.trt.device import CudaDevice
 from dgemma_ros.trt.engine import import_tensorrt
 from dgemma_ros.trt.engine_manifest import ProfileSpec, TensorSpec
@@ -59,7 +59,7 @@ class TrtCompiler:
             attention or unknown(contracts.ATTENTION),
         )
 
-    def compile(self, source: Source, out: Path, on_progress: Progress) -> None:
+    def compile(self, source: EngineSource, out: Path, on_progress: Progress) -> None:
         """See the protocol."""
         trt, name = self._trt, source.model.graph.name
         plugins.register(self._sizes, self.info.architecture)

@@ -3,6 +3,8 @@
 The CUDA runtime's primary context is used, which belongs to no thread, so a session may be opened in one thread and
 used and closed in another. (pycuda cannot do that: its allocations belong to the thread that made them. It has neither
 stream priorities nor CUDA graphs.)
+
+Longer than most files: one object holds what the driver is asked for, and its interface is half of it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _PIECE: Final = 200 << 20
 """Bytes of an engine that are read at once."""
 
 
-class Context(Protocol):
+class ExecutionContext(Protocol):
     """One engine under one of its profiles."""
 
     def set_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -36,7 +36,7 @@ class Engine(Protocol):
     def scratch(self, profile: int) -> int:
         """Bytes of scratch memory that a profile needs."""
 
-    def context(self, profile: int, scratch: int, size: int, stream: int) -> Context:
+    def context(self, profile: int, scratch: int, size: int, stream: int) -> ExecutionContext:
         """A context in ``size`` bytes of scratch memory at address ``scratch``."""
 
 
@@ -148,7 +148,7 @@ class TrtEngine:
 
 
 class TrtContext:
-    """See :class:`Context`."""
+    """See :class:`ExecutionContext`."""
 
     def __init__(self, logger: Any, context: Any) -> None:
         self._logger, self._context = logger, context

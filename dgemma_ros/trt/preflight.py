@@ -10,8 +10,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +18,7 @@ from onnx import ModelProto
 
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
+from dgemma_ros.finding import Finding, State
 from dgemma_ros.graphs.builder import FLOAT
 from dgemma_ros.trt import builder_flags, kernels, machine
 from dgemma_ros.trt.device import DeviceInfo
@@ -28,27 +27,6 @@ from dgemma_ros.trt.targets import Target
 
 _JETPACK: Final = "10.16"
 _ROUTER: Final = ".router.proj.weight"
-
-
-class State(StrEnum):
-    """How a check ended. A build goes on after a warning."""
-
-    OK = "ok"
-    WARNING = "warning"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check: what was looked at, what was found, and what fixes it (empty where nothing is to be fixed)."""
-
-    name: str
-    state: State
-    detail: str
-    fix: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.detail}; {self.fix}" if self.fix else self.detail
 
 
 def of_machine(root: Path = machine.ROOT) -> Iterator[Callable[[], Finding]]:

@@ -23,7 +23,7 @@ from dgemma_ros.trt.bound_weights import BoundWeights
 from dgemma_ros.trt.buffers import NUMPY, Buffers
 from dgemma_ros.trt.cache import TrtCache
 from dgemma_ros.trt.device import CudaDevice, Device, copy_bandwidth
-from dgemma_ros.trt.engine import Context, Runtime, TrtRuntime
+from dgemma_ros.trt.engine import ExecutionContext, Runtime, TrtRuntime
 from dgemma_ros.trt.engine_manifest import CANVAS, IMAGE, PREFILL, STEP, EngineManifest
 from dgemma_ros.trt.key_kernels import KeyKernels
 from dgemma_ros.trt.steps import Engines, EngineStream, Step, TrtCanvas
@@ -98,7 +98,7 @@ class TrtSession:
         self._encode_buffers = Buffers(device, self._encoding.stream, {"rows": most})
         self._image_buffers: Buffers | None = None
         self._steps: dict[tuple[object, ...], Step] = {}
-        self._contexts: dict[tuple[object, ...], Context] = {}
+        self._contexts: dict[tuple[object, ...], ExecutionContext] = {}
         self._closed = False
         for name in ("embed", "backbone", "head"):
             self._step_buffers.declare(self._engines.spec(name).inputs)
@@ -161,7 +161,7 @@ class TrtSession:
         with cache.writing():
             context.run(self._encoding.stream)
 
-    def _encoding_context(self, name: str, use: str, dims: dict[str, int]) -> Context:
+    def _encoding_context(self, name: str, use: str, dims: dict[str, int]) -> ExecutionContext:
         """A context for encoding, made once for each profile."""
         self._encoding.reserve(name, use, dims)
         generation = self._encoding.generation
@@ -216,7 +216,7 @@ class TrtSession:
         void = [old for old in self._steps if old[1:3] != key[1:3]]
         for old in [*void, *[old for old in self._steps if old not in void][: 1 - _KEPT_STEPS]]:
             self._steps.pop(old).close()
-        contexts: dict[str, Context] = {}
+        contexts: dict[str, ExecutionContext] = {}
         for name, use in parts:
             spec = self._engines.spec(name)
             context = self._denoising.context(name, use, dims)

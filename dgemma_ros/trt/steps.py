@@ -15,7 +15,7 @@ from dgemma_ros.runtime.validity import CanvasValidity
 from dgemma_ros.trt import engine_manifest, profiles
 from dgemma_ros.trt.buffers import Buffers
 from dgemma_ros.trt.device import Device, Graph
-from dgemma_ros.trt.engine import Context, Engine, Runtime
+from dgemma_ros.trt.engine import Engine, ExecutionContext, Runtime
 from dgemma_ros.trt.engine_manifest import EngineManifest, EngineSpec
 
 _LOG = logging.getLogger("dgemma_ros.tensorrt")
@@ -59,7 +59,7 @@ class EngineStream:
         self._scratch = 0
         self._size = 0
 
-    def context(self, name: str, use: str, dims: Mapping[str, int]) -> Context:
+    def context(self, name: str, use: str, dims: Mapping[str, int]) -> ExecutionContext:
         """A context of an engine for these sizes; its scratch memory may grow, which raises ``generation``.
 
         Raises :class:`BackendError` where the engine has no profile for them.
@@ -98,7 +98,7 @@ class Step:
     """
 
     def __init__(
-        self, device: Device, stream: int, contexts: Mapping[str, Context], enqueue_results: Callable[[], None]
+        self, device: Device, stream: int, contexts: Mapping[str, ExecutionContext], enqueue_results: Callable[[], None]
     ) -> None:
         self._device = device
         self._stream = stream

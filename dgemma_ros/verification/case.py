@@ -12,7 +12,7 @@ import numpy as np
 
 from dgemma_ros.checkpoint.config import ModelConfig
 from dgemma_ros.checkpoint.fields import printable, shown
-from dgemma_ros.errors import CaseError
+from dgemma_ros.errors import CaseError, one_line
 from dgemma_ros.files import open_regular
 from dgemma_ros.runtime.contract import Array
 from dgemma_ros.runtime.visibility import VisionMask
@@ -105,7 +105,7 @@ def read_npz(file: Path, names: Collection[str] | None = None) -> tuple[dict[str
         except CaseError:
             raise
         except Exception as error:  # what zipfile, zlib and numpy's parser raise for damaged bytes is a long list
-            detail = getattr(error, "strerror", None) or " ".join(str(error).split())[:100] or type(error).__name__
+            detail = getattr(error, "strerror", None) or one_line(error, 100)
             raise CaseError(f"{file}: not a readable .npz archive ({printable(detail)})") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):

@@ -62,7 +62,7 @@ def _replay(
     out: dict[str, Array] = {}
     if with_cache:
         for layer in text.layers:
-            out[f"key_{layer.index}"], out[f"value_{layer.index}"] = sequence.rows(layer.index)
+            out.update(zip(layer.cache_names, sequence.rows(layer.index), strict=True))
 
     canvas = sequence.open_canvas(_constant_feeds(case, text.vocab_size), with_logits)
     stop = StoppingRule(

@@ -25,7 +25,7 @@ _STEPS: Final = 2
 _PROMPT: Final = 40
 
 
-class Source(StrEnum):
+class Reference(StrEnum):
     """What the device was held to."""
 
     GOLDEN = "golden"
@@ -53,7 +53,7 @@ class Verification:
 
     backend: str
     dtype: str
-    source: Source
+    source: Reference
     layers: int
     """Text layers that were run; fewer than the model has in a self-consistency check."""
     results: tuple[Result, ...] = field(default_factory=tuple)
@@ -85,7 +85,7 @@ def verify(
         case, expected = load_case(case_file, model.config), read_npz(expected_file)[0]
         results.append(Result(name, _held_to(model, case, expected, expected_file, name, on_progress)))
     layers = len(model.config.text.layers)
-    return Verification(model.session.backend, model.dtype, Source.GOLDEN, layers, tuple(results))
+    return Verification(model.session.backend, model.dtype, Reference.GOLDEN, layers, tuple(results))
 
 
 def golden_cases(folder: Path) -> Iterator[tuple[str, Path, Path]]:
@@ -153,7 +153,7 @@ def _verify_period(folder: Path, device: str, threads: int, on_progress: Progres
     for case, expected in answers:
         name = str(case.file)
         results.append(Result(name, _held_to(model, case, expected, case.file, name, on_progress)))
-    return Verification(model.session.backend, dtype, Source.SELF, layers, tuple(results))
+    return Verification(model.session.backend, dtype, Reference.SELF, layers, tuple(results))
 
 
 def _held_to(

@@ -10,7 +10,7 @@ import pytest
 
 from dgemma_ros import installed
 from dgemma_ros.cli.doctor import child, host, machine, robot, software
-from dgemma_ros.cli.doctor.finding import Finding, State
+from dgemma_ros.finding import Finding, State
 from tests.cli.conftest import Command, real
 from tests.conftest import Folders
 

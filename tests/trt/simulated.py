@@ -25,7 +25,7 @@ from dgemma_ros.graphs.diffusion import canvas_update, row_stats, scaled_logits
 from dgemma_ros.trt import plugin_contracts as contracts
 from dgemma_ros.trt import plugins, rewrite
 from dgemma_ros.trt.buffers import NUMPY
-from dgemma_ros.trt.builder import Source
+from dgemma_ros.trt.builder import EngineSource
 from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.engine_manifest import EngineSpec, ProfileSpec
 from dgemma_ros.trt.targets import Target
@@ -232,7 +232,7 @@ class SimulatedCompiler:
     def free_memory(self) -> int:
         return INFO.memory
 
-    def compile(self, source: Source, out: Path, on_progress: Callable[[str, int, int], None]) -> None:
+    def compile(self, source: EngineSource, out: Path, on_progress: Callable[[str, int, int], None]) -> None:
         on_progress("building", 1, 1)
         weights = source.weights
         runnable = with_functions(source.model, self.sizes, self.experts)

@@ -14,6 +14,7 @@ import pytest
 from dgemma_ros.checkpoint.config import read_config
 from dgemma_ros.checkpoint.fields import Section
 from dgemma_ros.errors import BackendError, ExportError
+from dgemma_ros.finding import State
 from dgemma_ros.graphs.builder import BFLOAT16, FLOAT
 from dgemma_ros.graphs.export import graphs
 from dgemma_ros.graphs.manifest import MANIFEST_FILE
@@ -21,7 +22,6 @@ from dgemma_ros.trt import builder, costs, engine_manifest, operators, preflight
 from dgemma_ros.trt import plugin_contracts as contracts
 from dgemma_ros.trt.builder import build, check_memory
 from dgemma_ros.trt.forms import Forms
-from dgemma_ros.trt.preflight import State
 from tests.conftest import Folders
 from tests.sparse import RELEASED
 from tests.trt.conftest import TARGET, Built
@@ -59,7 +59,7 @@ def test_first_layers(checkpoint: Folders, tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_build_that_fails(checkpoint: Folders, tmp_path: Path) -> None:
     class Failing(SimulatedCompiler):
-        def compile(self, source: builder.Source, *rest: Any) -> None:
+        def compile(self, source: builder.EngineSource, *rest: Any) -> None:
             if source.model.graph.name == "head":
                 raise BackendError("no")
             super().compile(source, *rest)

@@ -16,9 +16,10 @@ import pytest
 from dgemma_ros.checkpoint.traffic import step_traffic
 from dgemma_ros.cli.app import run
 from dgemma_ros.errors import BackendError
+from dgemma_ros.finding import Finding
 from dgemma_ros.model import open_model
-from dgemma_ros.trt import compiler, engine_manifest, forms, preflight, session
-from dgemma_ros.trt.builder import Source, build
+from dgemma_ros.trt import compiler, engine_manifest, forms, session
+from dgemma_ros.trt.builder import EngineSource, build
 from dgemma_ros.trt.device import copy_bandwidth
 from dgemma_ros.verification import verify
 from dgemma_ros.verification.replay import replay
@@ -118,7 +119,7 @@ def test_the_command_says_that_engines_compute_wrongly(
     class Wrong(SimulatedCompiler):
         """Fluent garbage: one product of a layer is off."""
 
-        def compile(self, source: Source, *rest: Any) -> None:
+        def compile(self, source: EngineSource, *rest: Any) -> None:
             weights = {name: -array if ".o_proj" in name else array for name, array in source.weights.items()}
             super().compile(replace(source, weights=weights), *rest)
 
@@ -198,7 +199,7 @@ def test_what_the_kernels_do_not_take_is_told(
     class Picky(SimulatedCompiler):
         refusals = staticmethod(forms.plugin_refusals)
 
-    warnings: list[preflight.Finding] = []
+    warnings: list[Finding] = []
     out = build(checkpoint("plain"), tmp_path / "out", TARGET, Picky, on_warning=warnings.append)
     written = engine_manifest.load(out)
     assert (written.forms.experts, written.forms.attention) == ("dense", "tensorrt")

@@ -17,12 +17,12 @@ from dgemma_ros.checkpoint.fields import Section
 from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import BackendError
+from dgemma_ros.finding import State
 from dgemma_ros.graphs.builder import BFLOAT16
 from dgemma_ros.graphs.export import graphs
 from dgemma_ros.trt import builder_flags, machine, preflight, rewrite, targets
 from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.forms import Forms
-from dgemma_ros.trt.preflight import State
 from tests.sparse import RELEASED
 from tests.tiny import TINIES, make, write_safetensors
 from tests.trt.simulated import INFO, VERSION

@@ -13,7 +13,7 @@ from dgemma_ros.errors import CaseError, DgemmaError
 from dgemma_ros.graphs.export import first_layers
 from dgemma_ros.model import Excerpt, open_model
 from dgemma_ros.verification import verify as module
-from dgemma_ros.verification.verify import Source, first_period, golden_cases, made_cases, verify
+from dgemma_ros.verification.verify import Reference, first_period, golden_cases, made_cases, verify
 from tests.cases import GOLDEN, golden
 from tests.conftest import Folders
 from tests.tiny import STORED, TINIES, Tiny, config_json, weights, write_shards
@@ -42,7 +42,7 @@ def change(file: Path, **arrays: np.ndarray | None) -> None:
 def test_golden_cases_of_the_reference(with_cases: Path) -> None:
     seen: dict[str, list[tuple[int, int]]] = {}
     outcome = verify(with_cases, threads=1, on_progress=lambda *step: seen.setdefault(step[0], []).append(step[1:]))
-    assert outcome.right and outcome.source is Source.GOLDEN and outcome.dtype == "float32" and outcome.layers == 4
+    assert outcome.right and outcome.source is Reference.GOLDEN and outcome.dtype == "float32" and outcome.layers == 4
     assert [result.name for result in outcome.results] == [name for name in golden() if name.startswith("images-")]
     assert seen["images-text"] == [(0, 2), (1, 2), (2, 2)]
 
@@ -50,7 +50,7 @@ def test_golden_cases_of_the_reference(with_cases: Path) -> None:
 def test_golden_cases_travel_with_an_export(with_cases: Path, tmp_path: Path) -> None:
     from dgemma_ros.graphs.export import export
 
-    assert verify(export(with_cases, tmp_path / "out"), threads=1).source is Source.GOLDEN
+    assert verify(export(with_cases, tmp_path / "out"), threads=1).source is Reference.GOLDEN
 
 
 def test_wrong_numbers_are_found(with_cases: Path) -> None:
@@ -142,7 +142,7 @@ def test_first_layers_keep_only_what_they_need() -> None:
 def test_a_model_without_cases(name: str, checkpoint: Folders) -> None:
     """On the very device that is the judge there is no difference at all."""
     outcome = verify(checkpoint(name), threads=1)
-    assert outcome.right and outcome.source is Source.SELF
+    assert outcome.right and outcome.source is Reference.SELF
     assert outcome.layers == first_period(config(TINIES[name]))
     assert [result.name for result in outcome.results] == ["text", "image"][: 1 + (TINIES[name].vision is not None)]
     assert all(value == 0 for result in outcome.results for value in result.report.worst.values())

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Final
 
-from dgemma_ros.cli.doctor.finding import Finding, State
+from dgemma_ros.finding import Finding, State
 
 SECONDS: Final = 30.0
 

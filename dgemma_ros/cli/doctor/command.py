@@ -9,9 +9,9 @@ from typing import Annotated, Final
 
 import typer
 
-from dgemma_ros.cli.doctor.finding import Finding, State
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import terminal
+from dgemma_ros.finding import Finding, State
 
 _STYLES: Final = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "red"}
 _NAME_WIDTH: Final = 16

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from dgemma_ros import shared_memory
-from dgemma_ros.cli.doctor.finding import Finding, State
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.finding import Finding, State
 
 _CPUS: Final = Path("/sys/devices/system/cpu")
 _PROFILES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")

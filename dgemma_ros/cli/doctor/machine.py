@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from dgemma_ros import installed
-from dgemma_ros.cli.doctor.finding import Finding, State
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.finding import Finding, State
 
 _GIB: Final = 1 << 30
 _NEEDED_SPACE: Final = 100 << 20  # exports are small; this is for a disk that is all but full

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from dgemma_ros.cli.doctor.child import in_child
-from dgemma_ros.cli.doctor.finding import Finding, State
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.finding import Finding, State
 
 _ENUM_FMT: Final = 0xC0405602  # VIDIOC_ENUM_FMT of <linux/videodev2.h>
 _CAPTURE: Final = 1

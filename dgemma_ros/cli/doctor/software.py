@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import Final
 
 from dgemma_ros.cli.doctor.child import in_child, last_line
-from dgemma_ros.cli.doctor.finding import Finding, State
+from dgemma_ros.finding import Finding, State
 from dgemma_ros.trt import machine
 
 _PACKAGES: Final = {
