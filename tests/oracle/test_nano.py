@@ -188,5 +188,5 @@ def test_the_golden_values_are_those_of_the_shipped_weights_and_the_runtime_comp
             report = compare(told, dict(values))
         assert not report.wrong and report.tensors >= 7, (name, report.wrong)
     outcome = verify.verify(prompt.NANO, threads=1)
-    assert outcome.right and outcome.source is verify.Source.GOLDEN
+    assert outcome.right and outcome.source is verify.Reference.GOLDEN
     assert [result.name for result in outcome.results] == [name for name, _, _ in cases]
