@@ -31,6 +31,7 @@ LIFECYCLE_SERVICES = (
     "~/get_state",
     "~/get_transition_graph",
 )
+LOGGER_SERVICES = ("~/get_logger_levels", "~/set_logger_levels")
 EVERY_NODE = ("/rosout", "/parameter_events")
 TRANSITION = "~/transition_event"
 CALLED = "called"
@@ -50,12 +51,17 @@ class Policy:
     call: tuple[str, ...] = ()
 
 
-def policy(node: str, names: Iterable[Name], lifecycle: bool = False) -> Policy:
-    """The policy of a node of ours: its table, and what every rclpy node has."""
+def policy(node: str, names: Iterable[Name], lifecycle: bool = False, loggers: bool = False) -> Policy:
+    """The policy of a node of ours: its table, and what every rclpy node has.
+
+    ``loggers``: its log levels can be set by service.
+    """
     found: dict[str, list[str]] = {"publish": [*EVERY_NODE], "reply": [*PARAMETER_SERVICES, TYPE_SERVICE]}
     if lifecycle:
         found["publish"].append(TRANSITION)
         found["reply"] += LIFECYCLE_SERVICES
+    if loggers:
+        found["reply"] += LOGGER_SERVICES
     for name in names:
         called = name.about.startswith(CALLED)
         may = {
@@ -75,8 +81,8 @@ def _shown(names: Sequence[Name], kind: Kind) -> tuple[str, ...]:
 
 
 POLICIES = (
-    policy("planner", topics.PLANNER, lifecycle=True),
-    policy("camera", topics.CAMERA),
+    policy("planner", topics.PLANNER, lifecycle=True, loggers=True),
+    policy("camera", topics.CAMERA, loggers=True),
     policy("executor", topics.EXECUTOR, lifecycle=True),
     policy("tabletop", topics.TABLETOP),
     # `dgemma watch` and `dgemma ask`: they see what the planner says, and may give it a task.

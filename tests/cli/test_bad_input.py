@@ -405,7 +405,9 @@ class TestAFullDisk:
         np.savez(file, **make_case_for("plain"))
         out.write_text("old answers")
         arguments = ("replay", "--model", exported("plain"), file, "--out", out, "--cache", "--logits")
-        assert f"{out}: cannot be written" in real(*arguments, preexec_fn=self.tight).mistake
+        outcome = real(*arguments, preexec_fn=self.tight)
+        warning, mistake = outcome.err.splitlines()
+        assert outcome.status == 2 and f"{out}: cannot be written" in mistake and "will be replaced" in warning
         assert out.read_text() == "old answers"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["case.npz", "out.npz"]
 
