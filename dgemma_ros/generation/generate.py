@@ -60,13 +60,16 @@ class Decoding:
     on_step: Callable[[Generation], None] | None = None
 
     @classmethod
-    def of(cls, model: Model, seed: int, max_steps: int | None = None) -> Decoding:
-        """As the model's folder says, media tokens masked. Its ``max_new_tokens`` is rounded up to whole canvases."""
+    def of(cls, model: Model, seed: int, max_steps: int | None = None, prompt: int = 0) -> Decoding:
+        """As the model's folder says, media tokens masked, behind ``prompt`` tokens.
+
+        Its ``max_new_tokens``, or what its ``max_length`` leaves behind the prompt, is rounded up to whole canvases.
+        """
         length = model.config.canvas_length
         return cls(
             model.generation,
             Noise(seed, length, model.config.text.vocab_size),
-            max(1, -(-model.generation.max_new_tokens // length)),
+            max(1, -(-model.generation.new_tokens(prompt) // length)),
             max_steps or model.generation.max_steps,
             LogitsMask(model.allowed),
         )

@@ -86,6 +86,9 @@ def test_canvases_without_an_end_go_to_the_limit(model: Model) -> None:
 def test_the_checkpoints_own_limit_is_rounded_up_to_canvases(model: Model, tokens: int, canvases: int) -> None:
     own = replace(model, generation=replace(model.generation, max_new_tokens=tokens))
     assert Decoding.of(own, 0).max_canvases == canvases
+    length = model.config.canvas_length
+    short = replace(model, generation=replace(model.generation, max_new_tokens=256, max_length=100 + length))
+    assert Decoding.of(short, 0, prompt=100).max_canvases == 1
 
 
 def test_each_canvas_sees_those_before_it(model: Model) -> None:
