@@ -6,7 +6,6 @@ here fails: an error in a callback stops what moves.
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 from collections.abc import Callable
@@ -38,6 +37,7 @@ from dgemma_ros.nodes import execution_messages as messages
 from dgemma_ros.nodes.executor_hands import RosHands
 from dgemma_ros.nodes.executor_services import ExecutorServices
 from dgemma_ros.nodes.skill_clients import SkillClients
+from dgemma_ros.nodes.transitions import guarded
 from dgemma_ros.nodes.watching import Watch
 from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
 
@@ -51,21 +51,6 @@ FROM_NOW_ON = QoSProfile(
     depth=100,
 )
 """Plans of before are not ours: a late joiner would get a hundred of them."""
-
-
-def _guarded(transition: Callable[[ExecutorNode, LifecycleState], Done]) -> Any:
-    """Any error of a transition becomes the error state with a message."""
-
-    @functools.wraps(transition)
-    def guarded(self: ExecutorNode, state: LifecycleState) -> Done:
-        try:
-            return transition(self, state)
-        except DgemmaError as error:
-            return self._fail(str(error))
-        except Exception as error:
-            return self._fail(f"{type(error).__name__}: {error}")
-
-    return guarded
 
 
 class ExecutorNode(LifecycleNode):  # type: ignore[misc]
@@ -115,7 +100,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
 
     # -- transitions --------------------------------------------------------------------------------------------------
 
-    @_guarded
+    @guarded
     def on_configure(self, state: LifecycleState) -> Done:
         """Reads the skills file and checks every mapping; opens the journal and settles what a crash left."""
         self._error = ""
@@ -159,7 +144,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         self._phase = "inactive"
         return Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_activate(self, state: LifecycleState) -> Done:
         """Listens to plans."""
         self._plans = self.create_subscription(
@@ -174,7 +159,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         self.get_logger().info(f"ready: plans on {self.resolve_topic_name(topics.PLAN.name)}")
         return Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_deactivate(self, state: LifecycleState) -> Done:
         """Stops: what is on its way is cancelled, and its end still heard."""
         self._deafen()
@@ -183,14 +168,14 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         self._phase = "inactive"
         return Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_cleanup(self, state: LifecycleState) -> Done:
         """Frees everything. A skill that has not ended yet is left to the journal: UNKNOWN when it opens again."""
         self._release()
         self._phase = "unconfigured"
         return Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_shutdown(self, state: LifecycleState) -> Done:
         """Stops and frees; the node stays, finalized, until its process ends."""
         self._deafen()
@@ -230,7 +215,8 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
             if part is not None:
                 part.close()
 
-    def _fail(self, text: str) -> Done:
+    def fail(self, text: str) -> Done:
+        """Keeps and logs what went wrong; leads to the error state."""
         self._error = " ".join(text.split())
         self.get_logger().error(self._error)
         return Done.ERROR
@@ -240,7 +226,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         try:
             do()
         except Exception as error:
-            self._fail(str(error) if isinstance(error, DgemmaError) else f"{type(error).__name__}: {error}")
+            self.fail(str(error) if isinstance(error, DgemmaError) else f"{type(error).__name__}: {error}")
             if self._phase == "active":
                 timers.once(self, self._group, lambda: self._phase == "active" and self.trigger_deactivate())
 

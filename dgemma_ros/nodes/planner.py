@@ -8,7 +8,6 @@ Longer than most files: transitions, callbacks and parameters of one node share 
 
 from __future__ import annotations
 
-import functools
 import sys
 import threading
 import time
@@ -39,28 +38,12 @@ from dgemma_ros.nodes.report import Report
 from dgemma_ros.nodes.services import Services
 from dgemma_ros.nodes.status_file import StatusFile
 from dgemma_ros.nodes.task_action import TaskAction
+from dgemma_ros.nodes.transitions import guarded
 from dgemma_ros.planning.planner import Planner
 from dgemma_ros.planning.types import ErrorCode, Event, Plan, Statistics, Status, Task
 
 FAILURES = 3
 """Plans in a row that the backend failed to make, after which it is not trusted any more."""
-
-
-def _guarded(
-    transition: Callable[[PlannerNode, LifecycleState], Done],
-) -> Callable[[PlannerNode, LifecycleState], Done]:
-    """Any error that a transition raises becomes the error state with a message, which rclpy alone would lose."""
-
-    @functools.wraps(transition)
-    def guarded(self: PlannerNode, state: LifecycleState) -> Done:
-        try:
-            return transition(self, state)
-        except DgemmaError as error:
-            return self._fail(str(error))
-        except Exception as error:
-            return self._fail(f"{type(error).__name__}: {error}")
-
-    return guarded
 
 
 class PlannerNode(LifecycleNode):  # type: ignore[misc]
@@ -137,7 +120,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     # Transitions
 
-    @_guarded
+    @guarded
     def on_configure(self, state: LifecycleState) -> Done:
         """Loads the model and the skills, and warms up."""
         self._error, self._failures = "", 0
@@ -150,7 +133,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._loading = ""
         return Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_activate(self, state: LifecycleState) -> Done:
         """Starts the planner and listens."""
         planner = self._chosen()
@@ -177,7 +160,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self.get_logger().info(f"ready: tasks on {self.resolve_topic_name(topics.TASK.name)}, pictures on {heard}")
         return Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_deactivate(self, state: LifecycleState) -> Done:
         """Stops at the end of a denoising step; what waited gets its plan. The weights stay.
 
@@ -187,14 +170,14 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._chosen().stop()
         return Done.ERROR if self._failures >= FAILURES else Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_cleanup(self, state: LifecycleState) -> Done:
         """Frees the model."""
         self._close_tasks()
         self._release()
         return Done.SUCCESS
 
-    @_guarded
+    @guarded
     def on_shutdown(self, state: LifecycleState) -> Done:
         """Frees everything; the node stays, finalized, until its process ends."""
         self._close_inlets()
@@ -229,7 +212,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._outlets.flush(0.3)
         super().destroy_node()
 
-    def _fail(self, text: str) -> Done:
+    def fail(self, text: str) -> Done:
+        """Keeps and logs what went wrong; leads to the error state."""
         self._error = " ".join(text.split())
         self.get_logger().error(self._error)
         return Done.ERROR
