@@ -6,23 +6,28 @@ are decoded as they lie. Formats: Exif 2.32 section 4.6.4 (tag 274), PNG's eXIf 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from numpy.typing import NDArray
+
+from dgemma_ros.images.container import blocks
 
 _ORIENTATION: Final = 274
 _MAX_ENTRIES: Final = 1000
 """Of a directory; real ones have a few dozen."""
-_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_LABEL: Final = b"Exif\0\0"
+_APP1: Final = b"\xe1"
+_EXIF: Final = (_APP1, b"eXIf", b"EXIF")
+"""The blocks of a JPEG, a PNG and a WebP that hold it."""
 
 
 def orientation(content: bytes) -> int:
     """The tag's value, 1 … 8; 1 (as it lies) where there is none, or none that can be read. Never raises."""
-    for block in _exif_blocks(content):
-        value = _read_tag(block)
-        if value is not None:
-            return value
+    for kind, body in blocks(content):
+        if kind in _EXIF and (kind != _APP1 or body.startswith(_LABEL)):
+            value = _read_tag(body.removeprefix(_LABEL))
+            if value is not None:
+                return value
     return 1
 
 
@@ -37,42 +42,14 @@ def upright(picture: NDArray[Any], value: int) -> NDArray[Any]:
     return picture
 
 
-def _exif_blocks(content: bytes) -> Iterator[bytes]:
-    """The TIFF blocks that the container holds."""
-    if content[:2] == b"\xff\xd8":
-        at = 2
-        while content[at : at + 1] == b"\xff" and at + 4 <= len(content):
-            marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
-            if marker == 0xDA or length < 2:  # the picture's data begin
-                return
-            if marker == 0xE1 and content[at + 4 : at + 10] == b"Exif\0\0":
-                yield content[at + 10 : at + 2 + length]
-            at += 2 + length
-    elif content[:8] == _PNG:
-        at = 8
-        while at + 8 <= len(content):
-            length, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
-            if kind == b"eXIf":
-                yield content[at + 8 : at + 8 + length]
-            at += 12 + length
-    elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        at = 12
-        while at + 8 <= len(content):
-            kind, length = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
-            if kind == b"EXIF":
-                block = content[at + 8 : at + 8 + length]
-                yield block.removeprefix(b"Exif\0\0")
-            at += 8 + length + (length & 1)
-
-
 def _read_tag(block: bytes) -> int | None:
     """The orientation in a TIFF block's first directory."""
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(block[:4])
-    if order is None:
+    if block[:4] not in (b"II*\0", b"MM\0*"):
         return None
+    order: Literal["little", "big"] = "little" if block.startswith(b"II") else "big"
 
     def number(at: int, size: int) -> int:
-        return int.from_bytes(block[at : at + size], "little" if order == "little" else "big")
+        return int.from_bytes(block[at : at + size], order)
 
     start = number(4, 4)
     for entry in range(start + 2, start + 2 + 12 * min(number(start, 2), _MAX_ENTRIES), 12):
