@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from dgemma_ros.installed import MissingFileError
 from dgemma_ros.nodes import parameter_table, topics
 from dgemma_ros.nodes.parameter_table import Parameter, settings_of
 
@@ -54,9 +56,10 @@ def test_there_are_both() -> None:
 def test_arguments_are_described_and_all_used(file: Path) -> None:
     root = read(file)
     declared = {arg.get("name") for arg in root.findall("arg")}
+    made = {let.get("name") for let in root.findall("let")}
     assert all(arg.get("description") and arg.get("default") is not None for arg in root.findall("arg"))
     used = set(re.findall(r"\$\(var (\w+)\)", ElementTree.tostring(root, encoding="unicode")))
-    assert used == declared
+    assert used == declared | made and not declared & made
     assert {"namespace", "model", "skills", "params_file", "autostart", "log_level"} <= declared
 
 
@@ -68,6 +71,10 @@ def test_nodes_are_ours_and_take_their_parameters(file: Path) -> None:
         assert node.attrib["respawn_delay"] and "respawn" in node.attrib
         for param in node.findall("param"):
             if "from" in param.attrib:
+                assert param.attrib["from"] == "$(var parameters)"
+                continue
+            if param.attrib["name"] == "use_sim_time":  # every node has it
+                assert param.attrib["type"] == "bool"
                 continue
             parameter = TABLES[name][param.attrib["name"]]
             assert isinstance(parameter.default, TYPES[param.attrib["type"]]), parameter.name
@@ -79,6 +86,39 @@ def test_nodes_are_ours_and_take_their_parameters(file: Path) -> None:
 def test_files_that_are_named_are_installed(file: Path) -> None:
     named = re.findall(r"\$\(find-pkg-share dgemma_ros\)(/[\w/.]+)", file.read_text())
     assert named and set(named) <= shared()
+
+
+def evaluated(file: Path, params_file: str) -> str:
+    """What launch makes of a file's ``let``: an expression in Python, and the modules that it may use."""
+    (let,) = read(file).findall("let")
+    parts = re.fullmatch(r"""\$\(eval "(.*)" '(.*)'\)""", let.attrib["value"])
+    assert parts is not None
+    modules = {name.strip(): importlib.import_module(name.strip()) for name in parts[2].split(",")}
+    return str(eval(parts[1].replace("$(var params_file)", params_file), {}, modules))
+
+
+@pytest.mark.parametrize("file", LAUNCH, ids=lambda file: file.name)
+def test_files_of_parameters_are_found_by_name(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for config in CONFIGS:
+        assert Path(evaluated(file, config.name)) == Path(evaluated(file, config.stem)) == config
+        assert Path(evaluated(file, str(config))) == config
+    (tmp_path / "my own.yaml").touch(), (tmp_path / "loop.yaml").touch()
+    assert evaluated(file, "my own.yaml") == str(tmp_path / "my own.yaml")
+    assert evaluated(file, "loop.yaml") == str(tmp_path / "loop.yaml")
+    with pytest.raises(MissingFileError, match=r"'nope.yaml' is no file; by name there are loop.yaml, one_robot.yaml"):
+        evaluated(file, "nope.yaml")
+
+
+def test_arguments_are_not_overruled_by_what_is_the_default_file() -> None:
+    for file in LAUNCH:
+        root = read(file)
+        (default,) = (arg.attrib["default"] for arg in root.findall("arg") if arg.get("name") == "params_file")
+        named = yaml.safe_load((ROOT / "launch" / "config" / Path(default).name).read_text())
+        for node in root.iter("node"):
+            ours = named.get(f"/**/{node.attrib['exec']}", {"ros__parameters": {}})["ros__parameters"]
+            given = {param.get("name") for param in node.findall("param")}
+            assert not given & set(ours), (file.name, given & set(ours))
 
 
 def test_includes_pass_arguments_that_exist() -> None:
