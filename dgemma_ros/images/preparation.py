@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.checkpoint.fields import Section, shown
-from dgemma_ros.errors import CheckpointError, ImageError, one_line
+from dgemma_ros.errors import CheckpointError, ImageError
 from dgemma_ros.files import MIB, read_bytes
 from dgemma_ros.images.container import check
+from dgemma_ros.images.decoding import decode
 from dgemma_ros.images.orientation import orientation, upright
 from dgemma_ros.images.resample import Pixels, resample
 
@@ -167,14 +168,12 @@ def read_image(path: Path) -> Pixels:
     content = np.frombuffer(file, np.uint8)
     try:
         check(file)
-        decoded = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+        decoded = decode(content, cv2.IMREAD_UNCHANGED)
         if decoded is not None and (decoded.ndim != 3 or decoded.shape[2] != 4):
             # Decoded again, because this flag makes grey and 16 bit what we want.
-            decoded = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            decoded = decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
-    except cv2.error as error:
-        raise ImageError(f"{path}: cannot be decoded ({one_line(error.err)})") from error
     if decoded is None:
         raise ImageError(f"{path}: not a picture in a format that OpenCV reads")
     decoded = np.ascontiguousarray(upright(decoded, orientation(file)))

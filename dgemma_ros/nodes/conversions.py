@@ -27,6 +27,8 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2  # noqa: E402
 
+from dgemma_ros.images.decoding import decode  # noqa: E402
+
 Picture = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
 
@@ -137,9 +139,9 @@ def picture_of_compressed(message: CompressedImage, limits: Limits = Limits()) -
         raise Refused(Reason.DECODE, str(error)) from error
     try:
         # Camera drivers send pixels as they stand; a rotation written into the file is not theirs.
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
-    except cv2.error as error:
-        raise Refused(Reason.SIZE, f"a compressed image that OpenCV refuses: {str(error).strip()[:120]}") from error
+        picture = decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except ImageError as error:
+        raise Refused(Reason.DECODE, f"a compressed image that is {error}") from error
     if picture is None:
         raise Refused(Reason.DECODE, f"{data.size} bytes that are no image (format {message.format[:40]!r})")
     _check_size(picture.shape[1], picture.shape[0], limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -10,17 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dgemma_ros.errors import DgemmaError
+from dgemma_ros.errors import DgemmaError, ImageError
+from dgemma_ros.files import read_bytes
+from dgemma_ros.images import container
+from dgemma_ros.images.decoding import decode
+from dgemma_ros.images.preparation import MAX_FILE_BYTES
 
 Picture = NDArray[np.uint8]
 """uint8 [H, W, 3], BGR."""
 
-FATAL = 1
-"""A log level of OpenCV's, which has no name for it in Python."""
 IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-# What they have to say is for their makers; what fails is said here, in one line.
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.setLogLevel(FATAL)
+# What it has to say is for its makers; what fails is said here, in one line.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
@@ -62,10 +63,14 @@ class Folder:
     def read(self) -> Picture | None:
         """The next image that can be read."""
         while self._next < len(self._files):
-            picture = cv2.imread(str(self._files[self._next]), cv2.IMREAD_COLOR)
+            file = self._files[self._next]
             self._next += 1
-            if picture is not None:
-                return np.asarray(picture, np.uint8)
+            with suppress(SourceError, ImageError):
+                content = read_bytes(file, MAX_FILE_BYTES, SourceError)
+                container.check(content)
+                picture = decode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+                if picture is not None:
+                    return np.asarray(picture, np.uint8)
         return None
 
     def skip(self) -> None:
