@@ -48,6 +48,8 @@ class Job:
     settings: Settings
     skills: SkillCatalogue
     """What the plan rests on, also where they change meanwhile: as they are when the worker begins with the task."""
+    behind: int = 0
+    """The number of the last note or other work that came before it."""
     ending: Ending | None = None
     """Set from outside: the worker stops before its next step."""
     claimed: bool = False

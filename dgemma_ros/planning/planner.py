@@ -17,6 +17,7 @@ from typing import Any
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.frames import FrameEncoder, FrameGate
 from dgemma_ros.context.results import ResultStatus
+from dgemma_ros.context.types import MAX_TEXT
 from dgemma_ros.generation.contract import Generator
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model
@@ -47,6 +48,8 @@ from dgemma_ros.skills.catalogue import SkillCatalogue
 __all__ = ["Planner", "PlannerError"]
 
 STOPPED = Ending(Status.CANCELLED, ErrorCode.STOPPED, "the planner was stopped")
+WORDS_WAITING = 64
+"""So many notes wait at most, and so many results of skills; never more notes than the context keeps."""
 
 
 class Planner:
@@ -102,7 +105,7 @@ class Planner:
         self._thread = WorkerThread(
             work, self._configuration, self._scheduler, self._gate, self._work_queue, self._worker, clock
         )
-        self._work, self._closed, self._serial = work, False, 0
+        self._work, self._closed, self._serial = work, "", 0
         self._watchdog.start(self._publisher.publish_overdue, real_time)
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -122,7 +125,7 @@ class Planner:
         """Begins to take frames and tasks. Raises :class:`PlannerError` where it runs, or the last step still hangs."""
         with self._lock:
             if self._closed:
-                raise PlannerError("the planner is closed")
+                raise PlannerError(self._closed)
         self._thread.start()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -145,12 +148,26 @@ class Planner:
         return False
 
     def close(self, timeout: float | None = 5.0) -> None:
-        """Stops for good, when the last plan is out. Idempotent."""
-        self.stop(timeout)
+        """Stops for good, when the last plan is out; notes that wait go unread. Idempotent."""
         with self._lock:
-            self._closed = True
+            self._closed = self._closed or "the planner is closed"
+        self._work_queue.close()
+        self.stop(timeout)
         self._watchdog.close()
         self._publisher.close()
+
+    def fail(self, why: str) -> None:
+        """The model is not to be trusted any more: what runs and waits is FAILED, new tasks are REJECTED.
+
+        It is not asked again, but for the end of a step that runs. Only :meth:`close` is of use afterwards.
+        """
+        with self._lock:
+            self._closed = why
+            self._thread.stopping = True
+            self._scheduler.end_all(Ending(Status.FAILED, ErrorCode.BACKEND, why))
+            self._work.notify()
+        self._work_queue.close()
+        self._publisher.flush()
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
@@ -183,10 +200,12 @@ class Planner:
     def add_note(self, text: str) -> None:
         """Anybody's words into the context, before the next task: what the model should know and not answer.
 
-        Empty ones are passed over; one that does not fit becomes an event.
+        Empty ones are passed over; one that does not fit becomes an event. Where more wait than the context keeps,
+        the oldest go unread.
         """
-        if text.strip():
-            self._work_queue.put(partial(self._worker.read_words, "a note", self._context.add_note, text))
+        if said := text[:MAX_TEXT].strip():
+            do = partial(self._worker.read_words, "a note", self._context.add_note, said)
+            self._work_queue.put_words("note", min(self.settings.max_notes, WORDS_WAITING), do)
 
     def add_result(
         self,
@@ -203,7 +222,8 @@ class Planner:
         One that does not fit becomes an event.
         """
         result = (plan_id, step, outcome, reason, skill, arguments)
-        self._work_queue.put(partial(self._worker.read_words, "a result", self._context.add_result, *result))
+        do = partial(self._worker.read_words, "a result", self._context.add_result, *result)
+        self._work_queue.put_words("result", WORDS_WAITING, do)
 
     def submit(self, task: Task) -> None:
         """Its plan comes through ``on_plan``, exactly one, whatever happens. Never raises.
@@ -214,8 +234,9 @@ class Planner:
         with self._lock:
             self._serial += 1
             job = make_job(task, self.settings, self.skills, self._serial, self._clock())
+            job.behind = self._work_queue.last
             stopped = "" if self._thread.running else "the planner is stopped"
-            self._scheduler.admit(job, "the planner is closed" if self._closed else stopped, self.settings)
+            self._scheduler.admit(job, self._closed or stopped, self.settings)
         self._publisher.flush()
 
     def cancel(self, task_id: str) -> bool:
@@ -272,9 +293,10 @@ class Planner:
         self._context.declare(skills, settings)
 
     def reset_context(self) -> None:
-        """Forgets frames, those that wait too, notes, tasks and plans, before the next task."""
+        """Forgets frames and notes, those that wait too, tasks and plans, before the next task."""
         with self._lock:
             self._gate.clear()
+        self._work_queue.forget_words()
         self._work_queue.put(self._context.reset)
 
     def canary(self) -> None:
@@ -294,6 +316,7 @@ class Planner:
             running_now = self._thread.running
             state = "inhibited" if self._scheduler.inhibited else "planning" if running else "idle"
             waiting, taken, dropped = len(self._scheduler.queue.waiting), self._gate.taken, dict(self._gate.dropped)
+            unread = dict(self._work_queue.dropped)
         return Statistics(
             state=state if running_now else "stopped",
             running=running.task.task_id if running else "",
@@ -303,6 +326,7 @@ class Planner:
             last_step=self._worker.last_step,
             frames_taken=taken,
             frames_dropped={reason: count for reason, count in dropped.items() if count},
+            words_dropped=unread,
             real_time=self._watchdog.real_time,
             context=self._context.info,
             model=self._generator.name,

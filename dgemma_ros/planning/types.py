@@ -230,6 +230,8 @@ class Statistics:
     frames_taken: int
     frames_dropped: Mapping[str, int]
     """By reason: ``rate``, ``replaced``, ``invalid``, ``stopped``, ``refused``."""
+    words_dropped: Mapping[str, int]
+    """What came faster than it was read and goes unread: ``note``, ``result``."""
     repairs: int
     watchdog: int
     """Plans that the watchdog had to publish because a step hung."""

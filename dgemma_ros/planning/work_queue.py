@@ -1,15 +1,19 @@
 """Work with the model besides tasks and frames, and which thread has the model: one at a time.
 
-An item waits for the worker, which does it before the next task. Where there is no worker, the thread that puts it does
-it.
+An item waits for the worker. Orders (settings, a reset) are done before the next task, words (notes, skills' results)
+before the next task that came behind them. Where there is no worker, the thread that puts an item does it.
+
+Words come from anybody, and reading them takes as long as a denoising step. So of each kind only the newest few wait:
+where more come than are read, the oldest go unread, and are counted.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 from dgemma_ros.errors import DgemmaError
 
@@ -18,31 +22,44 @@ class PlannerError(DgemmaError):
     """The planner cannot do this now."""
 
 
+@dataclass(eq=False)
 class WorkItem:
     """Something to be done by the thread that has the model."""
 
-    def __init__(self, do: Callable[[], object]) -> None:
-        self._do = do
-        self.done: Future[None] = Future()
+    do: Callable[[], object]
+    number: int = 0
+    """Counts what was put; 0 for what never waited."""
+    kind: str = ""
+    """Of words; empty for an order."""
+    done: Future[None] = field(default_factory=Future)
 
     def run(self) -> Exception | None:
         """Does it; the error that it raised, which :attr:`done` holds as well."""
         try:
-            self._do()
+            self.do()
         except Exception as error:
             self.done.set_exception(error)
             return error
         self.done.set_result(None)
         return None
 
+    def refuse(self) -> None:
+        """It will not be done."""
+        self.done.set_exception(PlannerError("the planner is closed"))
+
 
 class WorkQueue:
     """``work`` is the worker's condition; ``on_error`` is told what an item raised. Thread-safe."""
 
     def __init__(self, work: threading.Condition, on_error: Callable[[Exception], None]) -> None:
+        self.dropped: Counter[str] = Counter()
+        """Words that nobody will read, by kind; guarded by the lock."""
+        self.last = 0
+        """The number of what was put last; guarded by the lock."""
         self._work, self._on_error = work, on_error
         self._waiting: deque[WorkItem] = deque()
         self._owner = threading.Lock()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -58,30 +75,78 @@ class WorkQueue:
         self._do_if_free()
 
     def put(self, do: Callable[[], object]) -> Future[None]:
-        """It is done before the next task, and an error is told; not to be called with the lock held."""
-        item = WorkItem(do)
+        """An order. One that waits already is not done twice. An error is told; not to be called with the lock held."""
         with self._work:
-            self._waiting.append(item)
-            self._work.notify()
+            same = next((item for item in self._waiting if item.do == do), None)
+            item = same or self._append(do)
         self._do_if_free()
         return item.done
 
-    def take(self) -> list[WorkItem]:
-        """All that wait; with the lock held."""
-        items = list(self._waiting)
-        self._waiting.clear()
-        return items
+    def put_words(self, kind: str, most: int, do: Callable[[], object]) -> None:
+        """Words of a kind of which the newest ``most`` wait; not to be called with the lock held."""
+        with self._work:
+            if not self._closed:
+                same = [item for item in self._waiting if item.kind == kind]
+                for item in same[: max(0, len(same) + 1 - most)]:
+                    self._drop(item)
+            self._append(do, kind)
+        self._do_if_free()
+
+    def forget_words(self) -> None:
+        """Words that wait are not read, and nobody misses them: what they would be read into is being forgotten."""
+        with self._work:
+            self._waiting = deque(item for item in self._waiting if not item.kind)
+
+    def close(self) -> None:
+        """The model is not to be used any more: what waits and what comes is not done. Idempotent."""
+        with self._work:
+            self._closed = True
+            while self._waiting:
+                self._waiting.popleft().refuse()
+
+    def take(self, last: int, words: int) -> list[WorkItem]:
+        """For a task behind the item ``last``: all orders, and at most ``words`` that came before it, in order.
+
+        With the lock held.
+        """
+        taken: list[WorkItem] = []
+        for item in self._waiting:
+            if not item.kind or (item.number <= last and words > 0):
+                words -= bool(item.kind)
+                taken.append(item)
+        self._waiting = deque(item for item in self._waiting if item not in taken)
+        return taken
+
+    def take_next(self) -> list[WorkItem]:
+        """What has waited longest, if anything; with the lock held."""
+        return [self._waiting.popleft()] if self._waiting else []
 
     def do(self, item: WorkItem) -> None:
         """Does one; for the thread that has the model. An error is told, and the next item has its turn."""
-        if (error := item.run()) is not None:
+        if self._closed:
+            item.refuse()
+        elif (error := item.run()) is not None:
             self._on_error(error)
+
+    def _append(self, do: Callable[[], object], kind: str = "") -> WorkItem:
+        self.last += 1
+        item = WorkItem(do, self.last, kind)
+        if self._closed:
+            item.refuse()
+        else:
+            self._waiting.append(item)
+            self._work.notify()
+        return item
+
+    def _drop(self, item: WorkItem) -> None:
+        self._waiting.remove(item)
+        self.dropped[item.kind] += 1
 
     def _do_if_free(self) -> None:
         while self._waiting and self._owner.acquire(blocking=False):
             try:
                 with self._work:
-                    items = self.take()
+                    items = self.take_next()
                 for item in items:
                     self.do(item)
             finally:

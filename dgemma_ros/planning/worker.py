@@ -6,7 +6,7 @@ A task's way: a fresh frame where the newest is too old, the answer, the plan ou
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.frames import FrameEncoder
-from dgemma_ros.errors import ContextError, ContextFullError, DgemmaError, ImageError
+from dgemma_ros.errors import CheckpointError, ContextError, ContextFullError, DgemmaError, ImageError
 from dgemma_ros.generation.contract import Answer, FinishReason, Generator, Limits, Request
 from dgemma_ros.generation.template import TemplateError
 from dgemma_ros.planning.budget import Budget, Clock, StepTimes
@@ -28,8 +28,8 @@ STATUS = {
     FinishReason.STEP_LIMIT: Status.STEP_LIMIT,
     FinishReason.INTERRUPTED: Status.DEADLINE,
 }
-FRAME_SHARE = 4
-"""A task's way may spend one part in so many of its time on frames."""
+SHARE = 4
+"""A task's way may spend one part in so many of its time on frames, and as much on words."""
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._frame_times: deque[float] = deque(maxlen=16)
+        self._word_times: deque[float] = deque(maxlen=16)
         self._rebuilds = 0
         self.last_step = 0.0
         """By the clock, when the last denoising step ended; 0 where none did."""
@@ -73,19 +74,30 @@ class Worker:
 
     def read_words(self, what: str, add: Callable[..., None], *words: Any) -> None:
         """Has the context ``add`` a note or a result; one that does not fit becomes an event."""
+        began = self.clock()
         try:
             add(*words)
         except ContextFullError as error:
             self.publisher.event(EventKind.ERROR, f"{what}: {error}")
             return
+        finally:
+            self._word_times.append(self.clock() - began)
         self._tell_rebuilds()
         self.publisher.event(EventKind.REMEMBERED, f"{what}; {self.context.info.tokens} tokens")
 
     def room_for_frames(self, job: Job) -> int:
         """How many frames may be encoded on a task's own way: as many as take a quarter of its time."""
-        left = job.deadline - job.settings.publish_margin - self.clock()
-        each = max(self._frame_times, default=0.0)
-        return 0 if left <= 0 else 1000 if each <= 0 else int(left / (FRAME_SHARE * each))
+        return int(self._fitting(job, self._frame_times))
+
+    def room_for_words(self, job: Job) -> int:
+        """How many notes and results may be read on a task's own way: the same, or one where that takes but half."""
+        fitting = self._fitting(job, self._word_times)
+        return max(int(fitting), int(fitting > 2 / SHARE))
+
+    def _fitting(self, job: Job, times: Iterable[float]) -> float:
+        """How many of what took so long lately fit into the share of a job's time."""
+        left, each = job.deadline - job.settings.publish_margin - self.clock(), max(times, default=0.0)
+        return 0.0 if left <= 0 else left / (SHARE * each) if each > 0 else 1000.0
 
     # -- tasks ----------------------------------------------------------------------------------------------------
 
@@ -105,11 +117,16 @@ class Worker:
             return
         try:
             answer = job.answer = self.generator.answer(self._request(job, budget))
+            self.context.model.check_weights()
         except TemplateError as error:
             self.publisher.finish(job, Ending(Status.REJECTED, ErrorCode.BAD_TASK, str(error)))
             return
         except ContextFullError as error:
             self.publisher.finish(job, Ending(Status.REJECTED, ErrorCode.CONTEXT_FULL, str(error)))
+            return
+        except CheckpointError as error:  # nobody knows what this answer was made with
+            self.context.abandon()
+            self.publisher.finish(job, Ending(Status.FAILED, ErrorCode.BACKEND, str(error)))
             return
         interrupted = answer.finish_reason is FinishReason.INTERRUPTED
         late = LATE if interrupted and not answer.usage.canvases else None

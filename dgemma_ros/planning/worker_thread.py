@@ -1,4 +1,4 @@
-"""The thread that has the model while the planner runs: work that waits first, then tasks, then frames."""
+"""The thread that has the model while the planner runs: tasks first, each behind the words that came before it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class WorkerThread:
         self._work, self._configuration, self._scheduler = work, configuration, scheduler
         self._gate, self._work_queue, self._worker, self._clock = gate, work_queue, worker, clock
         self._thread: threading.Thread | None = None
+        self._frame_next = False
 
     @property
     def running(self) -> bool:
@@ -76,17 +77,20 @@ class WorkerThread:
             self._work_queue.release_model()
 
     def _next(self) -> tuple[list[WorkItem], Job | None, Frame | None] | None:
-        """All work that waits, else a task, else a frame; None where it is to end."""
+        """A task and what is done before it, else words and frames in turn, one at a time; None where it is to end."""
         with self._work:
             self._scheduler.running = None
             while not (self.stopping or self._work_queue or self._scheduler.queue.waiting or self._gate.waiting):
                 self._work.wait()
             if self.stopping:
                 return None
-            if items := self._work_queue.take():
-                return items, None, None
             if (job := self._scheduler.next()) is not None:
-                return [], job, None
+                return self._work_queue.take(job.behind, self._worker.room_for_words(job)), job, None
+            self._frame_next = not self._frame_next
+            if self._frame_next and (frame := self._gate.next()) is not None:
+                return [], None, frame
+            if items := self._work_queue.take_next():
+                return items, None, None
             return [], None, self._gate.next()
 
     def _plan(self, job: Job) -> None:
