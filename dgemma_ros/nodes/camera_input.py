@@ -17,6 +17,9 @@ from dgemma_ros.nodes import qos, ros_time, topics
 from dgemma_ros.nodes.conversions import Limits, Refused, picture_of, picture_of_compressed
 from dgemma_ros.planning.types import Frame
 
+RETRY = 0.1
+"""Seconds from a picture that is refused to the next one that is looked at, unless frames are wanted more often."""
+
 
 @dataclass(frozen=True)
 class PictureGate:
@@ -24,6 +27,8 @@ class PictureGate:
 
     due: Callable[[str], float]
     """When the next frame of a camera is wanted, of ``time.monotonic()``."""
+    rate: Callable[[], float]
+    """Frames a second that are wanted of each camera."""
     limits: Callable[[], Limits]
     take: Callable[[Frame], object]
     """Gets the frames that were wanted."""
@@ -41,6 +46,7 @@ class CameraInput:
         self.refused: Counter[str] = Counter()
         self.last_received: float | None = None
         self.incompatible = 0
+        self._not_before = 0.0
         self._node = node
         self._gate = gate
         compressed = transport == "compressed"
@@ -68,7 +74,7 @@ class CameraInput:
         received = time.monotonic()
         self.received += 1
         self.last_received = received
-        if received < self._gate.due(self.camera):
+        if received < max(self._gate.due(self.camera), self._not_before):
             self.skipped += 1
             return
         limits = self._gate.limits()
@@ -79,6 +85,7 @@ class CameraInput:
                 picture = picture_of(message, limits)
         except Refused as refused:
             self.refused[refused.reason.value] += 1
+            self._not_before = received + min(RETRY, 1.0 / max(self._gate.rate(), 1.0))
             self._node.get_logger().warning(f"{self.topic}: {refused}", throttle_duration_sec=10.0)
             return
         stamp = ros_time.nanoseconds(message.header.stamp) or self._node.get_clock().now().nanoseconds

@@ -82,6 +82,7 @@ def of_planner(health: Health, figures: Statistics, active: bool) -> None:
     health.put({"real-time watch": figures.real_time})
     health.put(_percentiles("latency ms", figures.latency, 1e3) | _percentiles("lateness ms", figures.lateness, 1e3))
     health.put(_percentiles("step ms", figures.step_time, 1e3) | _percentiles("steps a plan", figures.steps_per_plan))
+    health.put({f"{kind}s unread": count for kind, count in sorted(figures.words_dropped.items())})
     health.put({"step time drift": figures.step_drift, "frames taken": figures.frames_taken})
     health.put({f"frames dropped, {reason}": count for reason, count in sorted(figures.frames_dropped.items())})
     health.put({"context tokens": context.tokens, "context limit": context.limit, "context frames": context.frames})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +14,15 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from std_msgs.msg import Bool, String
 
-from dgemma_ros.nodes import plan_messages, qos, topics
+from dgemma_ros.nodes import diagnostics, plan_messages, qos, topics
 from dgemma_ros.nodes.arrival import Arrival
 from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
 from dgemma_ros.planning.types import Task
 
 DISPATCHES_KNOWN = 1000
 """Dispatches that are remembered as heard."""
+WORDS_EVERY = 0.1
+"""Seconds between two looks for notes and results; each task has one before it, too."""
 Heard = Callable[[Any, Any], object]
 """Gets a message and what the middleware says of it."""
 
@@ -59,15 +62,34 @@ class _Losses:
             )
 
 
+class _Unserved(CallbackGroup):  # type: ignore[misc]
+    """Messages that no executor takes: they wait in the middleware, which keeps the newest, until somebody drains."""
+
+    def can_execute(self, entity: Any) -> bool:
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        pass
+
+
 class Listening:
-    """Subscriptions that are closed together. Messages that never came are counted in ``lost``, by topic."""
+    """Subscriptions that are closed together. Messages that never came are counted in ``lost``, by topic.
+
+    :meth:`drain` and :meth:`close` may be called from any thread.
+    """
 
     def __init__(self, node: Node, lost: Counter[str]) -> None:
         self._node, self._lost = node, lost
-        self._subscriptions: list[tuple[Any, Any, Heard]] = []
+        self._subscriptions: list[tuple[Any, Any, int, Heard]] = []
+        self._draining = threading.Lock()
 
-    def to(self, type_: Any, topic: topics.Name, heard: Heard, group: CallbackGroup) -> None:
-        """Calls ``heard`` with each message and its info, in ``group``."""
+    def to(
+        self, type_: Any, topic: topics.Name, heard: Heard, group: CallbackGroup, only_drained: bool = False
+    ) -> None:
+        """Calls ``heard`` with each message and its info, in ``group``; where ``only_drained``, in :meth:`drain`."""
         losses = _Losses(self._node, self._node.resolve_topic_name(topic.name), self._lost)
 
         def on_message(message: Any, info: Any) -> None:
@@ -83,20 +105,29 @@ class Listening:
             event_callbacks=SubscriptionEventCallbacks(message_lost=lambda e: losses.tell(e.total_count_change)),
             qos_overriding_options=qos.OVERRIDES,
         )
-        self._subscriptions.append((subscription, type_, on_message))
+        if only_drained:
+            subscription.callback_group = _Unserved()  # what the middleware says of losses is served all the same
+        self._subscriptions.append((subscription, type_, topic.qos.depth if topic.qos else 1, on_message))
 
     def drain(self) -> None:
-        """Hears what has come and was not served yet."""
-        for subscription, type_, heard in self._subscriptions:
-            with subscription.handle:
-                while (taken := subscription.handle.take_message(type_, False)) is not None:
-                    heard(*taken)
+        """Hears what has come and was not served yet; of a flood that goes on, no more than waited."""
+        with self._draining:
+            self._drain()
 
     def close(self) -> None:
         """Stops listening; what came before is heard."""
-        self.drain()
-        while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop()[0])
+        with self._draining:
+            self._drain()
+            while self._subscriptions:
+                self._node.destroy_subscription(self._subscriptions.pop()[0])
+
+    def _drain(self) -> None:
+        for subscription, type_, depth, heard in self._subscriptions:
+            with subscription.handle:
+                for _ in range(depth):
+                    if (taken := subscription.handle.take_message(type_, False)) is None:
+                        break
+                    heard(*taken)
 
 
 class TaskInlets:
@@ -143,7 +174,11 @@ def once(heard: Callable[[msg.SkillResult], object]) -> Callable[[msg.SkillResul
 
 
 class Inlets:
-    """Cameras, notes and inhibit, while the node is active. Pictures have a thread of their own, ``pictures``."""
+    """Cameras, words and inhibit, while the node is active. Pictures have a thread of their own, ``pictures``.
+
+    Words, which are notes and skills' results, are looked for ten times a second in ``words``, and by
+    :meth:`hear_words`: however many come, they cost no more than what the middleware keeps of them.
+    """
 
     def __init__(
         self,
@@ -152,29 +187,39 @@ class Inlets:
         cameras: Sequence[str],
         transport: str,
         pictures: CallbackGroup,
-        notes: CallbackGroup,
+        words: CallbackGroup,
         gate: PictureGate,
         on_note: Callable[[str], object],
         on_inhibit: Callable[[bool], object],
         on_result: Callable[[msg.SkillResult], object] | None,
     ) -> None:
-        self._listening = Listening(node, lost)
+        self._node = node
+        self._listening, self._words = Listening(node, lost), Listening(node, lost)
         self.cameras: list[CameraInput] = []
+        self._timer = node.create_timer(
+            WORDS_EVERY, self._words.drain, callback_group=words, clock=diagnostics.steady()
+        )
         try:
             for name in cameras:
                 self.cameras.append(CameraInput(node, name, transport, gate, pictures))
-            self._listening.to(String, topics.NOTE, lambda m, info: on_note(m.data), notes)
+            self._words.to(String, topics.NOTE, lambda m, info: on_note(m.data), words, only_drained=True)
             if on_result is not None:
-                tell = once(on_result)
-                self._listening.to(msg.SkillResult, topics.RESULT_OF_SKILL, lambda m, info: tell(m), notes)
+                tell, type_ = once(on_result), msg.SkillResult
+                self._words.to(type_, topics.RESULT_OF_SKILL, lambda m, info: tell(m), words, only_drained=True)
             stops = MutuallyExclusiveCallbackGroup()
             self._listening.to(Bool, topics.INHIBIT, lambda m, info: on_inhibit(m.data), stops)
         except BaseException:  # a camera's name that is no topic
             self.close()
             raise
 
+    def hear_words(self) -> None:
+        """Hears the notes and results that have come so far; from any thread."""
+        self._words.drain()
+
     def close(self) -> None:
         """Stops listening."""
+        self._node.destroy_timer(self._timer)
         while self.cameras:
             self.cameras.pop().close()
+        self._words.close()
         self._listening.close()

@@ -45,11 +45,13 @@ def load(
         raise SkillsError(f"{catalogue}: no such file; the parameter skills names the robot's skills")
     skills = SkillCatalogue.load(catalogue)
     on_progress(f"loading {folder}")
-    model = open_model(folder, values["device"], values["threads"], on_progress)
+    copied = values["weights"] == "copy"
+    model = open_model(folder, values["device"], values["threads"], on_progress, copy_weights=copied)
     try:
         planner = Planner(model, skills, settings, on_draft, on_plan, on_event)
         on_progress("warming up")
         planner.warm_up(on_progress)
+        model.check_weights()
         gc.collect()
         gc.freeze()  # what is loaded stays: looking through it again and again would hold up every thread
     except BaseException:

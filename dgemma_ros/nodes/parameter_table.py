@@ -118,6 +118,14 @@ PLANNER = (
     Parameter("skills", "", "file: the robot's skills; empty: `skills.yaml` in the model's folder", When.UNCONFIGURED),
     Parameter("device", "cpu", "what runs a model that is no built engine", When.UNCONFIGURED, choices=("cpu", "cuda")),
     Parameter("threads", 0, "CPU threads of inference; 0: all cores", When.UNCONFIGURED, 0, 1024),
+    Parameter(
+        "weights",
+        "map",
+        "`map` shares their file's pages, and a file that changes ends planning; `copy` reads them into memory, where "
+        "no change of the file reaches",
+        When.UNCONFIGURED,
+        choices=("map", "copy"),
+    ),
     Parameter("autostart", True, "configure and activate by itself; false where a lifecycle manager leads", When.START),
     Parameter("cameras", [""], "names of the cameras; empty names `image_raw` itself", When.UNCONFIGURED),
     Parameter("image_transport", "raw", "how pictures come", When.UNCONFIGURED, choices=TRANSPORTS),

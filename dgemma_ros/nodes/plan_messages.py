@@ -21,6 +21,8 @@ _KINDS = ((bool, msg.Argument.BOOLEAN), (int, msg.Argument.INTEGER), (float, msg
 
 MAX_ID = 256
 """Characters of a task_id that are kept."""
+MAX_ARGUMENTS = 1 << 16
+"""Characters of a skill's arguments, as JSON, that are read."""
 EXCERPT = 1000
 """Characters of anybody's words that a plan repeats: plans are kept for late readers, whatever they were asked."""
 
@@ -52,14 +54,15 @@ def task_of(message: msg.Task) -> Task:
 
 def result_of(message: msg.SkillResult) -> SkillResult:
     """What became of a step, as the model is told it; what cannot be read of its call is left out."""
+    text = message.arguments_json
     try:
-        arguments = json.loads(message.arguments_json or "{}")
+        arguments = json.loads(text) if 0 < len(text) <= MAX_ARGUMENTS else {}
     except (ValueError, RecursionError):
         arguments = {}
+    if not isinstance(arguments, dict):
+        arguments = {}
     status = _OUTCOMES.get(message.outcome, ResultStatus.UNKNOWN)
-    return SkillResult(
-        message.skill, arguments if isinstance(arguments, dict) else {}, status, message.reason or message.message
-    )
+    return SkillResult(message.skill[:MAX_ID], arguments, status, message.reason or message.message)
 
 
 def new_id() -> str:

@@ -27,6 +27,7 @@ from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
 
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.model import Model
 from dgemma_ros.nodes import diagnostics, parameter_table, parameters, plan_messages, process, timers, topics
 from dgemma_ros.nodes.arrival import Arrival
 from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
@@ -39,11 +40,9 @@ from dgemma_ros.nodes.services import Services
 from dgemma_ros.nodes.status_file import StatusFile
 from dgemma_ros.nodes.task_action import TaskAction
 from dgemma_ros.nodes.transitions import guarded
+from dgemma_ros.nodes.trust import Trust
 from dgemma_ros.planning.planner import Planner
-from dgemma_ros.planning.types import ErrorCode, Event, Plan, Statistics, Status, Task
-
-FAILURES = 3
-"""Plans in a row that the backend failed to make, after which it is not trusted any more."""
+from dgemma_ros.planning.types import Event, Plan, Statistics, Task
 
 
 class PlannerNode(LifecycleNode):  # type: ignore[misc]
@@ -71,7 +70,6 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._report = Report(self)
         self._arrival = Arrival(self, lambda: float(self.get_parameter("clock_tolerance").value))
         self._error = ""
-        self._failures = 0
         self._inhibited = False
         self._jumps = 0
         self._active_since = 0.0
@@ -83,6 +81,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._action = TaskAction(self, group, timeout, self._submit, self._sent, self._cancel, self._refusal)
         self._outlets = Outlets(self, self._action, lambda: self._planner.skills if self._planner is not None else None)
         self._answers = Services(self, self._chosen)
+        self._trust = Trust(self, self.slow, self._model, self._give_up)
         self._diagnostics = diagnostics.Diagnostics(self)
         self._status = StatusFile(self)
         self._canary_asked = 0.0
@@ -123,7 +122,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
     @guarded
     def on_configure(self, state: LifecycleState) -> Done:
         """Loads the model and the skills, and warms up."""
-        self._error, self._failures = "", 0
+        self._error = ""
+        self._trust.renew()
         began = time.monotonic()
         values = parameters.values(self, parameter_table.PLANNER)
         self._planner, self._free = load(values, self._progress, self._outlets.draft, self._on_plan, self._on_event)
@@ -141,7 +141,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self._active_since = time.monotonic()
         cameras = self.get_parameter("cameras").value or [""]
         transport = self.get_parameter("image_transport").value
-        gate = PictureGate(planner.frame_due, self._limits, planner.add_frame)
+        rate = lambda: planner.settings.frame_rate  # noqa: E731
+        gate = PictureGate(planner.frame_due, rate, self._limits, planner.add_frame)
         self._inlets = Inlets(
             self,
             self._report.lost,
@@ -168,14 +169,14 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         """
         self._close_inlets()
         self._chosen().stop()
-        return Done.ERROR if self._failures >= FAILURES else Done.SUCCESS
+        return Done.ERROR if self._trust.lost else Done.SUCCESS
 
     @guarded
     def on_cleanup(self, state: LifecycleState) -> Done:
         """Frees the model."""
         self._close_tasks()
         self._release()
-        return Done.SUCCESS
+        return Done.ERROR if self._trust.lost else Done.SUCCESS
 
     @guarded
     def on_shutdown(self, state: LifecycleState) -> Done:
@@ -200,7 +201,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         """Ends the planner, so that a task in work gets its plan while there is still someone to send it."""
         self._status.remove()
         if (planner := self._planner) is not None:
-            planner.stop(1.0)
+            planner.close(1.0)
             patience = time.monotonic() + 0.3
             while self._action.busy and time.monotonic() < patience:
                 time.sleep(0.01)  # the executor hands the last results over
@@ -223,6 +224,9 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             raise DgemmaError("the planner is not configured")
         return self._planner
 
+    def _model(self) -> Model | None:
+        return None if self._planner is None else self._planner.model
+
     def _release(self) -> None:
         with self._freeing:
             free, self._planner, self._free = self._free, None, lambda: None
@@ -242,7 +246,11 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 
     def _submit(self, task: Task) -> None:
         if (planner := self._planner) is not None:
-            planner.submit(task)
+            try:
+                if (inlets := self._inlets) is not None:
+                    inlets.hear_words()  # what was said before the task is known to it
+            finally:
+                planner.submit(task)
         else:
             self._on_plan(plan_messages.refused(task, f"the planner is {self.state}"))
 
@@ -291,14 +299,17 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
     def _on_plan(self, plan: Plan) -> None:
         self._outlets.plan(plan)
         self._report.plan(plan)
-        if plan.status is Status.FAILED and plan.error_code is ErrorCode.BACKEND:
-            self._failures += 1
-            if self._failures == FAILURES:
-                self._error = " ".join(plan.error.split())
-                self.get_logger().error(f"{self._error}; the planner gives up and can be configured again")
-                timers.once(self, self.slow, lambda: self.state == "active" and self.trigger_deactivate())
-        elif plan.denoising_steps and self._failures < FAILURES:
-            self._failures = 0
+        self._trust.hear(plan)
+
+    def _give_up(self, why: str) -> None:
+        """The model is not to be asked any more: every task has its plan, and the node goes to its error state."""
+        self.fail(why)
+        if (planner := self._planner) is not None:
+            planner.fail(why)
+        if self.state == "active":
+            self.trigger_deactivate()
+        elif self.state == "inactive":
+            self.trigger_cleanup()
 
     def _on_event(self, event: Event) -> None:
         if self._listener is not None:
@@ -332,6 +343,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         backend = ""
         if (planner := self._planner) is not None:
             figures = planner.statistics()
+            self._report.look_at_words(health, figures.words_dropped)
             backend = figures.backend
             diagnostics.of_planner(health, figures, self.state == "active")
         inlets = self._inlets

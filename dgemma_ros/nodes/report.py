@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
@@ -22,6 +23,7 @@ class Report:
         self.lost: Counter[str] = Counter()
         """Messages that never reached the node, by topic."""
         self._namesakes = 0
+        self._unread = 0
 
     def plan(self, plan: Plan) -> None:
         """One line a plan; a flood of tasks that are refused is no flood of lines."""
@@ -55,6 +57,15 @@ class Report:
         if skewed:
             health.put({"tasks from other clocks": skewed})
         self._look_for_namesakes(health)
+
+    def look_at_words(self, health: Health, dropped: Mapping[str, int]) -> None:
+        """Adds that notes or results come faster than they are read, while they do."""
+        count = sum(dropped.values())
+        if count > self._unread:
+            text = f"{count} notes and results went unread so far: they come faster than they can be read"
+            health.raise_to(DiagnosticStatus.WARN, text)
+            self._logger.warning(text, throttle_duration_sec=10.0)
+        self._unread = count
 
     def _look_for_namesakes(self, health: Health) -> None:
         """Two planners of one name answer every task twice, and neither's parameters can be told from the other's."""

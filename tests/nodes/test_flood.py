@@ -1,0 +1,90 @@
+"""Floods: whoever sends too much of one thing takes nothing from the others."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Duration
+from dgemma_msgs.msg import Plan, Task
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
+
+from tests.nodes.graph import LATCHED, ROOT, SENSOR, Graph, until
+from tests.nodes.test_hardening import status_of
+
+TASKS = 30
+
+
+@pytest.mark.parametrize("rate", [200, 8000])
+def test_notes_never_starve_tasks(graph: Graph, model: Path, rate: int) -> None:
+    space = f"flooded{rate}"
+    process = graph.start("planner", space, model=model, threads=1, max_steps=4, repair=False, max_canvases=1)
+    graph.until_active(process, f"/{space}/planner")
+    plans = graph.hear(Plan, f"{space}/plan", LATCHED)
+    flood = subprocess.Popen([sys.executable, "-m", "tests.nodes.flood", space, str(rate)], cwd=ROOT)
+    try:
+        until(lambda: graph.node.count_publishers(f"/{space}/note"), "the flood")
+        for number in range(TASKS):
+            graph.say(Task(task_id=f"t{number}", text="go on", budget=Duration(sec=5)), f"{space}/task_request")
+            plan = plans.one(lambda p, own=f"t{number}": p.task_id == own, "its plan")
+            heard = time.time()
+            assert plan.status in (Plan.STEP_LIMIT, Plan.CONVERGED) and plan.denoising_steps > 0, plan.error
+            assert heard < plan.deadline.sec + plan.deadline.nanosec / 1e9
+        if rate > 1000:
+            said = status_of(graph, space, lambda status: any("note" in v.key for v in status.values))
+            assert int(said.get("notes unread", 0)) + int(said.get(f"/{space}/note lost", 0)) > 1000
+        status, seconds = process.end(signal.SIGTERM)
+        assert status == 0 and seconds < 2.0 and "still running" not in process.output
+    finally:
+        flood.kill()
+        flood.wait()
+    assert process.output.count("messages lost so far") + process.output.count("went unread") < 60
+
+
+def test_a_note_that_was_said_before_a_task_is_known_to_it(graph: Graph, model: Path) -> None:
+    process = graph.start("planner", "noted", model=model, threads=1, max_steps=2, repair=False, max_canvases=1)
+    graph.until_active(process, "/noted/planner")
+    plans = graph.hear(Plan, "noted/plan", LATCHED)
+    graph.say(Task(task_id="without", text="go on", remember=False), "noted/task_request")
+    without = plans.one(lambda p: p.task_id == "without", "its plan").context_tokens
+    known = without
+    for number in range(8):
+        graph.say(String(data="the gripper is broken"), "noted/note")
+        graph.say(Task(task_id=f"n{number}", text="go on", remember=False), "noted/task_request")
+        tokens = plans.one(lambda p, own=f"n{number}": p.task_id == own, "its plan").context_tokens
+        assert tokens > known
+        known = tokens
+    assert process.end()[0] == 0
+
+
+def test_a_camera_of_broken_pictures_costs_little(graph: Graph, model: Path) -> None:
+    process = graph.start(
+        "planner", "spoilt", model=model, threads=1, max_steps=2, image_transport="compressed", frame_rate=1.0
+    )
+    graph.until_active(process, "/spoilt/planner")
+    whole = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8))[1].tobytes()
+    spoilt = CompressedImage(format="jpeg", data=whole[: len(whole) // 2])
+    began = time.monotonic()
+    for _ in range(1000):
+        graph.say(spoilt, "spoilt/image_raw/compressed", SENSOR)
+        time.sleep(0.001)  # the rate is what this is about
+    said = status_of(graph, "spoilt", lambda status: any("refused" in v.key for v in status.values))
+    refused = int(said["/spoilt/image_raw/compressed refused, decode"])
+    assert 1 <= refused <= 2 + (time.monotonic() - began) / 0.1
+    for _ in range(50):
+        graph.say(CompressedImage(format="jpeg", data=whole), "spoilt/image_raw/compressed", SENSOR)
+        time.sleep(0.01)
+    until(lambda: "frames taken" in status_of(graph, "spoilt", lambda s: True), "diagnostics")
+    until(lambda: int(status_of(graph, "spoilt", lambda s: True)["frames taken"]) >= 1, "a frame")
+    assert process.end()[0] == 0
+    told = re.findall(r"cut or damaged", process.output)
+    assert 1 <= len(told) <= 3, process.output
+    assert not re.search(r"^(Corrupt|Premature|libpng|\[ ?WARN:)", process.output, re.MULTILINE)
