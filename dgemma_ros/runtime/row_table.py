@@ -8,21 +8,26 @@ table holds runs of such rows, as many as there were edits.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from dgemma_ros.runtime.contract import Ints
 
+SLOT, ORDER, POSITION = range(3)
+
 
 @dataclass(frozen=True)
 class Row:
-    """One row's three numbers; in the table, the first row of a run."""
+    """One row's three numbers."""
 
     slot: int
     order: int
     position: int
+
+    def precedes(self, other: Row) -> bool:
+        """Whether this one can lie before the other, whatever their slots."""
+        return self.order < other.order and self.position < other.position
 
 
 class RowTable:
@@ -31,56 +36,66 @@ class RowTable:
     def __init__(self) -> None:
         self.count = 0
         """Rows there are: the next one's slot."""
-        self._runs: list[Row] = []
+        self._runs = np.zeros((0, 3), np.int64)  # the three numbers of each run's first row
 
     def append(self, count: int, order: int, position: int) -> None:
         """``count`` rows behind the last one, the first of them with these numbers."""
-        first = Row(self.count, order, position)
-        if count and not (self._runs and _moved(self._runs[-1], self.count) == first):
-            self._runs.append(first)
+        if count:
+            self._runs = _joined(self._runs, np.array([[self.count, order, position]], np.int64))
+            self.count += count
+
+    def insert(self, slot: int, orders: Ints, positions: Ints) -> None:
+        """Rows with these numbers before the one in ``slot``, or for ``count`` behind all."""
+        count, index = len(orders), self._cut(slot)
+        first = np.ones(count, np.bool_)
+        first[1:] = (np.diff(orders) != 1) | (np.diff(positions) != 1)
+        runs = np.stack([slot + np.arange(count), orders, positions], 1)[first]
+        behind = self._runs[index:] + np.array([count, 0, 0])
+        self._runs = _joined(_joined(self._runs[:index], runs), behind)
         self.count += count
 
     def truncate(self, count: int) -> None:
         """Only the first ``count`` rows stay."""
-        del self._runs[self._cut(count) :]
+        runs = self._cut(count)
+        self._runs = self._runs[:runs]
         self.count = count
 
     def evict(self, start: int, count: int) -> None:
         """Rows from slot ``start`` on go; those behind move down."""
-        first, behind = self._cut(start), self._cut(start + count)
-        self._runs[first:] = [replace(run, slot=run.slot - count) for run in self._runs[behind:]]
+        first, stop = self._cut(start), self._cut(start + count)
+        behind = self._runs[stop:] - np.array([count, 0, 0])
+        self._runs = _joined(self._runs[:first], behind)
         self.count -= count
 
-    def shift(self, start: int, delta: int) -> None:
-        """Rows from slot ``start`` on have other positions."""
-        first = self._cut(start)
-        self._runs[first:] = [replace(run, position=run.position + delta) for run in self._runs[first:]]
+    def shift(self, start: int, stop: int, delta: int) -> None:
+        """Rows in slots ``start`` … ``stop`` - 1 have other positions."""
+        first, last = self._cut(start), self._cut(stop)
+        self._runs[first:last, POSITION] += delta
 
     def at(self, slot: int) -> Row:
         """The row in a slot."""
-        return _moved(self._runs[bisect_right(self._runs, slot, key=lambda run: run.slot) - 1], slot)
+        orders, positions = self.numbers(slot, slot + 1)
+        return Row(slot, int(orders[0]), int(positions[0]))
 
-    def positions(self, start: int, stop: int) -> Ints:
-        """The positions of the rows in slots ``start`` … ``stop`` - 1."""
-        ends = [*(run.slot for run in self._runs[1:]), self.count]
-        parts = [np.zeros(0, np.int64)]
-        for run, end in zip(self._runs, ends, strict=True):
-            low, high = max(run.slot, start), min(end, stop)
-            if low < high:
-                parts.append(np.arange(low, high, dtype=np.int64) + (run.position - run.slot))
-        return np.concatenate(parts)
+    def numbers(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        """Orders and positions of the rows in slots ``start`` … ``stop`` - 1."""
+        slots = np.arange(start, stop, dtype=np.int64)
+        firsts = self._runs[np.searchsorted(self._runs[:, SLOT], slots, "right") - 1]
+        return firsts[:, ORDER] + slots - firsts[:, SLOT], firsts[:, POSITION] + slots - firsts[:, SLOT]
 
     def _cut(self, slot: int) -> int:
         """The number of the run that begins at ``slot``, which is made to; that of none, where no row lies there."""
-        index = bisect_right(self._runs, slot, key=lambda run: run.slot)
-        if index and self._runs[index - 1].slot == slot:
+        index = int(np.searchsorted(self._runs[:, SLOT], slot, "right"))
+        if index and self._runs[index - 1, SLOT] == slot:
             return index - 1
         if index and slot < self.count:
-            self._runs.insert(index, _moved(self._runs[index - 1], slot))
+            by = slot - self._runs[index - 1, SLOT]
+            self._runs = np.insert(self._runs, index, self._runs[index - 1] + by, 0)
         return index
 
 
-def _moved(run: Row, slot: int) -> Row:
-    """The row of a run that lies in ``slot``."""
-    by = slot - run.slot
-    return Row(slot, run.order + by, run.position + by)
+def _joined(runs: Ints, more: Ints) -> Ints:
+    """Runs, and more behind them; where the first of those goes on with the last one, they are one."""
+    if len(runs) and len(more) and (runs[-1] + (more[0, SLOT] - runs[-1, SLOT]) == more[0]).all():
+        more = more[1:]
+    return np.concatenate([runs, more])

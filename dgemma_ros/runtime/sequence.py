@@ -19,7 +19,8 @@ from dgemma_ros.checkpoint.config import LayerKind
 from dgemma_ros.errors import ContextError
 from dgemma_ros.runtime import rotary, visibility
 from dgemma_ros.runtime.contract import Array, Canvas, Feeds, Floats, Ints, SavedRows, Session
-from dgemma_ros.runtime.row_table import RowTable
+from dgemma_ros.runtime.row_table import Row, RowTable
+from dgemma_ros.runtime.rows import Rows, Window, fetch, layers_of
 from dgemma_ros.runtime.visibility import Visible, VisionMask
 
 GROWTH = 8  # a cache that must grow gets an eighth more than it needs: masked slots cost attention its reading
@@ -167,10 +168,8 @@ class Sequence:
 
     def snapshot(self) -> Snapshot:
         """Remembers this point, with a copy of the sliding window, for :meth:`restore` after any number of tokens."""
-        start = self._needed_from(self._order)
-        saved = None
-        if self._has_sliding:
-            saved = self.cache.save(LayerKind.SLIDING, start - self._start, self._order - start)
+        start, count = self._window()
+        saved = self.cache.save(LayerKind.SLIDING, start - self._start, count) if self._has_sliding else None
         return Snapshot(self.length, self._order, self.position, start, saved, self._serial, self._owner)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -199,8 +198,7 @@ class Sequence:
         among it. Snapshots of more than ``start`` rows are void. Raises :class:`ContextError` where there are no such
         rows.
         """
-        if start < 0 or count < 0 or start + count > self.length:
-            raise ContextError(f"cannot evict rows {start} … {start + count - 1}: the sequence has {self.length}")
+        self._check_rows(start, count, "evict")
         if count:
             self.cache.move(LayerKind.FULL, start + count, start, self.length - start - count)
             self._table.evict(start, count)
@@ -228,9 +226,9 @@ class Sequence:
         if not delta:
             return
         tables = rotary.shift_tables(self.config, delta)
-        self._table.shift(start, delta)
+        self._table.shift(start, self.length, delta)
         if self.cache.dtype.itemsize < 4:
-            self._rebuild(start)
+            self._rebuild(start, self.length)
         else:
             self.cache.rotate(LayerKind.FULL, start, self.length - start, *tables[LayerKind.FULL])
         if self._has_sliding:
@@ -245,11 +243,90 @@ class Sequence:
         position = self._table.at(row).position if row < self.length else self.position
         return position - (self._table.at(row - 1).position + 1 if row else 0)
 
-    def _rebuild(self, start: int) -> None:
-        """Makes the full layers' keys from row ``start`` on anew, at their positions."""
+    def export_rows(self, start: int, count: int) -> Rows:
+        """Copies of ``count`` rows of the full layers from row ``start`` on, for :meth:`restore_rows` of any sequence.
+
+        Raises :class:`ContextError` where there are no such rows.
+        """
+        self._check_rows(start, count, "export")
+        orders, positions = self._table.numbers(start, start + count)
+        pairs = fetch(self.cache, layers_of(self.config, LayerKind.FULL), start, count)
+        return Rows(orders, positions, tuple(values for _, values in pairs))
+
+    def export_window(self) -> Window:
+        """A copy of what the sliding layers hold for the next row, for :meth:`restore_window` of any sequence."""
+        start, count = self._window()
+        pairs = fetch(self.cache, layers_of(self.config, LayerKind.SLIDING), start - self._start, count)
+        keys, values = zip(*pairs, strict=True) if pairs else ((), ())
+        return Window(self._order, self.position, keys, values)
+
+    def restore_rows(self, rows: Rows, start: int | None = None) -> None:
+        """Puts exported rows before row ``start``, by default behind all; their keys are made anew from their values.
+
+        Nothing is read. The other rows are as they were: they have not seen these. Where the next row would not lie
+        behind these, it is moved there, and sliding layers see nothing before it until :meth:`restore_window`.
+        Snapshots of more than ``start`` rows are void. Raises :class:`ContextError`, with nothing changed, where there
+        is no room, or an order or position would not be larger than the one before it.
+        """
+        start, count = self.length if start is None else start, len(rows)
+        rows.check(self.config)
+        self._check_rows(start, 0, "restore rows before")
+        if not count:
+            return
+        first, last = Row(start, *rows.first), Row(start, *rows.last)
+        before = self._table.at(start - 1) if start else None
+        behind = self._table.at(start) if start < self.length else None
+        if (before and not before.precedes(first)) or (behind and not last.precedes(behind)):
+            raise ContextError(
+                f"cannot restore rows before row {start}: their orders {first.order} … {last.order} and positions "
+                f"{first.position} … {last.position} do not lie between those of the rows beside them"
+            )
+        if last.position >= (most := self.config.text.max_positions):
+            raise ContextError(f"cannot restore rows at position {last.position}: the model has {most}")
+        if self.length + count > (most := self.session.max_rows):
+            raise ContextError(f"cannot restore {count} rows: {self.length} are there and the cache can hold {most}")
+        self._make_full_room(count)
+        self.cache.move(LayerKind.FULL, start, start + count, self.length - start)
+        for layer, values in zip(layers_of(self.config, LayerKind.FULL), rows.values, strict=True):
+            self.cache.put(layer.index, start, None, values)
+        self._table.insert(start, rows.orders, rows.positions)
+        self._rebuild(start, start + count)
+        if not last.precedes(Row(self.length, self._order, self.position)):
+            self._order = max(self._order, last.order + 1)
+            self.position = max(self.position, last.position + 1)
+            self._start = self._order if self._has_sliding else 0
+        self._changed(start)
+
+    def restore_window(self, window: Window) -> None:
+        """The sliding layers hold this for the next row, which has the numbers that it says.
+
+        Snapshots stay: they have a window of their own. Raises :class:`ContextError`, with nothing changed, where rows
+        lie behind that next row.
+        """
+        window.check(self.config)
+        last = self._table.at(self.length - 1) if self.length else None
+        if last and not last.precedes(Row(self.length, window.order, window.position)):
+            raise ContextError(
+                f"a window for the row of order {window.order} and position {window.position} does not lie behind the "
+                f"last row, of {last.order} and {last.position}"
+            )
+        count, layers = len(window), layers_of(self.config, LayerKind.SLIDING)
+        if count > self.cache.capacity(LayerKind.SLIDING):
+            self.cache.resize(LayerKind.SLIDING, self._sliding_room(self.chunk), 0)
+        for layer, keys, values in zip(layers, window.keys, window.values, strict=True):
+            self.cache.put(layer.index, 0, keys, values)
+        self._order, self.position = window.order, window.position
+        self._start = self._order - count if self._has_sliding else 0
+
+    def _check_rows(self, start: int, count: int, what: str) -> None:
+        if start < 0 or count < 0 or start + count > self.length:
+            raise ContextError(f"cannot {what} rows {start} … {start + count - 1}: the sequence has {self.length}")
+
+    def _rebuild(self, start: int, stop: int) -> None:
+        """Makes the full layers' keys of rows ``start`` … ``stop`` - 1 anew, at their positions."""
         frequencies = self.config.text.rope[LayerKind.FULL].inverse_frequencies()
-        for first in range(start, self.length, TABLE_ROWS):
-            positions = self._table.positions(first, min(first + TABLE_ROWS, self.length))
+        for first in range(start, stop, TABLE_ROWS):
+            _, positions = self._table.numbers(first, min(first + TABLE_ROWS, stop))
             cos, sin = rotary.angles(positions, frequencies)
             self.cache.rebuild_keys(first, cos[0], sin[0])
 
@@ -272,8 +349,8 @@ class Sequence:
         """
         start, count = 0, self.length
         if self.config.text.layers[layer].kind is LayerKind.SLIDING:
-            first = self._needed_from(self._order)
-            start, count = first - self._start, self._order - first
+            first, count = self._window()
+            start = first - self._start
         keys, values = self.cache.fetch(layer, start, count)
         return keys.astype(np.float32), values.astype(np.float32)
 
@@ -284,6 +361,11 @@ class Sequence:
     def _needed_from(self, order: int) -> int:
         """The order of the first row that sliding layers must hold before the row of this order."""
         return max(0, order - (self.window - 1)) if self._has_sliding else 0
+
+    def _window(self) -> tuple[int, int]:
+        """The order of the first row that sliding layers hold for the next one, and how many there are."""
+        first = max(self._needed_from(self._order), self._start)
+        return first, self._order - first
 
     def _check_room(self, count: int, what: str) -> None:
         if self.position + count > (most := self.config.text.max_positions):
@@ -303,9 +385,7 @@ class Sequence:
         feeds: dict[str, Array] = rotary.text_tables(
             self.config, np.arange(self.position, self.position + count, dtype=np.int64)
         )
-        needed = length + count
-        if (capacity := self.cache.capacity(LayerKind.FULL)) < needed:
-            self.cache.resize(LayerKind.FULL, self._grown(capacity, needed), length)
+        self._make_full_room(count)
         feeds["write_full"] = np.array([length], np.int64)
         feeds["last_full"] = length + seen.last_full
         if self._has_sliding:
@@ -314,6 +394,12 @@ class Sequence:
             feeds["first_sliding"] = np.maximum(slot + seen.first_sliding, 0)
             feeds["last_sliding"] = slot + seen.last_sliding
         return feeds
+
+    def _make_full_room(self, count: int) -> None:
+        """Slots for ``count`` more rows."""
+        needed = self.length + count
+        if (capacity := self.cache.capacity(LayerKind.FULL)) < needed:
+            self.cache.resize(LayerKind.FULL, self._grown(capacity, needed), self.length)
 
     def _grown(self, capacity: int, needed: int) -> int:
         if capacity:
@@ -331,9 +417,12 @@ class Sequence:
                 self._start += slot - kept
                 slot = kept
             if slot + count > capacity:
-                room = min(keep, self.config.text.max_positions) + max(count, self.chunk)
-                self.cache.resize(LayerKind.SLIDING, max(room, slot + count), slot)
+                self.cache.resize(LayerKind.SLIDING, max(self._sliding_room(count), slot + count), slot)
         return slot
+
+    def _sliding_room(self, count: int) -> int:
+        """Slots of sliding layers that take ``count`` rows at a time."""
+        return min(self.window - 1 + self.slack, self.config.text.max_positions) + max(count, self.chunk)
 
 
 def _check_allowed(allowed: Array, row: Array | None) -> None:

@@ -29,6 +29,7 @@ class SlotCache:
 
     def __init__(self, config: ModelConfig) -> None:
         self.dtype = np.dtype(np.float32)
+        self.layers = config.text.layers
         self.pairs = {kind: len(rope.inverse_frequencies()) for kind, rope in config.text.rope.items()}
         self.slots = {kind: np.empty(0, np.int64) for kind in LayerKind}
         self.turns = {kind: np.empty((0, self.pairs.get(kind, 0)), np.complex128) for kind in LayerKind}
@@ -73,6 +74,24 @@ class SlotCache:
         self.slots[kind][:], self.turns[kind][:] = GARBAGE, np.nan
         here = slice(start, start + len(saved.slots))
         self.slots[kind][here], self.turns[kind][here] = saved.slots, saved.turns
+
+    def fetch(self, layer: int, start: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Each id in all dimensions of its value, each turn's parts in the two halves of its key."""
+        config = self.layers[layer]
+        assert start >= 0 and start + count <= self.capacity(config.kind)
+        here = slice(start, start + count)
+        turns = self.turns[config.kind][here]
+        key, value = np.hstack([turns.real, turns.imag]), self.slots[config.kind][here, None]
+        shape = (config.kv_heads, count, config.head_dim)
+        return np.broadcast_to(key, shape).copy(), np.broadcast_to(value, shape).copy()
+
+    def put(self, layer: int, start: int, keys: np.ndarray | None, values: np.ndarray) -> None:
+        kind, here = self.layers[layer].kind, slice(start, start + values.shape[1])
+        assert start >= 0 and here.stop <= self.capacity(kind)
+        self.slots[kind][here] = values[0, :, 0]
+        if keys is not None:
+            half = keys.shape[-1] // 2
+            self.turns[kind][here] = keys[0, :, :half] + 1j * keys[0, :, half:]
 
     def write(self, kind: LayerKind, start: int, ids: np.ndarray, turns: np.ndarray) -> None:
         assert start >= 0 and start + len(ids) <= self.capacity(kind), "written beyond the buffer"

@@ -411,3 +411,29 @@ def test_edits_void_canvases_and_are_refused_where_there_are_no_such_rows(opened
     sequence.evict(0, 23)
     assert sequence.length == 0 and sequence.position == 34
     logits(sequence)  # over what the sliding layers still hold
+
+
+@pytest.mark.parametrize("name", ["small_window", "odd_pattern", "all_full", "images"])
+def test_restored_rows_are_those_that_were_exported(name: str, opened: Models) -> None:
+    """In another sequence, newest first and in slices, with an eviction and a shift before: as the one they are of."""
+    model = opened(name)
+    ids = text_of(model, 120)
+    ours = Sequence(model.session, chunk=16)
+    ours.append(ids[:100])
+    ours.evict(30, 20)
+    ours.shift(30, -7)
+    other = Sequence(model.session, chunk=16)
+    other.append(ids[:10])
+    for start, stop in ((60, 80), (35, 60), (10, 35)):
+        other.restore_rows(ours.export_rows(start, stop - start), 10)
+    other.restore_window(ours.export_window())
+    assert_same(other, ours)
+    assert (other.position, other.room) == (ours.position, ours.room)
+    for sequence in (ours, other):
+        snapshot = sequence.snapshot()
+        sequence.append(ids[100:])
+        sequence.restore(snapshot)
+        sequence.append(ids[105:])
+        sequence.shift(40, -3 if sequence.gap(40) >= 3 else 2)
+        sequence.rollback(sequence.length - 4)
+    assert_same(other, ours)

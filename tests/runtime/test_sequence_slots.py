@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from dgemma_ros.checkpoint.config import LayerKind, read_config
 from dgemma_ros.checkpoint.fields import Section
 from dgemma_ros.errors import ContextError
+from dgemma_ros.runtime.rows import Rows, Window
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 from dgemma_ros.runtime.visibility import VisionMask
 from tests.cases import GOLDEN
@@ -57,6 +59,7 @@ class History(RuleBasedStateMachine):
     """
 
     snapshots = Bundle("snapshots")
+    exports = Bundle("exports")
 
     @initialize(
         window=st.integers(2, 12),
@@ -184,6 +187,42 @@ class History(RuleBasedStateMachine):
         if count:
             self.changed(start)
         del self.full[start : start + count]
+
+    @rule(target=exports, start=st.integers(0, 40), count=st.integers(0, 12), gone=st.booleans())
+    def export(self, start: int, count: int, gone: bool) -> tuple[Rows, list[Told]]:
+        start = min(start, len(self.full))
+        count = min(count, len(self.full) - start)
+        rows, told = self.sequence.export_rows(start, count), self.full[start : start + count]
+        if gone:
+            self.evict(start, count)
+        return rows, told
+
+    @rule(export=exports, start=st.one_of(st.none(), st.integers(0, 40)), delta=st.integers(0, 5))
+    def restore_rows(self, export: tuple[Rows, list[Told]], start: int | None, delta: int) -> None:
+        """Where they were, or shall lie: in between others, or where they were the last."""
+        rows, told = export[0].moved(delta), [row._replace(position=row.position + delta) for row in export[1]]
+        if told and (told[-1].order >= len(self.stream) or told[-1].position >= self.position):
+            return  # where the next row is moved, which see below
+        if start is None:
+            start = sum(not told or row.order < told[0].order for row in self.full)
+        start = min(start, len(self.full))
+        merged = [*self.full[:start], *told, *self.full[start:]]
+        fits = all(a.order < b.order and a.position < b.position for a, b in pairwise(merged))
+        if told and not fits:
+            with pytest.raises(ContextError, match="do not lie between"):
+                self.sequence.restore_rows(rows, start)
+            return
+        self.sequence.restore_rows(rows, start)
+        if told:
+            self.changed(start)
+        self.full = merged
+
+    @rule()
+    def window_again(self) -> None:
+        window = self.sequence.export_window()
+        assert (window.order, window.position) == (len(self.stream), self.position)
+        self.sequence.restore_window(window)
+        self.reach = self.peak = len(self.stream)
 
     @rule(start=st.integers(0, 40), delta=st.integers(-30, 30), closing=st.booleans())
     def shift(self, start: int, delta: int, closing: bool) -> None:
@@ -373,3 +412,51 @@ def test_a_rollback_to_before_a_shift_needs_a_snapshot() -> None:
         else:
             sequence.rollback(12)
             assert sequence.position == 12
+
+
+def test_restored_behind_all_rows_move_the_next_one_and_leave_nothing_to_the_window() -> None:
+    session = session_of(6, 3)
+    old = Sequence(session)
+    old.append(np.arange(40))
+    rows, window = old.export_rows(20, 20), old.export_window()
+    new = Sequence(session)
+    new.append(np.arange(5))
+    new.restore_rows(rows)
+    assert (new.length, new.position) == (25, 40)
+    session.seen.clear()
+    new.append(np.array([99]))
+    assert session.seen == [([*range(5), *range(20, 40), 99], [99])]  # the sliding layers see it alone
+    new.restore_window(Window(41, 60, window.keys, window.values))
+    session.seen.clear()
+    new.append(np.array([100]))
+    assert session.seen[0][1] == [35, 36, 37, 38, 39, 100] and new.position == 61
+    new.restore_rows(old.export_rows(7, 6), 5)
+    assert session.seen.clear() is None and new.append(np.array([101])) is None
+    assert session.seen[0][0] == [*range(5), *range(7, 13), *range(20, 40), 99, 100, 101]
+
+
+def test_rows_that_cannot_be_restored_change_nothing() -> None:
+    sequence = Sequence(session_of(6, 3, positions=60))
+    sequence.append(np.arange(50))
+    rows, window = sequence.export_rows(10, 5), sequence.export_window()
+    for start, other, match in (
+        (12, rows, "do not lie between"),
+        (51, rows, "the sequence has 50"),
+        (None, rows.moved(50).part(0, 5), "do not lie between"),
+        (None, Rows(rows.orders + 60, rows.positions + 50, rows.values), "position 64: the model has 60"),
+        (None, Rows(rows.orders + 60, rows.positions, rows.values[:0]), "none of this model's"),
+        (None, Rows(rows.orders[::-1], rows.positions, rows.values), "orders do not rise"),
+        (None, Rows(rows.orders[1:], rows.positions, rows.values), "orders for"),
+    ):
+        with pytest.raises(ContextError, match=match):
+            sequence.restore_rows(other, start)
+    for other_window, match in (
+        (Window(49, 50, window.keys, window.values), "does not lie behind"),
+        (Window(3, 50, window.keys, window.values), "are more than are seen"),
+        (Window(50, 50, window.keys[:0], window.values), "none of this model's"),
+    ):
+        with pytest.raises(ContextError, match=match):
+            sequence.restore_window(other_window)
+    with pytest.raises(ContextError, match="cannot export rows 48 … 52"):
+        sequence.export_rows(48, 5)
+    assert (sequence.length, sequence.position) == (50, 50)
