@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -64,6 +65,19 @@ def whole_folder(out: Path) -> Iterator[Path]:
         for parent in made:
             with suppress(OSError):
                 parent.rmdir()
+
+
+def name_aside(file: Path, label: str) -> Path:
+    """Gives ``file`` the further name ``file.label``, with a number where that is taken, and returns it.
+
+    For what another version wrote: the caller puts its own in ``file``'s place, and at no moment is there none.
+    """
+    for number in itertools.count():
+        name = file.with_name(f"{file.name}.{label}{f'.{number}' if number else ''}")
+        with suppress(FileExistsError):
+            name.hardlink_to(file)
+            return name
+    raise AssertionError
 
 
 def _reason(error: OSError) -> str:

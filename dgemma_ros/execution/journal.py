@@ -2,6 +2,9 @@
 
 A dispatch is written before its goal is sent, an outcome before it is told. So after a kill at any moment every
 dispatch has exactly one outcome: the one that was written, or UNKNOWN. A line that the kill cut was not written.
+
+The first line says which version of these records follows. A journal of another version is kept under another name, and
+a doubt holds until a person clears it: what it says of the robot is not known here.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from typing import Any, Final
 
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.execution.types import Dispatch, Outcome, Result
+from dgemma_ros.output import name_aside
 
+FORMAT: Final = 1
+"""Of the records. A file without a first line that says so is of before there was one, and has the same records."""
 KEPT_PLANS: Final = 10_000
 """Plan ids that are remembered, so that a plan that comes again is known; older ones are long past their validity."""
 MAX_BYTES: Final = 64 << 20
@@ -40,6 +46,8 @@ class Journal:
         """Why nothing may move; kept over crashes until somebody clears it."""
         self.inhibited = False
         """The last word heard, kept over crashes: whoever said `true` does not say it again for a new executor."""
+        self.aside: Path | None = None
+        """Where this opening put a journal of another version."""
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -53,9 +61,9 @@ class Journal:
         except BlockingIOError:
             os.close(self._fd)
             raise JournalError(f"{file}: another executor keeps it; give each its own") from None
-        except OSError as error:
-            os.close(self._fd)
-            raise JournalError(f"{file}: {error.strerror}") from None
+        except (OSError, JournalError) as error:
+            self.close()
+            raise JournalError(str(error) if isinstance(error, JournalError) else f"{file}: {error.strerror}") from None
 
     def close(self) -> None:
         """Gives the file back. Idempotent."""
@@ -119,14 +127,27 @@ class Journal:
         for line, end in self._lines():
             try:
                 record = json.loads(line)
+                if whole == 0 and (version := int(record.get("format", FORMAT))) != FORMAT:
+                    return self._set_aside(version)
                 self._replay(record)
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise JournalError(f"{self.file}: byte {whole} is no record of ours; move the file away") from None
             whole = end
         if whole < os.fstat(self._fd).st_size:
             os.ftruncate(self._fd, whole)  # a kill cut the last line
+        if whole == 0:
+            self._write({"format": FORMAT})
         if os.fstat(self._fd).st_size > MAX_BYTES // 4:
             self._compact()
+
+    def _set_aside(self, version: int) -> None:
+        """Gives the file a second name, then puts a new one in its place, with the doubt in it from the first."""
+        self.aside = name_aside(self.file, f"format-{version}")
+        self.doubt = (
+            f"the journal is of another version (format {version}, here {FORMAT}) and kept as {self.aside.name}: what"
+            " was on its way then is not known; does the robot stand still?"
+        )
+        self._replace([{"doubt": self.doubt, "by": ""}])
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
         if os.fstat(self._fd).st_size > MAX_BYTES:
@@ -154,7 +175,7 @@ class Journal:
             self.doubt = record["doubt"]
         elif "inhibit" in record:
             self.inhibited = bool(record["inhibit"])
-        elif "approval" not in record:
+        elif not record.keys() & {"approval", "format"}:
             raise ValueError
 
     def _remember(self, plan_id: str) -> None:
@@ -170,11 +191,14 @@ class Journal:
             own = result.dispatch
             records.append({"dispatch": asdict(own) | {"arguments": dict(own.arguments)}})
             records.append({"end": own.dispatch_id} | _told(result))
-        records += [{"doubt": self.doubt, "by": ""}, {"inhibit": self.inhibited}]
+        self._replace([*records, {"doubt": self.doubt, "by": ""}, {"inhibit": self.inhibited}])
+
+    def _replace(self, records: list[dict[str, Any]]) -> None:
+        """A new file with these records, whole or not at all, in place of the old one; locked before it is there."""
         fresh = self.file.with_name(self.file.name + ".new")
         fd = os.open(fresh, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(fd, b"".join(map(_line, records)))
+        os.write(fd, b"".join(map(_line, [{"format": FORMAT}, *records])))
         os.fsync(fd)
         fresh.replace(self.file)
         os.close(self._fd)

@@ -114,6 +114,8 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
         name = self.get_fully_qualified_name().strip("/").replace("/", ".")
         journal = values["journal"] or str(Path(get_logging_directory()) / f"{name}.journal.jsonl")
         self._journal = Journal(Path(journal).expanduser())
+        if self._journal.aside is not None:
+            self.get_logger().warning(f"{self._journal.doubt} Then call ~/clear_doubt")
         limits = Limits(
             accept=values["accept_timeout"],
             cancel=values["cancel_timeout"],

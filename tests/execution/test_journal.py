@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -75,11 +76,46 @@ def test_one_outcome_each_and_one_executor_each(tmp_path: Path) -> None:
 
 def test_what_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "j").write_text("dear diary\n")
-    with pytest.raises(JournalError, match="no record of ours"):
-        Journal(tmp_path / "j")
+    for _ in range(2):  # the file is given back
+        with pytest.raises(JournalError, match="no record of ours"):
+            Journal(tmp_path / "j")
     assert (tmp_path / "j").read_text() == "dear diary\n"
     with pytest.raises(JournalError, match="cannot be written"):
         Journal(Path("/proc/nowhere/j"))
+
+
+def test_one_of_another_version_is_kept_aside_and_leaves_a_doubt(tmp_path: Path) -> None:
+    file, later = tmp_path / "j", '{"format": 2}\n{"sent": "something that this version does not know"}\n'
+    for kept in ("j.format-2", "j.format-2.1"):
+        file.write_text(later)
+        journal = Journal(file)
+        assert journal.aside == tmp_path / kept and journal.aside.read_text() == later
+        assert kept in journal.doubt and "does the robot stand still?" in journal.doubt
+        journal.take("p")
+        journal.close()
+        again = Journal(file)
+        assert again.aside is None and again.doubt == journal.doubt and list(again.plans) == ["p"]
+        again.doubts("", "me")
+        again.close()
+        last = Journal(file)
+        assert last.doubt == "" and list(last.plans) == ["p"]
+        last.close()
+    with pytest.raises(JournalError, match="no record of ours"):
+        file.write_text('{"format": "two"}\n')
+        Journal(file)
+
+
+def test_one_of_before_versions_were_written_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "j"
+    journal = Journal(file)
+    journal.dispatch(dispatch(1))
+    journal.close()
+    first, rest = file.read_text().split("\n", 1)
+    assert json.loads(first) == {"format": 1}
+    file.write_text(rest)
+    old = Journal(file)
+    assert old.unfinished() == [dispatch(1)] and old.aside is None
+    old.close()
 
 
 def test_a_large_journal_is_compacted_and_means_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
