@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -172,27 +173,59 @@ def test_for_real() -> None:
     assert outcome.status == 0 and "Traceback" not in outcome.out + outcome.err
 
 
+# What `nvpmodel -q` prints on a Jetson AGX Thor, as published by several of their owners: the mode, then its number.
+MODES = {"NV Power Mode: MAXN\n0\n": State.OK, "NV Power Mode: 120W\n1\n": State.WARNING}
+# On Orin, which has another best mode, and where the tool warns of what it does not find.
+MODES |= {"NVPM WARN: fan mode is not set!\nNV Power Mode: MAXN_SUPER\n2\n": State.OK}
+
+
 def test_a_jetsons_power_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert host.power_mode().state is State.OK
     tool = tmp_path / "nvpmodel"
-    for mode, state in (("MAXN", State.OK), ("MAXN_SUPER", State.OK), ("30W", State.WARNING)):
-        tool.write_text(f"#!/bin/sh\necho 'NV Power Mode: {mode}'\necho 0\n")
+    for said, state in MODES.items():
+        tool.write_text(f"#!/bin/sh\nprintf '{said}'\n")
         tool.chmod(0o755)
         found = host.power_mode()
-        assert (found.state, found.detail, bool(found.fix)) == (state, mode, state is not State.OK)
+        assert (found.state, bool(found.fix)) == (state, state is not State.OK)
+        assert f"Mode: {found.detail}\n" in said
     tool.write_text("#!/bin/sh\nexit 1\n")
     assert "may need root" in host.power_mode().detail
 
 
-def test_governors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "_CPUS", tmp_path)
+def machine_of(folder: Path, clocks: dict[str, tuple[str, int, int]]) -> None:
+    for path, (governor, least, most) in clocks.items():
+        prefix = "scaling_" if path.endswith("cpufreq") else ""
+        (folder / path).mkdir(parents=True, exist_ok=True)
+        for name, value in (("governor", governor), ("min_freq", least), ("max_freq", most)):
+            (folder / path / f"{prefix}{name}").write_text(f"{value}\n")
+
+
+def test_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the figures of `jetson_clocks --show` on a Jetson AGX Thor: the governor stays, the bounds meet."""
+    monkeypatch.setattr(host, "_CPUS", tmp_path / "cpu")
+    monkeypatch.setattr(host, "_DEVFREQ", tmp_path / "devfreq")
     assert host.clocks().state is State.OK
-    for number, governor in enumerate(("performance", "schedutil")):
-        (tmp_path / f"cpu{number}" / "cpufreq").mkdir(parents=True)
-        (tmp_path / f"cpu{number}" / "cpufreq" / "scaling_governor").write_text(f"{governor}\n")
+    cores = [f"cpu/cpu{number}/cpufreq" for number in range(14)]
+    machine_of(tmp_path, dict.fromkeys(cores, ("schedutil", 972000, 2601000)))
+    machine_of(tmp_path, {"devfreq/gpu-gpc-0": ("nvhost_podgov", 306000000, 1575000000)})
     found = host.clocks()
-    assert found.state is State.WARNING and found.detail == "performance, schedutil" and "jetson_clocks" in found.fix
+    assert found.state is State.WARNING and found.detail == "cores schedutil, GPU nvhost_podgov"
+    assert "jetson_clocks" in found.fix
+    machine_of(tmp_path, dict.fromkeys(cores, ("schedutil", 2601000, 2601000)))
+    assert (host.clocks().state, host.clocks().detail) == (State.WARNING, "cores held, GPU nvhost_podgov")
+    machine_of(tmp_path, {"devfreq/gpu-gpc-0": ("nvhost_podgov", 1575000000, 1575000000)})
+    assert host.clocks() == Finding("clocks", State.OK, "cores held, GPU held")
+
+
+def test_clocks_of_a_pc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_CPUS", tmp_path / "cpu")
+    monkeypatch.setattr(host, "_DEVFREQ", tmp_path / "devfreq")
+    machine_of(tmp_path, {f"cpu/cpu{number}/cpufreq": ("performance", 800000, 5000000) for number in range(2)})
+    assert host.clocks() == Finding("clocks", State.OK, "cores held")
+    machine_of(tmp_path, {"cpu/cpu1/cpufreq": ("powersave", 800000, 5000000)})
+    found = host.clocks()
+    assert found.state is State.WARNING and found.detail == "cores powersave" and "cpupower" in found.fix
 
 
 def test_profiles_of_dds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +238,49 @@ def test_profiles_of_dds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for size, state in ((524288, State.WARNING), (64 << 20, State.OK)):
         own.write_text(f"<x><segment_size>{size}</segment_size></x>")
         assert host.dds_profile().state is state
+
+
+CAMERA = """
+#include <errno.h>
+#include <linux/videodev2.h>
+#include <stdarg.h>
+#include <string.h>
+/* A camera's driver as the kernel's own header has it: two formats to capture, and nothing else. */
+int ioctl(int device, unsigned long request, ...) {
+    va_list given;
+    va_start(given, request);
+    struct v4l2_fmtdesc *asked = va_arg(given, struct v4l2_fmtdesc *);
+    va_end(given);
+    const unsigned formats[] = {V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_MJPEG};
+    if (request == VIDIOC_ENUM_FMT && asked->type == V4L2_BUF_TYPE_VIDEO_CAPTURE && asked->index < 2) {
+        asked->flags = asked->index ? V4L2_FMT_FLAG_COMPRESSED : 0;
+        strcpy((char *)asked->description, asked->index ? "Motion-JPEG" : "YUYV 4:2:2");
+        asked->pixelformat = formats[asked->index];
+        return 0;
+    }
+    errno = EINVAL;
+    return -1;
+}
+"""
+ASK = "from pathlib import Path; from dgemma_ros.cli.doctor import robot; print(robot.cameras(Path('{}')).detail)"
+
+
+def test_a_cameras_formats(tmp_path: Path) -> None:
+    """Its driver is compiled from the kernel's header and answers in the kernel's place."""
+    compiler = shutil.which("gcc")
+    if compiler is None or not Path("/usr/include/linux/videodev2.h").is_file():
+        pytest.skip("no compiler, or no headers of the kernel, here")
+    source, driver = tmp_path / "camera.c", tmp_path / "camera.so"
+    source.write_text(CAMERA)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", driver, source], check=True)
+    (tmp_path / "video0").touch()
+    code = ASK.format(tmp_path)
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "LD_PRELOAD": str(driver), "PYTHONPATH": str(Path(robot.__file__).parents[3])},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert told == f"{tmp_path / 'video0'} YUYV/MJPG\n"
 
 
 def test_cameras_that_may_not_be_opened_or_are_none(tmp_path: Path) -> None:

@@ -9,14 +9,16 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from dgemma_ros import shared_memory
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.finding import Finding, State
 
 _CPUS: Final = Path("/sys/devices/system/cpu")
+_DEVFREQ: Final = Path("/sys/class/devfreq")
 _PROFILES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 _SYS_NICE: Final = 23
 _UNSYNCHRONISED: Final = 5
@@ -46,13 +48,41 @@ def power_mode() -> Finding:
 
 
 def clocks() -> Finding:
-    """Whether the cores keep their clock up between two steps."""
-    governors = {_read(file) for file in _CPUS.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""}
-    if not governors:
+    """Whether cores, GPU and memory keep their clock up between two steps.
+
+    A governor may do that, or equal bounds, as ``jetson_clocks`` sets them; it leaves the governor as it was.
+    """
+    domains = {
+        "cores": [_Clock.of(folder, "scaling_") for folder in _CPUS.glob("cpu[0-9]*/cpufreq")],
+        "GPU": [_Clock.of(folder) for folder in _DEVFREQ.glob("*gpu*")],
+        "memory": [_Clock.of(folder) for folder in _DEVFREQ.glob("*bwmgr*")],
+    }
+    told = {name: found for name, found in domains.items() if found}
+    if not told:
         return Finding("clocks", State.OK, "not told by this system")
-    slow = governors - {"performance"}
+    loose = {name: {clock.governor or "not held" for clock in found if not clock.held} for name, found in told.items()}
+    detail = ", ".join(f"{name} {', '.join(sorted(governors)) or 'held'}" for name, governors in loose.items())
+    if not any(loose.values()):
+        return Finding("clocks", State.OK, detail)
     fix = "sudo jetson_clocks on a Jetson; elsewhere: sudo cpupower frequency-set -g performance"
-    return Finding("clocks", State.WARNING if slow else State.OK, ", ".join(sorted(governors)), fix if slow else "")
+    return Finding("clocks", State.WARNING, detail, fix)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """One clock as Linux's cpufreq or devfreq tells it; frequencies in its own unit, only compared."""
+
+    governor: str
+    least: str
+    most: str
+
+    @classmethod
+    def of(cls, folder: Path, prefix: str = "") -> Self:
+        return cls(*(_read(folder / f"{prefix}{name}") for name in ("governor", "min_freq", "max_freq")))
+
+    @property
+    def held(self) -> bool:
+        return self.governor == "performance" or (self.most != "" and self.least == self.most)
 
 
 def real_time() -> Finding:
