@@ -29,19 +29,18 @@ class Listener:
     ) -> None:
         try:
             import rclpy
-            from dgemma_msgs.msg import Plan, PlanDraft, Task
+            from dgemma_msgs.msg import Plan, PlanDraft
             from diagnostic_msgs.msg import DiagnosticArray
             from rclpy.exceptions import InvalidNamespaceException
             from rclpy.executors import SingleThreadedExecutor
             from rclpy.qos import DurabilityPolicy, QoSProfile
             from rclpy.signals import SignalHandlerOptions
             from rclpy.validate_namespace import validate_namespace
-            from std_msgs.msg import String
         except ImportError as error:
             raise RosError(
                 f"ROS 2 is not to be found ({error}); `make ros` brings it, or source your workspace"
             ) from error
-        self._rclpy, self._string = rclpy, String
+        self._rclpy = rclpy
         self.namespace = namespace.strip("/")
         self.draft: Any = None
         self.drafts_began = 0.0
@@ -52,6 +51,7 @@ class Listener:
         self.figures: dict[str, str] = {}
         self.message = ""
         self._on_plan, self._on_draft = on_plan, on_draft
+        self._publishers: dict[str, Any] = {}
         prefix = f"/{self.namespace}" if self.namespace else "/"
         try:
             validate_namespace(prefix)
@@ -63,8 +63,6 @@ class Listener:
         self.node.create_subscription(Plan, "plan", self._hear_plan, latched)
         self.node.create_subscription(PlanDraft, "plan_draft", self._hear_draft, 50)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._hear_diagnostics, 10)
-        self._tasks = self.node.create_publisher(String, "task", 10)
-        self._requests = self.node.create_publisher(Task, "task_request", 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
@@ -86,16 +84,21 @@ class Listener:
 
     def say(self, task: str) -> bool:
         """Sends a task, as any shell would; False where nobody listens."""
-        if not self._tasks.get_subscription_count():
-            return False
-        self._tasks.publish(self._string(data=task))
-        return True
+        from std_msgs.msg import String
+
+        return self._give("task", String(data=task))
 
     def send(self, task: Any) -> bool:
         """Sends a ``dgemma_msgs/Task``; False where nobody listens."""
-        if not self._requests.get_subscription_count():
+        return self._give("task_request", task)
+
+    def _give(self, topic: str, message: Any) -> bool:
+        """A publisher is made when it is needed: under DDS security a terminal that only looks on may not have one."""
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(type(message), topic, 10)
+        if not self._publishers[topic].get_subscription_count():
             return False
-        self._requests.publish(task)
+        self._publishers[topic].publish(message)
         return True
 
     @property

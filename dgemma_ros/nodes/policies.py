@@ -49,6 +49,13 @@ class Policy:
     request: tuple[str, ...] = ()
     execute: tuple[str, ...] = ()
     call: tuple[str, ...] = ()
+    enclave: str = ""
+    """Where its keys lie, if not under the node's name."""
+
+    @property
+    def name(self) -> str:
+        """Of the enclave, and so of the file."""
+        return self.enclave or self.node
 
 
 def policy(node: str, names: Iterable[Name], lifecycle: bool = False, loggers: bool = False) -> Policy:
@@ -80,13 +87,29 @@ def _shown(names: Sequence[Name], kind: Kind) -> tuple[str, ...]:
     return tuple(sorted(name.name for name in names if name.kind is kind))
 
 
+_WATCH = Policy(
+    "watch",
+    (*EVERY_NODE, topics.TASK.name, topics.TASK_REQUEST.name),
+    _shown(topics.PLANNER, Kind.OUT),
+    (TYPE_SERVICE,),
+)
 POLICIES = (
     policy("planner", topics.PLANNER, lifecycle=True, loggers=True),
     policy("camera", topics.CAMERA, loggers=True),
     policy("executor", topics.EXECUTOR, lifecycle=True),
     policy("tabletop", topics.TABLETOP),
     # `dgemma watch` and `dgemma ask`: they see what the planner says, and may give it a task.
-    Policy("watch", (*EVERY_NODE, topics.TASK.name), _shown(topics.PLANNER, Kind.OUT), (TYPE_SERVICE,)),
+    _WATCH,
+    # `dgemma approve`: the same terminal, and the right to answer the executor.
+    replace(
+        _WATCH,
+        publish=EVERY_NODE,
+        subscribe=tuple(sorted((*_WATCH.subscribe, topics.APPROVAL_REQUEST.name))),
+        request=(topics.APPROVE.name.replace("~", "executor"),),
+        enclave="approve",
+    ),
+    # `dgemma doctor`: which nodes there are.
+    Policy("doctor", EVERY_NODE, reply=(TYPE_SERVICE,)),
 )
 
 
@@ -99,10 +122,10 @@ def with_cameras(policy: Policy, cameras: Sequence[str]) -> Policy:
 
 
 def document(policy: Policy, namespace: str = "/") -> str:
-    """The policy as SROS2 reads it, with an enclave of the node's name below the namespace."""
+    """The policy as SROS2 reads it, with its enclave below the namespace."""
     root = ElementTree.Element("policy", version="0.2.0")
     enclave = ElementTree.SubElement(ElementTree.SubElement(root, "enclaves"), "enclave")
-    enclave.set("path", f"{namespace.rstrip('/')}/{policy.node}")
+    enclave.set("path", f"{namespace.rstrip('/')}/{policy.name}")
     profile = ElementTree.SubElement(
         ElementTree.SubElement(enclave, "profiles"), "profile", node=policy.node, ns=namespace
     )
@@ -123,7 +146,7 @@ def document(policy: Policy, namespace: str = "/") -> str:
 
 
 def main() -> None:
-    """Writes ``<node>.policy.xml`` of every node into a folder."""
+    """Writes ``<enclave>.policy.xml`` of every node and terminal into a folder."""
     parser = argparse.ArgumentParser(prog="dgemma_ros.nodes.policies", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--namespace", default="/", help="of the robot, as /left")
@@ -132,7 +155,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for one in POLICIES:
         chosen = with_cameras(one, options.cameras) if options.cameras else one
-        (options.folder / f"{one.node}.policy.xml").write_text(document(chosen, options.namespace), encoding="utf-8")
+        (options.folder / f"{one.name}.policy.xml").write_text(document(chosen, options.namespace), encoding="utf-8")
 
 
 if __name__ == "__main__":

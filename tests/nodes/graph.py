@@ -83,10 +83,11 @@ class Process:
 class Graph:
     """A client node, spun by a thread, and the processes that were started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "", context: rclpy.Context | None = None) -> None:
         self.folder = folder
-        self.node = rclpy.create_node(f"test_{os.getpid()}_{time.monotonic_ns() % 10**6}")
-        self._executor = SingleThreadedExecutor()
+        name = name or f"test_{os.getpid()}_{time.monotonic_ns() % 10**6}"
+        self.node = rclpy.create_node(name, context=context)
+        self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()

@@ -17,7 +17,7 @@ SPACE = "/guarded"
 
 
 def test_the_shipped_files_are_those_of_the_tables() -> None:
-    made = {f"{policy.node}.policy.xml": policies.document(policy) for policy in POLICIES}
+    made = {f"{policy.name}.policy.xml": policies.document(policy) for policy in POLICIES}
     there = {file.name: file.read_text() for file in SHIPPED.glob("*.xml")}
     assert there == made, "run: python -m dgemma_ros.nodes.policies docker/security"
 
