@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from dgemma_ros.nodes import topics
@@ -80,7 +81,8 @@ def policy(node: str, names: Iterable[Name], lifecycle: bool = False, loggers: b
         found.setdefault(may, []).append(name.name)
         if may == "subscribe" and name.name == topics.IMAGE.name:  # by the parameter image_transport
             found[may].append(topics.IMAGE_COMPRESSED.name)
-    return Policy(node, **{may: tuple(dict.fromkeys(sorted(those))) for may, those in found.items()})
+    allowed: dict[str, Any] = {may: tuple(dict.fromkeys(sorted(those))) for may, those in found.items()}
+    return Policy(node, **allowed)
 
 
 def _shown(names: Sequence[Name], kind: Kind) -> tuple[str, ...]:
