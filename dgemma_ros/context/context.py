@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
@@ -21,11 +21,12 @@ from dgemma_ros.context.log import Log
 from dgemma_ros.context.memory import tokens_within, used_bytes
 from dgemma_ros.context.mirror import CacheMirror
 from dgemma_ros.context.prompt import Pieces, make_pieces
+from dgemma_ros.context.restoring import Restoring, Saved
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.retention import to_evict
 from dgemma_ros.context.segments import SUMMARY, FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
 from dgemma_ros.context.types import MAX_TEXT, Bounds, ContextInfo, Frame, SegmentInfo
-from dgemma_ros.errors import ContextFullError
+from dgemma_ros.errors import ContextError, ContextFullError
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Floats
 from dgemma_ros.runtime.sequence import Sequence
@@ -54,6 +55,7 @@ class Context:
         self._bounds, self._skills, self._now = bounds, skills, clock
         self._dropped: Counter[str] = Counter()
         self._clock = FrameClock()
+        self._restoring: Restoring | None = None
         pieces = self._fitting(skills, bounds)
         self._mirror = CacheMirror(model, self.log, pieces)
         with self._publishing():
@@ -68,6 +70,8 @@ class Context:
         """
         with self._publishing():
             if skills is not self._skills or bounds.thinking != self._bounds.thinking:
+                while self.restoring:
+                    self._put_back()  # what is behind another system turn must be read again, so it must be there
                 self._mirror.declare(self._fitting(skills, bounds))
             self._bounds, self._skills = bounds, skills
             self._fit_bounds()
@@ -75,6 +79,7 @@ class Context:
     def reset(self) -> None:
         """Forgets all but the system turn."""
         with self._publishing():
+            self._give_up()
             self._evict({segment.id for segment in self.log.segments})
             self._fit_bounds()
 
@@ -97,6 +102,11 @@ class Context:
     def pieces(self) -> Pieces:
         """Of the prompt."""
         return self._mirror.pieces
+
+    @property
+    def mirror(self) -> CacheMirror:
+        """What holds the cache as the log says."""
+        return self._mirror
 
     @property
     def sequence(self) -> Sequence:
@@ -205,6 +215,63 @@ class Context:
         with self._publishing():
             self.log.append(TurnSegment(task=task, reply=reply, plan=plan, plan_id=plan_id))
             self._fit_bounds()
+
+    # -- after a restart ------------------------------------------------------------------------------------------
+
+    def restore(self, saved: Saved) -> None:
+        """Puts back what was remembered before a restart: the newest now, the rest with :meth:`restore_slice`.
+
+        Nothing is read. Before anything else comes in. Raises :class:`ContextError`, with nothing put back, where it
+        does not fit this model.
+        """
+        with self._publishing():
+            try:
+                self._restoring = Restoring(self.log, self._mirror, saved)
+            except ContextError:
+                self._mirror.doubt()
+                raise
+            self._remembered()
+
+    def read_again(self, segments: Collection[Segment], last_id: int) -> None:
+        """The same where only the segments are left, or rows that no longer fit: all of it is read, in one run."""
+        with self._publishing():
+            self.log.put_back(segments, last_id)
+            self._remembered()
+
+    def restore_slice(self) -> None:
+        """Puts the next slice back, where there is room; else what is left stays away, and counts as dropped."""
+        with self._publishing():
+            self._put_back()
+
+    @property
+    def restoring(self) -> Restoring | None:
+        """What is being put back; None where nothing is left to be."""
+        return self._restoring
+
+    def _put_back(self) -> None:
+        if (restoring := self._restoring) is None:
+            return
+        used = len(self.pieces.system) + sum(self._mirror.tokens.values())
+        if used + restoring.next_tokens + self.model.config.canvas_length > self.limit:
+            self._give_up()
+            return
+        restoring.step()
+        self._tidy()
+        if not restoring.away:
+            self._restoring = None
+
+    def _give_up(self) -> None:
+        restoring, self._restoring = self._restoring, None
+        if restoring is not None:
+            self._dropped["restored"] += len(restoring.give_up())
+
+    def _remembered(self) -> None:
+        frames = [segment for segment in self.log.segments if isinstance(segment, FrameSegment)]
+        if frames:
+            self._clock.resume(frames[-1].label, frames[-1].frame.stamp_ns, frames[-1].frame.received)
+        if self._restoring is not None and not self._restoring.away:
+            self._restoring = None
+        self._fit_bounds()
 
     # -- bounds ---------------------------------------------------------------------------------------------------
 

@@ -58,6 +58,14 @@ class Log:
         self.segments = (*self.segments, segment)
         return segment
 
+    def put_back(self, segments: Collection[Segment], last_id: int = 0) -> None:
+        """Segments that were in the log before a restart stand at their places again, which their ids say.
+
+        No listener is told. ``last_id``: of the last one that was ever given, so that none is used again.
+        """
+        self.segments = tuple(sorted((*self.segments, *segments), key=lambda segment: segment.id))
+        self._last_id = max(self._last_id, last_id, *(segment.id for segment in segments))
+
     def evict(self, ids: Collection[int]) -> tuple[Segment, ...]:
         """Forgets those segments, all at once; which they were. Unknown ids are passed over."""
         gone = tuple(segment for segment in self.segments if segment.id in ids)

@@ -24,6 +24,7 @@ from dgemma_ros.context.segments import Segment, TurnSegment
 from dgemma_ros.errors import ContextFullError
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Ints
+from dgemma_ros.runtime.rows import Layout, Rows, Window
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 
 READ_AGAIN: Final = 512
@@ -52,6 +53,20 @@ class OpenTask:
     """Before it."""
     length: int
     """Of the sequence behind it."""
+    layout: Layout
+    """Of the cache before it."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Where what the log says ends in the cache."""
+
+    order: int
+    position: int
+    """Both of the row behind it."""
+    layout: Layout
+    open: bool
+    """Whether a task lies behind it."""
 
 
 class CacheMirror:
@@ -73,12 +88,34 @@ class CacheMirror:
         """How often what was kept had to be read again."""
         self.shifts = 0
         """How often positions ran out and were shifted."""
+        self.epoch = 0
+        """Another whenever all of the cache was read anew."""
         log.listen(self)
 
     @property
     def tokens(self) -> dict[int, int]:
         """Of each segment in the cache, by its id."""
         return {number: place.tokens for number, place in self._places.items()}
+
+    @property
+    def places(self) -> list[tuple[int, Place]]:
+        """Of the segments in the cache, in order, by their ids."""
+        return [(number, self._places[number]) for number in self._held or ()]
+
+    @property
+    def settled(self) -> Settled | None:
+        """Where what the log says ends, an open task left out; None where it is not known what the cache holds."""
+        sequence, task = self._sequence, self._open
+        if self._held is None or sequence is None:
+            return None
+        if task is not None:
+            return Settled(task.snapshot.order, task.snapshot.position, task.layout, open=True)
+        return Settled(sequence.order, sequence.position, sequence.layout, open=False)
+
+    @property
+    def base_length(self) -> int:
+        """Rows of the system turn."""
+        return self._base.length
 
     @property
     def _carry(self) -> str:
@@ -216,6 +253,35 @@ class CacheMirror:
                 sequence.append(task.ids)
             sequence.append(answer)
 
+    # -- after a restart ------------------------------------------------------------------------------------------
+
+    def resume(self, window: Window, layout: Layout | None) -> None:
+        """Behind the system turn the sequence goes on where another left off. Nothing may be held yet.
+
+        Raises :class:`ContextError` where ``window`` or ``layout`` do not fit this model.
+        """
+        sequence = self.sequence
+        assert not self._held
+        with self._changing():
+            sequence.restore_window(window, layout)
+
+    def put_back(self, before: int, skip: int, places: list[tuple[int, Place]], rows: list[Rows]) -> None:
+        """Rows of segments that stand in the log again, without reading them.
+
+        They go ``skip`` rows behind the beginning of the ``before``-th segment held, whose place is the last one in
+        ``places``, unless it is to stand behind all; the segments themselves stand before that one. Raises
+        :class:`ContextError` where they do not fit there; the next use reads everything anew then.
+        """
+        held = self._held
+        assert held is not None
+        slot = self._base.length + sum(self._places[number].tokens for number in held[:before]) + skip
+        known = set(held)
+        with self._changing() as sequence:
+            for part in reversed(rows):
+                sequence.restore_rows(part, slot)
+            held[before:before] = [number for number, _ in places if number not in known]
+            self._places |= dict(places)
+
     # -- an open task ---------------------------------------------------------------------------------------------
 
     def begin(self, text: str) -> int:
@@ -224,10 +290,10 @@ class CacheMirror:
         rendered = self._renderer.task(text)
         ids, prefix = self._renderer.ids(rendered, self._carry), self._renderer.prefix(rendered, self._carry)
         self._make_room(len(ids) + 2 * self._model.config.canvas_length)
-        sequence, snapshot = self.sequence, self.sequence.snapshot()
+        sequence, snapshot, layout = self.sequence, self.sequence.snapshot(), self.sequence.layout
         with self._changing():
             sequence.append(ids)
-        self._open = OpenTask(ids, prefix, snapshot, sequence.length)
+        self._open = OpenTask(ids, prefix, snapshot, sequence.length, layout)
         return sequence.length
 
     def abandon(self) -> None:
@@ -254,6 +320,7 @@ class CacheMirror:
         """The cache becomes what the log says: the system turn, then all that is kept, in one run."""
         known = self._held is not None and self._open is None
         self.doubt()
+        self.epoch += 1
         if self._sequence is None or not known:
             self._sequence = None  # first: two caches at once may be too many
             sequence = self._model.sequence()

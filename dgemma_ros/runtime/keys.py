@@ -24,6 +24,13 @@ def full_key_norms(weights: Weights, config: ModelConfig) -> dict[int, Floats]:
     }
 
 
+def from_values(values: Array, norm: Floats, cos: Floats, sin: Floats) -> Floats:
+    """Keys [kv, n, D] of a full layer as float32: ``values`` by the key norm's weight, at the angles [n, D/2]."""
+    made: Floats = values.astype(np.float32) * norm
+    rotate(made, cos, sin)
+    return made
+
+
 def rotate(keys: Array, cos: Floats, sin: Floats) -> None:
     """Turns ``keys`` [..., D] in place; ``cos`` and ``sin`` [P] or [rows, P] for the first P pairs (i, i + D/2)."""
     pairs, half = cos.shape[-1], keys.shape[-1] // 2

@@ -96,10 +96,8 @@ class OrtCache:
         for layer in self._of(LayerKind.FULL):
             key, value = layer.cache_names
             values = self._read(value)[0, :, start : start + len(cos)]
-            made = values.astype(np.float32) * self._key_norms[layer.index]
-            keys.rotate(made, cos, sin)
             with self._edit(key) as array:
-                array[0, :, start : start + len(cos)] = made
+                array[0, :, start : start + len(cos)] = keys.from_values(values, self._key_norms[layer.index], cos, sin)
 
     def save(self, kind: LayerKind, start: int, count: int) -> SavedRows:
         """See the contract."""

@@ -1,7 +1,8 @@
 """Rows outside of any cache, in the host's memory: what brings them back without reading their tokens again.
 
 Of the full layers values are enough: a key there is its value by the key norm's weight, rotated to any position.
-Sliding layers have keys of their own, but only the last rows that their window reaches.
+That is so but for rounding: where every bit counts, keys are taken along. Sliding layers have keys of their own, but
+only the last rows that their window reaches.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class Rows:
     """[n], those that their keys were rotated by."""
     values: tuple[Array, ...]
     """Of each full layer, by its index: [kv, n, D], in the cache's type."""
+    keys: tuple[Array, ...] | None = None
+    """The same of the keys, at those positions; None where they are to be made from the values."""
 
     def __len__(self) -> int:
         return len(self.orders)
@@ -43,16 +46,17 @@ class Rows:
     @property
     def nbytes(self) -> int:
         """Bytes that they take."""
-        return sum(array.nbytes for array in (self.orders, self.positions, *self.values))
+        return sum(array.nbytes for array in (self.orders, self.positions, *self.values, *(self.keys or ())))
 
     def part(self, start: int, stop: int) -> Rows:
         """Rows ``start`` … ``stop`` - 1 of these; shares their memory."""
         values = tuple(array[:, start:stop] for array in self.values)
-        return Rows(self.orders[start:stop], self.positions[start:stop], values)
+        keys = None if self.keys is None else tuple(array[:, start:stop] for array in self.keys)
+        return Rows(self.orders[start:stop], self.positions[start:stop], values, keys)
 
     def moved(self, delta: int) -> Rows:
         """The same rows ``delta`` positions further on."""
-        return replace(self, positions=self.positions + delta)
+        return replace(self, positions=self.positions + delta, keys=None)
 
     def check(self, config: ModelConfig) -> None:
         """Raises :class:`ContextError` unless they can be rows of this model."""
@@ -61,7 +65,21 @@ class Rows:
         for name, numbers in (("orders", self.orders), ("positions", self.positions)):
             if len(numbers) and (numbers[0] < 0 or (np.diff(numbers) <= 0).any()):
                 raise ContextError(f"rows: {name} do not rise from row to row")
-        _check_shapes(self.values, layers_of(config, LayerKind.FULL), len(self))
+        for arrays in (self.values, self.keys):
+            if arrays is not None:
+                _check_shapes(arrays, layers_of(config, LayerKind.FULL), len(self))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where rows lie in a cache's buffers. Sums are rounded by it: to compute something again bit by bit needs it."""
+
+    full: int
+    """Slots of the full layers."""
+    sliding: int
+    """Slots of the sliding layers."""
+    slot: int
+    """The sliding layers' slot that the next row goes to, if there is room."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from dgemma_ros.errors import ContextError
 from dgemma_ros.runtime import rotary, visibility
 from dgemma_ros.runtime.contract import Array, Canvas, Feeds, Floats, Ints, SavedRows, Session
 from dgemma_ros.runtime.row_table import Row, RowTable
-from dgemma_ros.runtime.rows import Rows, Window, fetch, layers_of
+from dgemma_ros.runtime.rows import Layout, Rows, Window, fetch, layers_of
 from dgemma_ros.runtime.visibility import Visible, VisionMask
 
 GROWTH = 8  # a cache that must grow gets an eighth more than it needs: masked slots cost attention its reading
@@ -65,9 +65,12 @@ class Sequence:
         self.cache = session.new_cache()
         self.position = 0
         """The next row's position."""
+        self.shifts: list[tuple[int, int]] = []
+        """All there were: the order of the first row of the full layers that was shifted, and by how much."""
         self._table = RowTable()
         self._order = 0  # rows ever appended, those that were rolled back excepted
         self._start = 0  # the order of the row in slot 0 of the sliding layers; those before it are gone
+        self._floor = 0  # the order of the first row that is really there, when some were put back without their slack
         self._owner = object()
         self._serial = 0  # counts changes of what was there
         self._changes: list[tuple[int, int]] = []  # (serial, first row changed), of those that no later one goes below
@@ -76,6 +79,11 @@ class Sequence:
     def length(self) -> int:
         """Rows in the full layers: what attention reads."""
         return self._table.count
+
+    @property
+    def order(self) -> int:
+        """The next row's: how many were ever appended, those that were rolled back excepted."""
+        return self._order
 
     @property
     def window(self) -> int:
@@ -151,10 +159,10 @@ class Sequence:
             raise ContextError(f"cannot roll back to {length}: the sequence has {self.length} tokens")
         order, position = self._order, self.position
         if length == 0:
-            order = position = self._start = 0  # nothing is needed of what was there
+            order = position = self._start = self._floor = 0  # nothing is needed of what was there
         elif length < self.length:
             order, position = self._table.at(length).order, self._table.at(length).position
-            if self._needed_from(order) < self._start:
+            if self._needed_from(order) < self._first_held:
                 raise ContextError(
                     f"cannot roll back from {self.length} to {length} tokens: sliding layers keep their rows from "
                     f"{self._start} on; take a snapshot where you branch"
@@ -187,7 +195,7 @@ class Sequence:
                 "shifted since"
             )
         if snapshot.window is not None:
-            self._start = snapshot.start
+            self._start = self._floor = snapshot.start
             self.cache.load(LayerKind.SLIDING, 0, snapshot.window)
         self._cut(snapshot.length, snapshot.order, snapshot.position)
 
@@ -226,6 +234,7 @@ class Sequence:
         if not delta:
             return
         tables = rotary.shift_tables(self.config, delta)
+        self.shifts.append((self._table.at(start).order if start < self.length else self._order, delta))
         self._table.shift(start, self.length, delta)
         if self.cache.dtype.itemsize < 4:
             self._rebuild(start, self.length)
@@ -243,7 +252,7 @@ class Sequence:
         position = self._table.at(row).position if row < self.length else self.position
         return position - (self._table.at(row - 1).position + 1 if row else 0)
 
-    def export_rows(self, start: int, count: int) -> Rows:
+    def export_rows(self, start: int, count: int, with_keys: bool = False) -> Rows:
         """Copies of ``count`` rows of the full layers from row ``start`` on, for :meth:`restore_rows` of any sequence.
 
         Raises :class:`ContextError` where there are no such rows.
@@ -251,11 +260,17 @@ class Sequence:
         self._check_rows(start, count, "export")
         orders, positions = self._table.numbers(start, start + count)
         pairs = fetch(self.cache, layers_of(self.config, LayerKind.FULL), start, count)
-        return Rows(orders, positions, tuple(values for _, values in pairs))
+        keys = tuple(keys for keys, _ in pairs) if with_keys else None
+        return Rows(orders, positions, tuple(values for _, values in pairs), keys)
 
-    def export_window(self) -> Window:
-        """A copy of what the sliding layers hold for the next row, for :meth:`restore_window` of any sequence."""
+    def export_window(self, most: int | None = None) -> Window:
+        """A copy of what the sliding layers hold for the next row, for :meth:`restore_window` of any sequence.
+
+        ``most``: only of the last so many rows.
+        """
         start, count = self._window()
+        if most is not None and most < count:
+            start, count = start + count - most, most
         pairs = fetch(self.cache, layers_of(self.config, LayerKind.SLIDING), start - self._start, count)
         keys, values = zip(*pairs, strict=True) if pairs else ((), ())
         return Window(self._order, self.position, keys, values)
@@ -263,8 +278,9 @@ class Sequence:
     def restore_rows(self, rows: Rows, start: int | None = None) -> None:
         """Puts exported rows before row ``start``, by default behind all; their keys are made anew from their values.
 
-        Nothing is read. The other rows are as they were: they have not seen these. Where the next row would not lie
-        behind these, it is moved there, and sliding layers see nothing before it until :meth:`restore_window`.
+        Keys that were exported, too, are put back as they are. Nothing is read. The other rows are as they were: they
+        have not seen these. Where the next row would not lie behind these, it is moved there, and sliding layers see
+        nothing before it until :meth:`restore_window`.
         Snapshots of more than ``start`` rows are void. Raises :class:`ContextError`, with nothing changed, where there
         is no room, or an order or position would not be larger than the one before it.
         """
@@ -287,21 +303,29 @@ class Sequence:
             raise ContextError(f"cannot restore {count} rows: {self.length} are there and the cache can hold {most}")
         self._make_full_room(count)
         self.cache.move(LayerKind.FULL, start, start + count, self.length - start)
-        for layer, values in zip(layers_of(self.config, LayerKind.FULL), rows.values, strict=True):
-            self.cache.put(layer.index, start, None, values)
+        layers = layers_of(self.config, LayerKind.FULL)
+        for layer, keys, values in zip(layers, rows.keys or [None] * len(layers), rows.values, strict=True):
+            self.cache.put(layer.index, start, keys, values)
         self._table.insert(start, rows.orders, rows.positions)
-        self._rebuild(start, start + count)
+        if rows.keys is None:
+            self._rebuild(start, start + count)
         if not last.precedes(Row(self.length, self._order, self.position)):
             self._order = max(self._order, last.order + 1)
             self.position = max(self.position, last.position + 1)
-            self._start = self._order if self._has_sliding else 0
+            self._start = self._floor = self._order if self._has_sliding else 0
         self._changed(start)
 
-    def restore_window(self, window: Window) -> None:
+    @property
+    def layout(self) -> Layout:
+        """Where rows lie in the buffers."""
+        full, sliding = (self.cache.capacity(kind) for kind in (LayerKind.FULL, LayerKind.SLIDING))
+        return Layout(full, sliding, self._order - self._start)
+
+    def restore_window(self, window: Window, layout: Layout | None = None) -> None:
         """The sliding layers hold this for the next row, which has the numbers that it says.
 
-        Snapshots stay: they have a window of their own. Raises :class:`ContextError`, with nothing changed, where rows
-        lie behind that next row.
+        With a ``layout``, what is computed next is rounded as it was with that one. Snapshots stay: they have a window
+        of their own. Raises :class:`ContextError`, with nothing changed, where rows lie behind that next row.
         """
         window.check(self.config)
         last = self._table.at(self.length - 1) if self.length else None
@@ -311,12 +335,24 @@ class Sequence:
                 f"last row, of {last.order} and {last.position}"
             )
         count, layers = len(window), layers_of(self.config, LayerKind.SLIDING)
-        if count > self.cache.capacity(LayerKind.SLIDING):
-            self.cache.resize(LayerKind.SLIDING, self._sliding_room(self.chunk), 0)
+        capacity = self.cache.capacity(LayerKind.SLIDING)
+        if layout is None:
+            layout = Layout(0, max(capacity, self._sliding_room(self.chunk)), count)
+        self._check_layout(layout, count)
+        if layout.full > self.cache.capacity(LayerKind.FULL):
+            self.cache.resize(LayerKind.FULL, layout.full, self.length)
+        if layout.sliding != capacity:
+            self.cache.resize(LayerKind.SLIDING, layout.sliding, 0)
         for layer, keys, values in zip(layers, window.keys, window.values, strict=True):
-            self.cache.put(layer.index, 0, keys, values)
+            self.cache.put(layer.index, layout.slot - count, keys, values)
         self._order, self.position = window.order, window.position
-        self._start = self._order - count if self._has_sliding else 0
+        if self._has_sliding:
+            self._start, self._floor = self._order - layout.slot, self._order - count
+
+    def _check_layout(self, layout: Layout, count: int) -> None:
+        most = 2 * self.session.max_rows + self._sliding_room(self.chunk)
+        if layout.full > self.session.max_rows or not count <= layout.slot <= layout.sliding <= most:
+            raise ContextError(f"{layout} is none of a cache that holds {count} rows of sliding layers")
 
     def _check_rows(self, start: int, count: int, what: str) -> None:
         if start < 0 or count < 0 or start + count > self.length:
@@ -362,9 +398,13 @@ class Sequence:
         """The order of the first row that sliding layers must hold before the row of this order."""
         return max(0, order - (self.window - 1)) if self._has_sliding else 0
 
+    @property
+    def _first_held(self) -> int:
+        return max(self._start, self._floor)
+
     def _window(self) -> tuple[int, int]:
         """The order of the first row that sliding layers hold for the next one, and how many there are."""
-        first = max(self._needed_from(self._order), self._start)
+        first = max(self._needed_from(self._order), self._first_held)
         return first, self._order - first
 
     def _check_room(self, count: int, what: str) -> None:

@@ -1,0 +1,135 @@
+"""What the planner's threads tell the journal's: small frozen records, with arrays that nobody writes to any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgemma_ros.context.segments import Segment
+from dgemma_ros.runtime.rows import Layout, Rows, Window
+
+Span = tuple[int, int, int]
+"""A record of rows, the first of them that is meant, and how many."""
+WindowSpan = tuple[int, int, int]
+"""A record of a window, the order of its first row, and of the row behind its last."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a segment's rows lie: :class:`~dgemma_ros.context.mirror.Place`, and its rows in the journal."""
+
+    id: int
+    tokens: int
+    prefix: int | None
+    carry: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RowsRecord:
+    """Rows of the full layers that follow one another, of one segment."""
+
+    id: int
+    segment: int
+    rows: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class WindowRecord:
+    """The last rows of the sliding layers."""
+
+    id: int
+    rows: Window
+
+    @property
+    def first(self) -> int:
+        """The order of the first of them."""
+        return self.rows.order - len(self.rows)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Of the next row, and of the last shift so far; where rows lie in the cache's buffers."""
+
+    order: int
+    position: int
+    shift: int
+    layout: Layout
+
+    @property
+    def told(self) -> list[int]:
+        """As JSON values."""
+        return [self.order, self.position, self.shift, self.layout.full, self.layout.sliding, self.layout.slot]
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What became of the log and of the cache."""
+
+    numbers: Numbers
+    system: str
+    """Digest of the system turn's ids."""
+    appended: tuple[Segment, ...] = ()
+    evicted: tuple[int, ...] = ()
+    rows: tuple[RowsRecord, ...] = ()
+    windows: tuple[WindowRecord, ...] = ()
+    placed: tuple[Placed, ...] = ()
+    """Segments whose rows lie elsewhere than before."""
+    shifts: tuple[tuple[int, int], ...] = ()
+    """New ones: the order of the first row that was shifted, and by how much."""
+    retired: tuple[int, ...] = ()
+    """Records of rows that are no longer in the cache."""
+    left: tuple[int, ...] = ()
+    """Records of windows that have slid out of it."""
+    fresh: bool = False
+    """All rows that were in the cache before are void: it was read again."""
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes in memory."""
+        arrays = [*(record.rows.nbytes for record in self.rows), *(record.rows.nbytes for record in self.windows)]
+        return sum(arrays) + 1024 * len(self.placed)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A frame as the camera gave it: ``rgb`` uint8 [H, W, 3]."""
+
+    segment: int
+    rgb: NDArray[np.uint8]
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return int(self.rgb.nbytes)
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """What a plan rests on, told before or after the plan itself. ``content``: JSON values."""
+
+    plan_id: str
+    content: Mapping[str, Any]
+    skills: tuple[str, str]
+    """Digest and JSON text of the catalogue."""
+    rows: tuple[int, ...] = ()
+    windows: tuple[int, ...] = ()
+    """Records without which it could not be made again."""
+    nbytes: int = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A plan as it was published. ``content``: JSON values."""
+
+    plan_id: str
+    made_ns: int
+    content: Mapping[str, Any]
+    nbytes: int = field(default=4096)
+
+
+Entry = Change | Picture | Basis | Made

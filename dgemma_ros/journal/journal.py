@@ -1,0 +1,142 @@
+"""A planner's journal from beginning to end: opened and locked, read into a context that starts again, then kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from dgemma_ros.context.context import Context
+from dgemma_ros.context.restoring import Pace
+from dgemma_ros.context.segments import Segment
+from dgemma_ros.errors import ContextError
+from dgemma_ros.journal.archive import Archive, State
+from dgemma_ros.journal.errors import DamageError, JournalError
+from dgemma_ros.journal.identity import model_digest, system_digest
+from dgemma_ros.journal.recorder import LastIds, Recorder
+from dgemma_ros.journal.row_codec import RowCodec
+from dgemma_ros.journal.store import Limits, Store
+from dgemma_ros.journal.writer import JournalFigures, Writer
+from dgemma_ros.model import Model
+
+
+class Journal:
+    """Opening it takes the lock and sets aside what is not this model's; :meth:`attach` does the rest.
+
+    Raises :class:`JournalError` where there can be none.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        model: Model,
+        limits: Limits | None = None,
+        about: dict[str, str] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """``about``: what ``dgemma replay-plan`` opens the model with again; ``pace``: of coming back."""
+        self._model, self._pace = model, pace
+        self.warnings: list[str] = []
+        """What a person should know of how it was opened, one line each."""
+        digest = model_digest(model)
+        self._codec = RowCodec.of(model, model.session.new_cache().dtype)
+        self._store = Store(file, digest, self._codec, limits or Limits(), about or {})
+        self._writer: Writer | None = None
+        self._context: Context | None = None
+        if self._store.warning:
+            self.warnings.append(self._store.warning)
+
+    def attach(
+        self,
+        context: Context,
+        on_trouble: Callable[[str], None],
+        on_error: Callable[[Exception], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Recorder:
+        """Puts back what the journal says of an empty context, and keeps what becomes of it from now on.
+
+        ``clock`` is what :attr:`Frame.received` is of. ``on_trouble`` hears from the journal's thread. Raises
+        :class:`JournalError`.
+        """
+        last, state = LastIds(), None
+        try:
+            with closing(Archive(self._store.file)) as archive:
+                last.segments, last.rows, last.windows, last.shifts = archive.last_ids()
+                state = self._restored(context, archive, last, clock)
+        except DamageError as error:
+            self._store.begin_anew(str(error))
+            self.warnings.append(self._store.warning)
+            context.reset()
+            last, state = LastIds(), None
+        self._writer = Writer(self._store, on_trouble)
+        self._context = context
+        return Recorder(context, self._writer, on_error, last, state)
+
+    def _restored(self, context: Context, archive: Archive, last: LastIds, clock: Callable[[], float]) -> State | None:
+        """What the journal and the context both hold then, rows and all; None where rows are to be told anew."""
+        context.log.put_back((), last.segments)
+        state = archive.state()
+        if state is None or not state.placed:
+            return None
+        now_ns, now = time.time_ns(), clock()
+
+        def received(appended_ns: int) -> float:
+            return now - max(0, now_ns - appended_ns) / 1e9
+
+        why = "the skills are others" if state.system != system_digest(context.pieces) else ""
+        if not why:
+            try:
+                # Read through a connection that lives as long as something is still away.
+                context.restore(Archive(self._store.file).saved(self._codec, state, received, self._pace))
+            except (DamageError, ContextError) as error:
+                why = str(error)
+                context.reset()
+            else:
+                return state
+        segments = self._segments(archive, state, context, received)
+        context.read_again(segments, last.segments)
+        if (lost := len(state.placed) - len(segments)) or why:
+            gone = f"; {lost} of it are gone" if lost else ""
+            self.warnings.append(f"{self._store.file}: what was remembered was read again: {why}{gone}")
+        return None
+
+    def _segments(
+        self, archive: Archive, state: State, context: Context, received: Callable[[int], float]
+    ) -> list[Segment]:
+        """The newest segments that fit, without rows."""
+        free = context.limit - len(context.pieces.system) - 2 * self._model.config.canvas_length
+        found: list[Segment] = []
+        for placed in reversed(state.placed):
+            free -= placed.tokens
+            if free < 0:
+                break
+            try:
+                found.append(archive.segment(placed.id, self._model.config.text.hidden_size, received))
+            except DamageError:
+                continue
+        return found[::-1]
+
+    def figures(self) -> JournalFigures | None:
+        """State and counts; None before :meth:`attach`. Safe from any thread."""
+        if self._writer is None or self._context is None:
+            return None
+        figures, restoring = self._writer.figures(), self._context.restoring
+        if restoring is None:
+            return figures
+        return replace(figures, restored=restoring.tokens - restoring.left, restoring=restoring.left)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Whether all that was told is on the disk."""
+        return self._writer is None or self._writer.flush(timeout)
+
+    def close(self) -> None:
+        """Writes what is left. Idempotent."""
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._store.close()
+
+
+__all__ = ["Journal", "JournalError", "Limits"]

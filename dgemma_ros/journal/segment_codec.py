@@ -1,0 +1,156 @@
+"""Segments as JSON text and soft tokens as bytes, and back; what comes back is checked, as files are not trusted."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, TypeVar
+
+import ml_dtypes
+import numpy as np
+
+from dgemma_ros.context.results import ResultStatus, SkillResult
+from dgemma_ros.context.segments import FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
+from dgemma_ros.context.types import MAX_TEXT, Frame
+from dgemma_ros.journal.errors import DamageError
+from dgemma_ros.runtime.contract import Floats
+
+MAX_JSON: Final = 64 << 20
+"""Characters; a plan's basis names each segment of hours."""
+MAX_SOFT: Final = 1 << 16
+"""Soft tokens of one picture."""
+MAX_NAME: Final = 4096
+_T = TypeVar("_T")
+_HALF: Final = np.dtype(ml_dtypes.bfloat16)
+
+
+def kind_of(segment: Segment) -> str:
+    """The name of a segment's kind in the journal."""
+    return {FrameSegment: "frame", NoteSegment: "note", TurnSegment: "turn", ResultSegment: "result"}[type(segment)]
+
+
+def content_of(segment: Segment) -> dict[str, Any]:
+    """All of a segment but its id, stamp and soft tokens, as JSON values."""
+    match segment:
+        case FrameSegment(frame=frame, label=label):
+            stamps = {"stamp_ns": frame.stamp_ns, "camera": frame.camera, "frame_id": frame.frame_id}
+            return {"label": label} | stamps
+        case NoteSegment(text=text):
+            return {"text": text}
+        case TurnSegment(task=task, reply=reply, plan_id=plan_id, plan=plan):
+            ids = None if reply.ids is None else reply.ids.tolist()
+            calls = [[name, dict(arguments)] for name, arguments in reply.calls]
+            told = {"calls": calls, "text": reply.text, "ids": ids}
+            return {"task": task, "reply": told, "plan_id": plan_id, "plan": plan}
+        case ResultSegment(plan_id=plan_id, step=step, result=result):
+            told = {"skill": result.skill, "arguments": dict(result.arguments)}
+            told |= {"status": str(result.status), "reason": result.reason}
+            return {"plan_id": plan_id, "step": step, "result": told}
+    raise TypeError(f"{type(segment).__name__} is no segment that is kept")
+
+
+def segment_of(
+    kind: str, content: Mapping[str, Any], segment_id: int, appended_ns: int, soft: Floats | None, received: float
+) -> Segment:
+    """A segment that was kept; ``received``: see :class:`Frame`. Raises :class:`DamageError`."""
+    common = {"id": segment_id, "appended_ns": appended_ns}
+    where = f"segment {segment_id}"
+    try:
+        match kind:
+            case "frame":
+                if soft is None:
+                    _wrong(where)
+                names = (_text(content["camera"], MAX_NAME), _text(content["frame_id"], MAX_NAME))
+                nothing = np.empty((0, 0, 3), np.uint8)
+                frame = Frame(nothing, _whole(content["stamp_ns"], -(2**63), 2**63), *names, received)
+                return FrameSegment(frame=frame, label=_text(content["label"], MAX_NAME), soft=soft, **common)
+            case "note":
+                return NoteSegment(text=_text(content["text"]), **common)
+            case "turn":
+                task, plan_id, plan = (_text(content[key]) for key in ("task", "plan_id", "plan"))
+                return TurnSegment(task=task, reply=_reply(content["reply"]), plan_id=plan_id, plan=plan, **common)
+            case "result":
+                told = content["result"]
+                result = SkillResult(
+                    _text(told["skill"]),
+                    _typed(told["arguments"], dict),
+                    ResultStatus(told["status"]),
+                    _text(told["reason"]),
+                )
+                step = _whole(content["step"], 0, 1 << 31)
+                return ResultSegment(plan_id=_text(content["plan_id"]), step=step, result=result, **common)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        _wrong(where)
+    raise DamageError(f"{where} is of a kind that is not known")
+
+
+def _reply(told: Mapping[str, Any]) -> Reply:
+    ids = told["ids"]
+    if ids is not None:
+        ids = np.array([_whole(number, 0, 1 << 31) for number in _typed(ids, list)], np.int64)
+    calls = tuple((_text(name), _typed(arguments, dict)) for name, arguments in told["calls"])
+    return Reply(calls, _text(told["text"]), ids)
+
+
+def _typed(value: Any, kind: type[_T]) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _text(value: Any, limit: int = 4 * MAX_TEXT) -> str:
+    if len(_typed(value, str)) > limit:
+        raise ValueError
+    return str(value)
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not low <= _typed(value, int) < high:
+        raise ValueError
+    return int(value)
+
+
+def _wrong(where: str) -> NoReturn:
+    raise DamageError(f"{where} is not what a journal holds")
+
+
+# -- soft tokens --------------------------------------------------------------------------------------------------
+
+
+def soft_bytes(soft: Floats) -> bytes:
+    """[n, H] float32 as bytes: in half the room where that loses nothing, as of a model that computes in bfloat16."""
+    half = soft.astype(_HALF)
+    stored = half if np.array_equal(half.astype(np.float32), soft) else np.ascontiguousarray(soft, np.float32)
+    return stored.tobytes()
+
+
+def soft_of(stored: bytes, count: int, width: int) -> Floats:
+    """Raises :class:`DamageError` for bytes that are not of ``count`` soft tokens."""
+    values = count * width
+    for dtype in (np.dtype(np.float32), _HALF):
+        if 0 < count <= MAX_SOFT and len(stored) == values * dtype.itemsize:
+            return np.frombuffer(stored, dtype).reshape(count, width).astype(np.float32)
+    raise DamageError("soft tokens are not as many as they should be")
+
+
+# -- JSON with a checksum -----------------------------------------------------------------------------------------
+
+
+def sealed(content: Any) -> str:
+    """JSON text behind its checksum."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}{text}"
+
+
+def unsealed(text: Any, where: str) -> Any:
+    """Raises :class:`DamageError` where text and checksum do not go together."""
+    if not isinstance(text, str) or len(text) > MAX_JSON:
+        raise DamageError(f"{where} is not what a journal holds")
+    seal, content = text[:8], text[8:]
+    if seal != f"{zlib.crc32(content.encode('utf-8', 'surrogatepass')):08x}":
+        raise DamageError(f"{where} is damaged: its checksum is another")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise DamageError(f"{where} is not what a journal holds") from None

@@ -1,0 +1,292 @@
+"""The journal's file as it is written: entries in, one transaction for many, and the oldest out where it grows.
+
+For one thread; who reads has a connection of his own (:mod:`dgemma_ros.journal.archive`).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from dgemma_ros.context.segments import FrameSegment
+from dgemma_ros.journal import schema
+from dgemma_ros.journal.changes import Basis, Change, Entry, Made, Picture, Placed
+from dgemma_ros.journal.errors import DamageError
+from dgemma_ros.journal.row_codec import RowCodec, checked
+from dgemma_ros.journal.segment_codec import content_of, kind_of, sealed, soft_bytes
+
+JPEG_QUALITY: Final = 90
+VACUUM_PAGES: Final = 4096
+PRUNED: Final = 16
+"""Segments or plans that are taken out at a time."""
+TARGET: Final = 0.9
+"""Of the bound: what it is brought down to, so that not every commit prunes."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a journal may hold: bytes in all, the write-ahead log included, and seconds; 0 sets no bound."""
+
+    max_bytes: int = 4 << 30
+    max_age: float = 0.0
+
+
+class Store:
+    """Holds the lock until :meth:`close`. Methods raise :class:`sqlite3.Error`, with nothing of the call written."""
+
+    def __init__(self, file: Path, model: str, codec: RowCodec, limits: Limits, about: dict[str, str]) -> None:
+        """Opens or begins the journal of that model. Raises :class:`JournalError`.
+
+        One that is damaged, another model's or of another version is set aside: :attr:`warning` says so.
+        """
+        self.file, self.warning = file, ""
+        self._model, self._codec, self._limits, self._about = model, codec, limits, about
+        self._lock = schema.Lock(file)
+        try:
+            self._connection = self._opened()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            if schema.check_kind(self.file):
+                try:
+                    return schema.reopen(self.file, self._model)
+                except schema.OtherJournalError as other:
+                    self._set_aside(other.suffix, str(other))
+                except DamageError as error:
+                    self._set_aside("damaged", f"damaged ({error})")
+            return schema.create(self.file, self._model, self._about)
+        except sqlite3.Error as error:
+            raise schema.as_journal_error(error, self.file) from None
+
+    def _set_aside(self, suffix: str, why: str) -> None:
+        kept = schema.set_aside(self.file, suffix)
+        self.warning = f"{self.file}: the journal there is {why}; it is kept as {kept.name}, and a new one begun"
+
+    def begin_anew(self, why: str) -> None:
+        """Sets a journal aside that turned out to be damaged. Raises :class:`JournalError`."""
+        self._connection.close()
+        self._set_aside("damaged", f"damaged ({why})")
+        try:
+            self._connection = schema.create(self.file, self._model, self._about)
+        except sqlite3.Error as error:
+            raise schema.as_journal_error(error, self.file) from None
+
+    def close(self) -> None:
+        """All that was written is in the file itself then. Idempotent."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass  # what is in the write-ahead log is read from there
+        finally:
+            self._connection.close()
+            self._lock.release()
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """All of them, or none."""
+
+        def do() -> None:
+            for entry in entries:
+                self._write(entry)
+
+        self._transaction(do)
+
+    def probe(self) -> None:
+        """Whether it can be written again, after an error."""
+        self._connection.close()
+        self._connection = schema.connect(self.file)
+        now = str(time.time_ns())
+        self._transaction(lambda: self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('tried', ?)", (now,)))
+
+    def _transaction(self, do: Callable[[], object]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            do()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _write(self, entry: Entry) -> None:
+        execute = self._connection.execute
+        match entry:
+            case Change():
+                self._change(entry)
+            case Picture():
+                found, jpeg = cv2.imencode(".jpg", entry.rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+                if found:
+                    picture = checked(np.asarray(jpeg).tobytes())
+                    execute("UPDATE segments SET picture = ? WHERE id = ?", (picture, entry.segment))
+            case Basis():
+                execute("INSERT OR IGNORE INTO skills VALUES (?, ?)", entry.skills)
+                self._plan(entry.plan_id, time.time_ns(), "basis", entry.content)
+                uses = [(entry.plan_id, "rows", record) for record in entry.rows]
+                uses += [(entry.plan_id, "windows", record) for record in entry.windows]
+                self._connection.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?, ?)", uses)
+            case Made():
+                self._plan(entry.plan_id, entry.made_ns, "plan", entry.content)
+
+    def _plan(self, plan_id: str, made_ns: int, column: str, content: object) -> None:
+        text = sealed(content)
+        self._connection.execute(
+            f"INSERT INTO plans (id, made_ns, {column}) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET {column} = ?",
+            (plan_id, made_ns, text, text),
+        )
+
+    def _change(self, change: Change) -> None:
+        execute = self._connection.execute
+        now = time.time_ns()
+        if change.fresh:
+            execute("UPDATE segments SET place = NULL, evicted_ns = ? WHERE place IS NOT NULL", (now,))
+            execute("UPDATE rows SET live = 0")
+            execute("UPDATE windows SET live = 0")
+        for segment in change.appended:
+            soft = soft_bytes(segment.soft) if isinstance(segment, FrameSegment) else None
+            execute(
+                "INSERT OR IGNORE INTO segments (id, appended_ns, kind, content, soft, soft_count)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    segment.id,
+                    segment.appended_ns,
+                    kind_of(segment),
+                    sealed(content_of(segment)),
+                    None if soft is None else checked(soft),
+                    len(segment.soft) if isinstance(segment, FrameSegment) else 0,
+                ),
+            )
+        for first, delta in change.shifts:
+            execute("INSERT INTO shifts (first, delta) VALUES (?, ?)", (first, delta))
+        for record in change.rows:
+            rows = record.rows
+            values, keys = self._codec.pack(rows)
+            numbers = (int(rows.orders[0]), int(rows.positions[0]), len(rows), change.numbers.shift)
+            execute(
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)",
+                (record.id, record.segment, *numbers, values, keys),
+            )
+        for window in change.windows:
+            held = window.rows
+            stored = self._codec.pack_window(held)
+            execute(
+                "INSERT OR REPLACE INTO windows VALUES (?, 1, ?, ?, ?, ?)",
+                (window.id, window.first, len(held), change.numbers.shift, stored),
+            )
+        for gone in change.evicted:
+            execute("UPDATE segments SET place = NULL, evicted_ns = ? WHERE id = ?", (now, gone))
+        for placed in change.placed:
+            execute("UPDATE segments SET place = ?, evicted_ns = NULL WHERE id = ?", (_place(placed), placed.id))
+        self._connection.executemany("UPDATE rows SET live = 0 WHERE id = ?", [(number,) for number in change.retired])
+        self._connection.executemany("UPDATE windows SET live = 0 WHERE id = ?", [(number,) for number in change.left])
+        if change.fresh:
+            # Rows of a segment that were made again; of what was forgotten they stay as long as the segment does.
+            execute(
+                "DELETE FROM rows WHERE live = 0 AND segment IN (SELECT id FROM segments WHERE evicted_ns IS NULL)"
+                " AND NOT EXISTS (SELECT 1 FROM uses WHERE kind = 'rows' AND record = rows.id)"
+            )
+        if change.left or change.fresh:
+            self._drop_windows()
+        self._state(numbers=json.dumps(change.numbers.told), system=change.system)
+
+    def _state(self, **values: str) -> None:
+        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+
+    def _drop_windows(self) -> None:
+        self._connection.execute(
+            "DELETE FROM windows WHERE live = 0"
+            " AND NOT EXISTS (SELECT 1 FROM uses WHERE kind = 'windows' AND record = windows.id)"
+        )
+
+    # -- bounds ---------------------------------------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes on the disk."""
+        wal = self.file.with_name(self.file.name + "-wal")
+        return sum(part.stat().st_size for part in (self.file, wal) if part.exists())
+
+    def prune(self) -> int:
+        """Takes out what is beyond the bounds, oldest first, a little at a time; how many segments and plans that was.
+
+        What the context still holds goes last, and then it will not come back after a restart.
+        """
+        taken = 0
+        if self._limits.max_age > 0:
+            before = time.time_ns() - int(1e9 * self._limits.max_age)
+            while count := self._prune_step(before):
+                taken += count
+        if not self._limits.max_bytes or self._used() + self._wal() <= self._limits.max_bytes:
+            return taken
+        goal = TARGET * self._limits.max_bytes - WAL_SHARE * self._limits.max_bytes
+        while self._used() > goal:
+            count = self._prune_step(None) or self._prune_live()
+            if not count:
+                break
+            taken += count
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return taken
+
+    def _used(self) -> int:
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def _wal(self) -> int:
+        wal = self.file.with_name(self.file.name + "-wal")
+        return wal.stat().st_size if wal.exists() else 0
+
+    def _prune_step(self, before: int | None) -> int:
+        """The oldest of what the context has forgotten, and of the plans; None: however old."""
+        limit = 2**63 - 1 if before is None else before
+        oldest = self._connection.execute(
+            "SELECT appended_ns, 'segment', id FROM segments WHERE evicted_ns IS NOT NULL AND appended_ns < ?1"
+            " UNION ALL SELECT made_ns, 'plan', id FROM plans WHERE made_ns < ?1 ORDER BY 1 LIMIT ?2",
+            (limit, PRUNED),
+        ).fetchall()
+        self._transaction(lambda: self._take_out([(kind, number) for _, kind, number in oldest]))
+        return len(oldest)
+
+    def _prune_live(self) -> int:
+        found = self._connection.execute("SELECT id FROM segments ORDER BY id LIMIT 1").fetchall()
+        self._transaction(lambda: self._take_out([("segment", number) for (number,) in found], live=True))
+        return len(found)
+
+    def _take_out(self, things: list[tuple[str, int | str]], live: bool = False) -> None:
+        execute = self._connection.execute
+        for kind, number in things:
+            if kind == "plan":
+                execute("DELETE FROM plans WHERE id = ?", (number,))
+                execute("DELETE FROM uses WHERE plan = ?", (number,))
+            else:
+                execute("DELETE FROM segments WHERE id = ?", (number,))
+                if live:
+                    execute("UPDATE rows SET live = 0 WHERE segment = ?", (number,))
+        execute(
+            "DELETE FROM rows WHERE live = 0 AND segment NOT IN (SELECT id FROM segments)"
+            " AND NOT EXISTS (SELECT 1 FROM uses WHERE kind = 'rows' AND record = rows.id)"
+        )
+        self._drop_windows()
+        execute("DELETE FROM skills WHERE NOT EXISTS (SELECT 1 FROM plans WHERE instr(basis, skills.digest))")
+        execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+
+
+WAL_SHARE: Final = 0.1
+"""Of the bound, what is left for the write-ahead log."""
+
+
+def _place(placed: Placed) -> str:
+    return sealed([placed.tokens, placed.prefix, placed.carry, placed.spans])
