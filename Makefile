@@ -26,10 +26,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 
 # What of the tests needs no ROS and is not about developing either.
-CORE := $(addprefix tests/,checkpoint images graphs runtime skills context generation planning verification execution tabletop cli launch) \
+CORE := $(addprefix tests/,checkpoint images graphs runtime skills context generation planning verification execution tabletop cli launch soak) \
     $(wildcard tests/test_*.py)
 
-.PHONY: image secure-test help demo test core ros colcon oracle fuzz mutants lint bench clean
+.PHONY: image secure-test help demo test core ros colcon oracle fuzz mutants soak lint bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -66,6 +66,9 @@ fuzz: $(READY)/test ## every parser of untrusted input on mutated inputs, SECOND
 
 mutants: $(READY)/test ## small changes to the cores that the tests should notice, MINUTES=10 of them, SEED=0; lists survivors
 	$(BIN)/python -m tests.mutants --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0) $(ARGS)
+
+soak: $(READY)/test ros ## real nodes tormented at random for MINUTES=30, SEED=…, and what was promised judged
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 image: ## the cpu image built, and the demo run in it: docker, or buildah and root; SUITE=noble, BASE=…, IMAGE_ARGS=…
 	docker/image.sh

@@ -7,6 +7,7 @@ or from code that says ``trusted=True``. Text from anywhere else is encoded with
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ import tokenizers
 from dgemma_ros.checkpoint.fields import MAX_JSON_BYTES, Section
 from dgemma_ros.errors import CheckpointError, TokenizerError, one_line
 from dgemma_ros.files import read_text
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one text at a time needs no threads of the library's own
 
 TOKENIZER_FILE: Final = "tokenizer.json"
 TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
@@ -131,7 +134,8 @@ class Tokenizer:
 
     def _encoded(self, tokenizer: Any, text: str) -> Any:
         try:
-            return tokenizer.encode(text, add_special_tokens=False)
+            # A batch of one: only for batches does the library let other threads run meanwhile.
+            return tokenizer.encode_batch([text], add_special_tokens=False)[0]
         except Exception as error:  # the library raises Exception itself, for a vocabulary without its unknown token
             raise TokenizerError(f"{self.file}: cannot encode ({one_line(error)})") from error
 

@@ -20,7 +20,7 @@ from dgemma_ros.context.frames import FrameClock, clock_text
 from dgemma_ros.context.log import Log
 from dgemma_ros.context.memory import tokens_within, used_bytes
 from dgemma_ros.context.mirror import CacheMirror
-from dgemma_ros.context.prompt import Pieces, make_pieces
+from dgemma_ros.context.prompt import Pieces, longer_than, make_pieces
 from dgemma_ros.context.restoring import Restoring, Saved
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.retention import to_evict
@@ -143,7 +143,9 @@ class Context:
 
         Raises :class:`ContextFullError`, with nothing read, where they cannot fit.
         """
-        self._add(NoteSegment(text=" ".join(text[:MAX_TEXT].split())), "a note", notes=1)
+        text = " ".join(text[:MAX_TEXT].split())
+        self._check_length(text, "a note")
+        self._add(NoteSegment(text=text), "a note", notes=1)
 
     def add_result(
         self,
@@ -180,6 +182,10 @@ class Context:
         if len(self.pieces.system) + needed > self.limit:
             raise ContextFullError(f"{what} does not fit: the context holds {self.limit}")
 
+    def _check_length(self, words: str, what: str) -> None:
+        if longer_than(self.model.chat, words, self.limit):
+            raise ContextFullError(f"{what} of {len(words)} characters does not fit: the context holds {self.limit}")
+
     @property
     def newest(self) -> Frame | None:
         """The particulars of the frame that arrived last (its pixels are gone)."""
@@ -193,6 +199,7 @@ class Context:
 
         Raises :class:`ContextFullError`, with nothing read, where it cannot fit.
         """
+        self._check_length(text, "a task")
         needed = self._mirror.needed_by_task(text) + 2 * self.model.config.canvas_length
         self._check(needed, f"a task of {needed} tokens, answer included,")
         with self._publishing():

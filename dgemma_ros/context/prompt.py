@@ -67,6 +67,19 @@ def words_ids(chat: ChatTemplate, words: str) -> Ints:
     return np.array(chat.tokenizer.encode(words), np.int64)
 
 
+def longer_than(chat: ChatTemplate, words: str, most: int) -> bool:
+    """Whether anybody's words are certainly more than ``most`` tokens; reads no more of them than shows it.
+
+    A thousand times too long a text costs no more than one that is twice too long. False is no promise.
+    """
+    end = 2 * most
+    while end < len(words):
+        if len(chat.tokenizer.encode(words[:end])) > most:
+            return True
+        end *= 2
+    return False
+
+
 def answer_ids(ids: Sequence[int], visible: Sequence[bool]) -> Ints:
     """What is remembered of an answer: all but its thoughts."""
     return np.array([token for token, shown in zip(ids, visible, strict=True) if shown], np.int64)

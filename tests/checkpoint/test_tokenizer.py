@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.errors import TokenizerError
 from tests.tokenizers import CONTROL, tokenizer_json, write_tokenizer
+
+NANO = Path(__file__).parents[2] / "engines" / "nano"
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +118,23 @@ def test_tokens_and_ids(tokenizer: Tokenizer) -> None:
             tokenizer.token(bad)
     with pytest.raises(TokenizerError, match="has no token '<nothing>'"):
         tokenizer.id("<nothing>")
+
+
+def test_other_threads_run_while_a_long_text_is_read() -> None:
+    """A deadline's watchdog is one: half a second without it is a plan that is late."""
+    tokenizer, ended, ticks = Tokenizer.load(NANO), threading.Event(), []
+
+    def tick() -> None:
+        while not ended.wait(0.001):
+            ticks.append(1)
+
+    other = threading.Thread(target=tick)
+    other.start()
+    assert len(tokenizer.encode("🤖" * 200_000)) > 200_000
+    seen = len(ticks)
+    ended.set()
+    other.join()
+    assert seen > 5
 
 
 def test_threads_do_not_disturb_each_other(tokenizer: Tokenizer) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.config import LayerKind, load_config, load_generation_config
+from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.memory import tokens_within, used_bytes
+from dgemma_ros.context.prompt import longer_than
 from dgemma_ros.context.segments import Reply
 from dgemma_ros.errors import ContextError
 from dgemma_ros.model import Model
@@ -238,6 +244,37 @@ def test_the_oldest_notes_go(nano: Model) -> None:
 def test_skills_that_do_not_fit_are_said(nano: Model) -> None:
     with pytest.raises(ContextError, match="raise context_tokens"):
         Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(context_tokens=100))
+
+
+@cache
+def words() -> ChatTemplate:
+    return Model(NANO, load_config(NANO), None, None).chat  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=60).map(lambda text: text * 20), st.integers(1, 200))
+def test_what_is_said_to_be_longer_is(text: str, most: int) -> None:
+    chat = words()
+    assert not longer_than(chat, text, most) or len(chat.tokenizer.encode(text)) > most
+
+
+def test_of_words_that_cannot_fit_no_more_is_read_than_shows_it(nano: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    encode = Tokenizer.encode
+
+    def counted(self: Tokenizer, text: str, trusted: bool = False) -> list[int]:
+        read.append(len(text))
+        return encode(self, text, trusted)
+
+    context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(context_tokens=2048))
+    before = cached(context)
+    monkeypatch.setattr(Tokenizer, "encode", counted)
+    for words in ("🤖" * 200_000, "the gripper is broken " * 9000):
+        for add in (context.add_note, context.begin):
+            read.clear()
+            with pytest.raises(ContextError, match=r"characters does not fit: the context holds 2048"):
+                add(words)
+            assert sum(read) < 64 * 2048
+    assert cached(context) == before
 
 
 def test_an_abandoned_task_leaves_no_trace(nano: Model) -> None:
