@@ -18,6 +18,7 @@ from dgemma_ros.generation.contract import Answer, Request
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model
 from dgemma_ros.planning import Event, Frame, Plan, PlanDraft, Planner, Settings, SkillCatalogue, Task
+from dgemma_ros.planning.budget import StepTimes
 from tests import tiny, tokenizers
 
 SKILLS = {
@@ -182,3 +183,21 @@ def picture(seed: int, height: int = 48, width: int = 64) -> Any:
 def frame(seed: int, seconds: float, camera: str = "front", received: float | None = None) -> Frame:
     at = time.monotonic() if received is None else received
     return Frame(picture(seed), int(seconds * 1e9), camera, f"{camera}_optical", at)
+
+
+def timed(seconds: float, clock: Callable[[], float] = time.monotonic) -> StepTimes:
+    """Steps of any context took so long, so often that it is certain."""
+    times = StepTimes(clock)
+    for _ in range(100):
+        times.record(400, seconds)
+    return times
+
+
+class Later:
+    """A clock that can be set forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead

@@ -160,6 +160,20 @@ class Says:
         return self.tokenizer.decode(self.asked[index].read)
 
 
+class Held:
+    """A script that waits in its first step until it is let go; then as ``then`` says."""
+
+    def __init__(self, then: Script, at: int = 0) -> None:
+        self.then, self.at = then, at
+        self.inside, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, asked: Asked) -> Any:
+        if asked.step >= self.at and not self.go.is_set():
+            self.inside.set()
+            assert self.go.wait(60)
+        return self.then(asked)
+
+
 def call(text: str) -> str:
     """``pick{object:'red cube'}`` as the model writes it."""
     parts = text.split("'")
