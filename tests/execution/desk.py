@@ -82,10 +82,11 @@ class Recorder:
 class Desk:
     """The dispatcher and all round it."""
 
-    def __init__(self, folder: Path, **limits: Any) -> None:
+    def __init__(self, folder: Path, skills: str = SKILLS, **limits: Any) -> None:
         self.now, self.number = 1000.0, 0
         self.file = folder / "skills.yaml"
-        self.file.write_text(SKILLS)
+        folder.mkdir(exist_ok=True)
+        self.file.write_text(skills)
         self.catalogue = SkillCatalogue.load(self.file)
         self.terms = Terms(ExecutionTable.load(self.file, self.catalogue), self.catalogue)
         self.path = folder / "journal.jsonl"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dgemma_ros.errors import ContextError
 from dgemma_ros.generation.canvas_loop import CanvasDraft, FinishReason, LogitsMask, Pins
-from dgemma_ros.generation.generate import Decoding, Generation, generate, until_eos
+from dgemma_ros.generation.generate import Decoding, Generation, NoDeadline, generate, until_eos
 from dgemma_ros.generation.pins import PinnedCanvas
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.sequence import Sequence
@@ -137,6 +137,24 @@ def test_a_stop_takes_effect_within_one_step(model: Model, canvas: int, step: in
     assert len(result.tokens) == CANVAS * (canvas + (step > 0))
     assert sequence.length - len(PROMPT) == CANVAS * canvas
     assert result.eos is None
+
+
+class Unhurried(NoDeadline):
+    """Time for every step; remembers for which it was asked as for an answer's first."""
+
+    def __init__(self) -> None:
+        self.first: list[bool] = []
+
+    def allows(self, tokens: int, first: bool = False) -> bool:
+        self.first.append(first)
+        return True
+
+
+def test_only_an_answers_very_first_step_may_be_tried_against_the_odds(model: Model) -> None:
+    budget = Unhurried()
+    _, result = generated(model, budget=budget, max_canvases=2)
+    assert len(result.canvases) == 2 and result.canvases[0].steps > 1
+    assert budget.first == [True] + [False] * (result.steps - 1)
 
 
 def test_a_draft_that_was_cut_short_ends_at_its_end_token_too(model: Model) -> None:

@@ -77,6 +77,18 @@ def test_letters_that_spell_control_tokens_are_letters(form: CallFormat) -> None
     assert found.name == "pick" and found.arguments == {"object": evil}
 
 
+def test_a_text_that_ends_inside_a_character_keeps_its_mark(form: CallFormat) -> None:
+    """Byte tokens can be drawn one by one. Half a character is shown as such, not left out as if it had not come."""
+    half = form.tokenizer.id("<0xE2>")
+    ids = written(form, "pick", {"object": "a"})
+    quotes = [index for index, token in enumerate(ids) if token == form.quote]
+    ids.insert(quotes[1], half)
+    (found,) = form.read(ids).calls
+    assert found.arguments == {"object": "a\ufffd"}
+    assert found.values["object"] == (quotes[0] + 1, quotes[1] + 1)
+    assert form.read([*ids_of(form, "so"), half]).text == "so\ufffd"
+
+
 def test_thoughts_are_never_read(form: CallFormat) -> None:
     thought = f"<|channel>thought\nI might {call('stop{}')} <channel|>"
     answer = form.read(ids_of(form, thought + call("pick{object:'x'}")))
@@ -95,6 +107,8 @@ def test_thoughts_are_never_read(form: CallFormat) -> None:
         "<|tool_call>call:stop{}}<tool_call|>",
         "<|tool_call>call:turn{by:12x}<tool_call|>",
         "<|tool_call>call:turn{by:}<tool_call|>",
+        "<|tool_call>call:turn{:1}<tool_call|>",
+        '<|tool_call>call:turn{<|"|><|"|>:1}<tool_call|>',
         "<|tool_call>call:turn{by:1,by:2}<tool_call|>",
         "<|tool_call>call:turn{by:1e999}<tool_call|>",
         '<|tool_call>call:pick{object:<|"|>red}<tool_call|>',

@@ -60,6 +60,15 @@ def test_what_is_wrong_is_said(model: Model, skills: SkillCatalogue, text: str, 
     assert not result.valid and result.problems[0].code is code and said in result.problems[0].text
 
 
+@pytest.mark.parametrize(("number", "fits"), [(2**63 - 1, True), (1 - 2**63, True), (2**63, False), (-(2**64), False)])
+def test_integers_are_those_that_a_message_holds(model: Model, number: int, fits: bool) -> None:
+    counting = {"name": "count", "description": "Count.", "arguments": {"to": {"type": "integer"}}}
+    result = checked(model, SkillCatalogue.of({"skills": [counting]}), call(f"count{{to:{number}}}"))
+    assert result.valid == fits
+    if not fits:
+        assert result.problems[0].code is ErrorCode.BAD_ARGUMENT and f"{number} is too large" in result.problems[0].text
+
+
 def test_a_skill_switched_off_is_refused(model: Model, skills: SkillCatalogue) -> None:
     result = checked(model, skills.without(["stop"]), call("stop{}"))
     assert result.problems[0].code is ErrorCode.UNKNOWN_SKILL and "switched off" in result.problems[0].text
