@@ -31,12 +31,22 @@ def plan_once(
     """Shows the pictures to the model, oldest first, and plans. ``pictures``: RGB, uint8 [H, W, 3].
 
     The task's time begins when they have been read; the latency counts them in. ``warm`` measures steps first, without
-    which a short budget can only guess. Raises what :class:`Planner` raises, and :class:`DgemmaError` for a picture
-    that cannot be read. The model is free again afterwards.
+    which a short budget can only guess. Raises what :class:`Planner` raises, :class:`DgemmaError` for a picture that
+    cannot be read, and what ``on_draft`` raises, which ends the plan. The model is free again afterwards.
     """
     made: Future[Plan] = Future()
     wanted = replace(settings, max_frames=max(1, len(pictures)))
-    planner = Planner(model, skills, wanted, on_draft, made.set_result)
+    broken: list[Exception] = []
+
+    def shown(draft: PlanDraft) -> None:
+        if on_draft is not None and not broken:
+            try:
+                on_draft(draft)
+            except Exception as error:
+                broken.append(error)
+                planner.cancel_all()
+
+    planner = Planner(model, skills, wanted, shown if on_draft else None, made.set_result)
     try:
         if warm:
             planner.warm_up()
@@ -50,5 +60,7 @@ def plan_once(
         plan = made.result()
     finally:
         planner.close(timeout=None)
+    if broken:
+        raise broken[0]
     latency = replace(plan.latency, total=plan.latency.total + vision, vision=plan.latency.vision + vision)
     return replace(plan, latency=latency)
