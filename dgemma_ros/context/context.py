@@ -88,6 +88,21 @@ class Context:
         pieces = self._pieces(skills, bounds)
         return len(pieces.system) + SHORT_TASK + len(pieces.reply) + 2 * self.model.config.canvas_length
 
+    def misfit(self, skills: SkillCatalogue, bounds: Bounds) -> str:
+        """Which bound is too small for these skills, a short task and its answer; empty where they fit.
+
+        Safe from any thread.
+        """
+        needed, limit = self.needed(skills, bounds), self.limit_of(bounds)
+        if needed <= limit:
+            return ""
+        words = f"skills, a task and its answer need {needed} tokens"
+        if limit == bounds.context_tokens:
+            return f"context_tokens: {limit} is too small: {words}"
+        if limit < self.model.session.max_rows:
+            return f"context_bytes: {bounds.context_bytes} is too small, it holds {limit} tokens: {words}"
+        return f"{words}, and this model holds no more than {limit}: switch skills off"
+
     def limit_of(self, bounds: Bounds) -> int:
         """Tokens that the context may hold with these bounds, a canvas included. Safe from any thread."""
         most = min(bounds.context_tokens, self.model.session.max_rows)
@@ -117,12 +132,9 @@ class Context:
         return make_pieces(self.model.chat, skills, bounds.thinking)
 
     def _fitting(self, skills: SkillCatalogue, bounds: Bounds) -> Pieces:
-        pieces, limit = self._pieces(skills, bounds), self.limit_of(bounds)
-        if len(pieces.system) + self.model.config.canvas_length > limit:
-            bound = "context_tokens" if limit == bounds.context_tokens else "context_bytes"
-            raise ContextFullError(
-                f"the skills take {len(pieces.system)} tokens; the context holds {limit}: raise {bound}"
-            )
+        pieces = self._pieces(skills, bounds)
+        if len(pieces.system) + self.model.config.canvas_length > self.limit_of(bounds):
+            raise ContextFullError(self.misfit(skills, bounds))
         return pieces
 
     # -- what comes in --------------------------------------------------------------------------------------------

@@ -39,11 +39,9 @@ class Configuration:
             self.current = (settings, self.skills)
 
     def _check(self, settings: Settings, skills: SkillCatalogue) -> None:
+        if why := self._context.misfit(skills, settings):
+            raise SettingsError(why)
         needed, limit = self._context.needed(skills, settings), self._context.limit_of(settings)
-        if limit < needed:
-            name = "context_tokens" if limit == settings.context_tokens else "context_bytes"
-            value = getattr(settings, name)
-            raise SettingsError(f"{name}: {value} is too small: skills, a task and its answer need {needed} tokens")
         if self._context.model.config.vision is not None and settings.image_tokens > limit - needed:
             raise SettingsError(
                 f"image_tokens: {settings.image_tokens} a frame do not fit: next to skills, a task and its answer the "
@@ -62,9 +60,7 @@ class Configuration:
             changed = skills.without(skills.off - {name} if on else skills.off | {name})
             if changed.off == skills.off:
                 return False
-            needed, limit = self._context.needed(changed, settings), self._context.limit_of(settings)
-            if on and limit < needed:
-                text = f"the skills would need {needed} tokens, and the context holds {limit}"
-                raise SkillsError(f"{name!r}: {text}: raise context_tokens or context_bytes")
+            if on and (why := self._context.misfit(changed, settings)):
+                raise SkillsError(f"{name!r}: {why}")
             self.current = (settings, changed)
             return True

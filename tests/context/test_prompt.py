@@ -184,7 +184,7 @@ def test_the_bound_in_bytes_holds(nano: Model) -> None:
     one = system + frame * 3 // 2 + nano.config.canvas_length  # a quarter goes at once, and the turn takes some
     context.declare(skills, Settings(max_frames=100, context_bytes=used_bytes(nano, one)))
     assert context.info.frames == 1 and context.limit == one
-    with pytest.raises(ContextError, match="raise context_bytes"):
+    with pytest.raises(ContextError, match="context_bytes: 1000 is too small"):
         Context(nano, skills, Settings(context_bytes=1000))
 
 
@@ -242,7 +242,7 @@ def test_the_oldest_notes_go(nano: Model) -> None:
 
 
 def test_skills_that_do_not_fit_are_said(nano: Model) -> None:
-    with pytest.raises(ContextError, match="raise context_tokens"):
+    with pytest.raises(ContextError, match="context_tokens: 100 is too small"):
         Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(context_tokens=100))
 
 

@@ -111,7 +111,7 @@ def test_skills_that_would_not_fit_any_more_are_not_switched_on(
     all_of_them = desk_of(mind, skills).planner.context_info().segments[0].tokens
     desk = desk_of(mind, few, replace(SETTINGS, context_tokens=all_of_them + model.config.canvas_length - 1))
     desk.planner.set_skill_enabled("turn", True), desk.planner.set_skill_enabled("pick", True)
-    with pytest.raises(SkillsError, match=r"'place': the skills would need \d+ tokens, and the context holds \d+"):
+    with pytest.raises(SkillsError, match=r"'place': context_tokens: \d+ is too small: skills.* need \d+ tokens"):
         desk.planner.set_skill_enabled("place", True)
     assert desk.planner.skills.off == {"place"}
     desk.planner.set_skill_enabled("pick", False), desk.planner.set_skill_enabled("turn", False)
