@@ -23,7 +23,11 @@ def read_yaml(file: Path, error: type[DgemmaError], hint: str = "") -> Any:
     Dates and whatever else YAML reads into bare words stay words; tags, numbers beyond 300 digits, and aliases that
     stand for more than :data:`MAX_YAML_VALUES` values in all are refused.
     """
-    text = read_text(file, MAX_YAML_BYTES, error, hint)
+    return parse_yaml(read_text(file, MAX_YAML_BYTES, error, hint), file, error)
+
+
+def parse_yaml(text: str, file: Path, error: type[DgemmaError]) -> Any:
+    """The same of a text that was read from ``file`` already."""
     try:
         # The loader is a subclass of SafeLoader.
         value = yaml.load(text, Loader=_PlainLoader)

@@ -10,7 +10,7 @@ import yaml
 
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.files import read_text
-from dgemma_ros.yaml_files import MAX_YAML_BYTES, read_yaml
+from dgemma_ros.yaml_files import MAX_YAML_BYTES, parse_yaml
 
 Key = str | int
 Place = tuple[Key, ...]
@@ -25,8 +25,9 @@ class Located:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.content: Any = read_yaml(file, TableError, "the parameter skills names the robot's skills")
-        root = yaml.compose(read_text(file, MAX_YAML_BYTES, TableError), Loader=yaml.SafeLoader)
+        text = read_text(file, MAX_YAML_BYTES, TableError, "the parameter skills names the robot's skills")
+        self.content: Any = parse_yaml(text, file, TableError)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
         self._lines: dict[Place, int] = {}
         if root is not None:
             self._lines = dict(_lines(root, (), 0))

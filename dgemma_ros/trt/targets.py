@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import site
-import sys
-import sysconfig
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from dgemma_ros.checkpoint.fields import shown
 from dgemma_ros.errors import BackendError
+from dgemma_ros.installed import share
 from dgemma_ros.trt.builder_flags import AUTO
 from dgemma_ros.yaml_files import read_yaml
 
@@ -66,10 +64,7 @@ class Target:
 
 def folder() -> Path:
     """Where the recipes lie: in the repository that it is run from, or where the package was installed."""
-    bases = (sysconfig.get_path("data"), sys.prefix, site.getuserbase())
-    places = [Path(__file__).parents[2], *(Path(base) / "share" / "dgemma_ros" for base in bases)]
-    folders = [place / "engines" / "targets" for place in places]
-    return next((folder for folder in folders if folder.is_dir()), folders[0])
+    return share("engines/targets") or Path("engines/targets")
 
 
 def names() -> tuple[str, ...]:
