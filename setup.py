@@ -74,7 +74,7 @@ setup(
     package_data={"dgemma_ros.nodes": ["fastdds.xml"], "dgemma_ros.trt.kernels": ["*.cu", "*.cuh"]},
     entry_points={
         "console_scripts": [
-            "dgemma = dgemma_ros.cli:main",
+            "dgemma = dgemma_ros.cli.__main__:main",
             "planner = dgemma_ros.nodes.planner:main",
             "camera = dgemma_ros.nodes.camera:main",
             "executor = dgemma_ros.nodes.executor:main",

@@ -1,5 +1,12 @@
-"""``python -m dgemma_ros.cli``: the command where it is not installed as a script."""
+"""The way in: ``dgemma``, or ``python -m dgemma_ros.cli`` where it is not installed as a script."""
 
-from dgemma_ros.cli import main
+import signal
 
-main()
+# Python's own handler would show a traceback out of whatever is being imported. From here on Ctrl-C ends the process
+# without a word, until the command takes both signals over.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from dgemma_ros.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main()

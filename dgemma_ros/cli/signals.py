@@ -16,6 +16,7 @@ from types import FrameType
 
 WITHIN = 1.5
 """Seconds from the first signal to the end."""
+INTERRUPTED = b"dgemma: interrupted\n"
 _AGAIN = 0.02
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _first = 0
@@ -43,7 +44,7 @@ def _watch(reader: int) -> None:
     while number not in _SIGNALS:
         number = os.read(reader, 1)[0]
     time.sleep(WITHIN)
-    os.write(2, b"dgemma: interrupted\n")
+    os.write(2, INTERRUPTED)
     os._exit(128 + number)
 
 

@@ -3,10 +3,8 @@ from __future__ import annotations
 import os
 import pty
 import resource
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -116,40 +114,6 @@ def test_control_c_ends_with_130(dgemma: Command, monkeypatch: pytest.MonkeyPatc
     assert outcome.status == 130 and outcome.out == "" and outcome.err.split() == ["dgemma:", "interrupted"]
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_leaves_nothing_half_written(
-    number: signal.Signals, status: int, checkpoint: Folders, tmp_path: Path
-) -> None:
-    code = """
-import sys, time, onnx
-from pathlib import Path
-def slow(model, file):
-    Path(file).write_bytes(b"half")
-    print("saving", file=sys.stderr, flush=True)
-    time.sleep(60)
-onnx.save = slow
-from dgemma_ros.cli import main
-main()
-"""
-    out = tmp_path / "new" / "export"
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, "export", str(checkpoint("plain")), "--out", str(out)],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment(),
-    )
-    assert child.stderr is not None
-    with child:
-        assert child.stderr.readline() == "saving\n"
-        assert list(out.parent.iterdir())
-        child.send_signal(number)
-        rest = child.stderr.read()
-    assert child.returncode == status
-    assert "Traceback" not in rest
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
     quoted = f"'{sys.executable}' -m dgemma_ros.cli doctor --json | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", quoted], capture_output=True, text=True, cwd=ROOT, env=environment())
@@ -193,40 +157,6 @@ def test_progress_is_shown_on_a_terminal_and_gone_afterwards(checkpoint: Folders
         assert child.communicate()[0] == b"" and child.returncode == 0
     assert b"\x1b[" in shown  # what it says depends on when it is refreshed
     assert b"the weights stay in" in shown.splitlines()[-1]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("delay", [0.3, 0.6, 1.0, 2.0])
-def test_a_signal_ends_it_at_any_moment(number: signal.Signals, delay: float, checkpoint: Folders) -> None:
-    command = [sys.executable, "-m", "dgemma_ros.cli", "bench", "--model", str(checkpoint("plain")), "--rounds", "9999"]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment())
-    time.sleep(delay)  # a moment of its start, whichever that is here
-    child.send_signal(number)
-    began = time.monotonic()
-    said = child.communicate(timeout=20)[1]
-    assert time.monotonic() - began < 10.0  # 2 on a calm machine
-    assert child.returncode in (128 + number, -number)  # the latter before the first line of ours
-    if child.returncode > 0:  # Python itself, before it comes to us, is not in our hands
-        assert b"Traceback" not in said and b"Error" not in said
-
-
-def test_native_code_that_does_not_come_back_is_ended() -> None:
-    code = """
-import ctypes, sys
-from dgemma_ros.cli import signals
-signals.install()
-print("ready", flush=True)
-ctypes.CDLL(None).sleep(1), ctypes.CDLL(None).usleep(1)
-while True:
-    try:
-        ctypes.CDLL(None).sleep(60)
-    except BaseException:
-        pass
-"""
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, env=environment())
-    assert child.stdout is not None and child.stdout.readline() == b"ready\n"
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(10) == 143
 
 
 @pytest.mark.parametrize(("redirection", "said"), [(">&-", "stdout is closed"), ("> /dev/full", "cannot be written")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -143,7 +144,7 @@ def test_a_sender_with_another_clock_has_its_whole_budget(graph: Graph, sturdy: 
     result = graph.in_turn(handle.result().get_result_async)
     until(result.done, "the plan")
     assert result.result().result.plan.status in (Plan.STEP_LIMIT, Plan.CONVERGED)
-    assert "clock seems 3600" in sturdy.output
+    assert re.search(r"clock seems 36\d\d\.\d s behind ours", sturdy.output)  # by an hour and what it was on its way
 
 
 def test_a_plan_repeats_no_more_than_an_excerpt(graph: Graph, sturdy: Process) -> None:
