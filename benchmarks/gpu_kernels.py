@@ -3,6 +3,8 @@
 ``python -m benchmarks.gpu_kernels [--json FILE] [--seconds N]`` on a machine with one NVIDIA GPU, torch, and NVRTC or
 nvcc. Sizes are the released 26B model's. Sections stand alone: one that fails says so and the others go on; one that
 would begin after N seconds (100) is left out, and says that. The exit status is 1 where anything was wrong or left out.
+
+Longer than most files: a GPU is there for minutes, so all of it is one command, check and timing of a kernel in turn.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ repair have little to do.
 
     python -m benchmarks.plan_quality [--model DIR] [--questions N] [--json FILE] [--svg FILE] [--into FILE]
     python -m benchmarks.plan_quality --blur 0.3 [--into FILE]
+
+Longer than most files: what is asked, how it is asked and how it is told are of no use to anybody else.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from dgemma_ros.checkpoint.config import load_config
 from dgemma_ros.checkpoint.nvfp4 import BLOCK, E2M1, dequantise
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.errors import CheckpointError
-from tests.tiny import TINIES, config_json, make, packed, quantised, weights, write_safetensors
+from tests.checkpoint_files import packed, quantised, write_safetensors
+from tests.tiny import TINIES, config_json, make, weights
 
 TINY = TINIES["images"].with_(nvfp4=True)
 GATE_UP = "model.decoder.layers.1.experts.gate_up_proj"

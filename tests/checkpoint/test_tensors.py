@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dgemma_ros.checkpoint.tensors import DTYPES, Tensors, read_header
 from dgemma_ros.errors import CheckpointError
-from tests.tiny import TINIES, make, weights, write_safetensors
+from tests.checkpoint_files import write_safetensors
+from tests.tiny import TINIES, make, weights
 
 
 def raw(file: Path, header: Any, data: bytes = b"", length: int | None = None) -> Path:

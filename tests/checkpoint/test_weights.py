@@ -16,8 +16,9 @@ from dgemma_ros.checkpoint.fields import Section
 from dgemma_ros.checkpoint.weights import EMBEDDING, Weights, expected_shapes
 from dgemma_ros.errors import CheckpointError
 from dgemma_ros.graphs.manifest import describe, load, verify, write
+from tests.checkpoint_files import write_safetensors
 from tests.sparse import make_released
-from tests.tiny import STORED, TINIES, make, weights, write_safetensors
+from tests.tiny import STORED, TINIES, make, weights
 
 RELEASED = Path(__file__).parent.parent / "data" / "config-26b.json"
 NORM = "model.decoder.norm.weight"

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dgemma_ros.cli.app import run
-from tests.tiny import Tiny, make
+from tests.cases import make_case
+from tests.tiny import TINIES, Tiny, make
 from tests.tokenizers import tokenizer_json, write_tokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +85,11 @@ def talking(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config |= {key: ids[token] for key, token in named.items()}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def make_case_for(name: str) -> dict[str, np.ndarray]:
+    from dgemma_ros.checkpoint.config import read_config
+    from dgemma_ros.checkpoint.fields import Section
+    from tests.tiny import config_json
+
+    return make_case(read_config(Section(Path("config.json"), config_json(TINIES[name]))), 0)

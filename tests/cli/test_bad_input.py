@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cases import make_case
-from tests.cli.conftest import ROOT, Command, environment, real
+from tests.cli.conftest import Command, make_case_for, real
 from tests.conftest import Folders
-from tests.tiny import TINIES, Tiny, make
+from tests.tiny import TINIES, make
 
 Damage = Callable[[Path], None]
 
@@ -177,121 +172,6 @@ def test_weights_that_changed_after_the_export(checkpoint: Folders, tmp_path: Pa
     assert f"{folder / 'model.safetensors'}: " in mistake and "changed since the export" in mistake
 
 
-def make_case_for(name: str) -> dict[str, np.ndarray]:
-    from dgemma_ros.checkpoint.config import read_config
-    from dgemma_ros.checkpoint.fields import Section
-    from tests.tiny import config_json
-
-    return make_case(read_config(Section(Path("config.json"), config_json(TINIES[name]))), 0)
-
-
-CASES: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
-    ("no canvas", "plain", "canvas", None, ("canvas: is missing",)),
-    ("a canvas too wide", "plain", "canvas", np.zeros((4, 17), np.int64), ("canvas: has shape [4, 17]", "C is 16")),
-    (
-        "steps apart",
-        "plain",
-        "uniform",
-        np.zeros((5, 16), np.float32),
-        ("uniform: has shape [5, 16]", "T is 4 (canvas)"),
-    ),
-    ("no steps", "plain", "temperature", np.float64(0.5), ("temperature: has shape [], expected [T]",)),
-    (
-        "types apart",
-        "plain",
-        "token_types",
-        np.zeros(3, np.int64),
-        ("token_types: has shape [3]", "S is 20 (input_ids)"),
-    ),
-    ("floats as ids", "plain", "input_ids", np.zeros(20), ("input_ids: holds float64, expected whole numbers",)),
-    ("beyond the vocabulary", "plain", "input_ids", np.full(20, 97), ("input_ids: holds ids outside 0 … 96",)),
-    ("chunks too short", "plain", "chunks", np.array([3]), ("chunks: must be positive and sum to 20",)),
-    ("chunks that wrap", "plain", "chunks", np.array([2**62] * 4 + [20]), ("chunks: must be positive",)),
-    ("uniform of one", "plain", "uniform", np.full((4, 16), 1 - 1e-12), ("uniform: must lie in [0, 1)",)),
-    ("a cold step", "plain", "temperature", np.zeros(4), ("temperature: must lie in",)),
-    ("an infinite bound", "plain", "entropy_bound", np.float64(np.inf), ("entropy_bound: holds NaN, infinity",)),
-    ("half a pin", "plain", "pin", np.zeros(16, np.bool_), ("pin_ids: is missing", "come together")),
-    ("nothing to draw", "plain", "disallowed_ids", np.arange(97), ("disallowed_ids: leaves no token",)),
-    ("an unknown mask", "plain", "vision_mask", np.array("gemma5"), ("vision_mask: 'gemma5' is none of",)),
-    ("pictures for the blind", "plain", "token_types", np.ones(20, np.int64), ("patches: is missing",)),
-    ("no pictures", "images", "patches", None, ("patches: is missing: patches and patch_positions come together",)),
-    ("a picture off the grid", "images", "patch_positions", 24, ("patch_positions: must lie in 0 … 23",)),
-    ("cells in pieces", "images", "patch_positions", -1, ("patch_positions: ",)),
-    ("an image cut", "images", "chunks", "in the image", ("chunks: a chunk ends at token", "inside the image")),
-]
-
-
-@pytest.mark.parametrize(("name", "field", "value", "said"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_a_case_file(
-    name: str, field: str, value: Any, said: tuple[str, ...], exported: Folders, tmp_path: Path, dgemma: Command
-) -> None:
-    from dgemma_ros.checkpoint.config import load_config
-
-    case = make_case(load_config(exported(name)), 3, images=int(name == "images"))
-    if value is None:
-        del case[field]
-    elif isinstance(value, int):
-        case[field][0, 0] = value
-    elif isinstance(value, str):
-        inside = int(np.flatnonzero(case["token_types"])[1])
-        case[field] = np.array([inside, len(case["input_ids"]) - inside])
-    else:
-        case[field] = value
-    file = tmp_path / "case.npz"
-    np.savez(file, **case)
-    mistake = dgemma("replay", "--model", exported(name), file, "--out", tmp_path / "out.npz").mistake
-    assert mistake.startswith(f"dgemma: {file}: ")
-    assert all(part in mistake for part in said), mistake
-    assert [path.name for path in tmp_path.iterdir()] == ["case.npz"]
-
-
-@pytest.mark.parametrize("room", [10, 30])
-def test_a_prompt_beyond_the_context(room: int, tmp_path: Path, dgemma: Command) -> None:
-    """Of 20 tokens, where there is room for 10; or for the prompt, but not for a canvas behind it."""
-    folder = make(
-        tmp_path / "checkpoint", Tiny(layers="SF", positions=room, canvas=10 if room == 10 else 16, vision=None)
-    )
-    from dgemma_ros.checkpoint.config import load_config
-
-    file = tmp_path / "case.npz"
-    np.savez(file, **make_case(load_config(folder), 0))
-    mistake = dgemma("replay", "--model", folder, file, "--out", tmp_path / "out.npz").mistake
-    what = "the prompt of 20 tokens" if room == 10 else "a canvas of 16 tokens"
-    assert f"{file}: {what} does not fit" in mistake and "max_position_embeddings" in mistake
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"no zip", b"PK\x03\x04" + bytes(50), b"\x93NUMPY\x01\x00", "pickle", "one array", "huge"]
-)
-def test_what_is_no_case_file(content: bytes | str, exported: Folders, tmp_path: Path, dgemma: Command) -> None:
-    file = tmp_path / "case.npz"
-    if content == "pickle":
-        np.savez(file, input_ids=np.array([object()], object))
-    elif content == "one array":
-        with file.open("wb") as stream:
-            np.save(stream, np.zeros(3))
-    elif content == "huge":
-        import zipfile
-
-        header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000, 1000), }"
-        with zipfile.ZipFile(file, "w") as archive:
-            length = (len(header) + 1).to_bytes(2, "little")
-            archive.writestr("canvas.npy", b"\x93NUMPY\x01\x00" + length + header + b"\n")
-    else:
-        assert isinstance(content, bytes)
-        file.write_bytes(content)
-    mistake = dgemma("replay", "--model", exported("plain"), file, "--out", tmp_path / "out.npz").mistake
-    assert mistake.startswith(f"dgemma: {file}: ")
-    assert not (tmp_path / "out.npz").exists()
-
-
-def test_a_case_that_is_not_there(exported: Folders, tmp_path: Path, dgemma: Command) -> None:
-    absent = tmp_path / "absent.npz"
-    arguments = ("replay", "--model", exported("plain"), absent, "--out", tmp_path / "out.npz")
-    assert dgemma(*arguments).mistake == f"dgemma: {absent}: no such file"
-    assert "it is a folder" in dgemma(*arguments[:3], tmp_path, *arguments[4:]).mistake.lower()
-
-
 TOKENIZERS: list[tuple[str, Damage, tuple[str, ...]]] = [
     ("no tokenizer", lambda f: (f / "tokenizer.json").unlink(), ("tokenizer.json: no such file",)),
     ("cut tokenizer", cut("tokenizer.json", 5000), ("tokenizer.json",)),
@@ -333,104 +213,3 @@ def test_a_device_that_is_not_there(exported: Folders, dgemma: Command) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this machine has it")
     assert "onnxruntime-gpu" in dgemma("verify", "--model", exported("plain"), "--device", "cuda").mistake
-
-
-# -- where the answers go -------------------------------------------------------------------------------------------
-
-
-def test_an_export_never_replaces_anything(checkpoint: Folders, tmp_path: Path, dgemma: Command) -> None:
-    source, out = checkpoint("plain"), tmp_path / "out"
-    out.write_text("mine")
-    assert f"{out}: exists already" in dgemma("export", source, "--out", out).mistake
-    assert out.read_text() == "mine"
-    assert f"{tmp_path}: exists already" in dgemma("export", source, "--out", tmp_path).mistake
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / "nowhere")
-    assert f"{link}: exists already" in dgemma("export", source, "--out", link).mistake
-    below = out / "below"
-    assert f"{below}: cannot be written" in dgemma("export", source, "--out", below).mistake
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "out"]
-
-
-def test_where_nothing_can_be_written(checkpoint: Folders, tmp_path: Path, dgemma: Command) -> None:
-    """/proc takes nothing, not even from root; a folder without the right to write takes nothing from others."""
-    if Path("/proc/self").exists():
-        assert (
-            "/proc/self/out: cannot be written"
-            in dgemma("export", checkpoint("plain"), "--out", "/proc/self/out").mistake
-        )
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o555)
-    if not os.access(closed, os.W_OK):
-        mistake = dgemma("export", checkpoint("plain"), "--out", closed / "out").mistake
-        assert f"{closed / 'out'}: cannot be written (Permission denied)" in mistake
-
-
-def test_an_empty_folder_may_be_exported_into(checkpoint: Folders, tmp_path: Path, dgemma: Command) -> None:
-    assert dgemma("export", checkpoint("plain"), "--out", tmp_path).status == 0
-    assert (tmp_path / "manifest.json").exists()
-
-
-def test_where_replay_does_not_write(exported: Folders, tmp_path: Path, dgemma: Command) -> None:
-    file = tmp_path / "case.npz"
-    np.savez(file, **make_case_for("plain"))
-    before = file.read_bytes()
-    for out, said in (
-        (file, "is the case itself"),
-        (tmp_path / "absent" / "out.npz", "there is no folder"),
-        (tmp_path, "is not an ordinary file"),
-        (Path("/dev/null"), "is not an ordinary file"),
-    ):
-        assert f"{out}: {said}" in dgemma("replay", "--model", exported("plain"), file, "--out", out).mistake
-    assert file.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["case.npz"]
-    assert Path("/dev/null").is_char_device()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux's limits and namespaces")
-class TestAFullDisk:
-    """The writing itself fails: at a limit on a file's size, and on a file system that really is full."""
-
-    @staticmethod
-    def tight() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-
-    def test_export_at_a_limit(self, checkpoint: Folders, tmp_path: Path) -> None:
-        out = tmp_path / "deep" / "out"
-        mistake = real("export", checkpoint("images"), "--out", out, preexec_fn=self.tight).mistake
-        assert f"{out}: cannot be written (File too large)" in mistake and "nothing was left behind" in mistake
-        assert list(tmp_path.iterdir()) == []
-
-    def test_replay_at_a_limit(self, exported: Folders, tmp_path: Path) -> None:
-        file, out = tmp_path / "case.npz", tmp_path / "out.npz"
-        np.savez(file, **make_case_for("plain"))
-        out.write_text("old answers")
-        arguments = ("replay", "--model", exported("plain"), file, "--out", out, "--cache", "--logits")
-        outcome = real(*arguments, preexec_fn=self.tight)
-        warning, mistake = outcome.err.splitlines()
-        assert outcome.status == 2 and f"{out}: cannot be written" in mistake and "will be replaced" in warning
-        assert out.read_text() == "old answers"
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["case.npz", "out.npz"]
-
-    def test_a_cache_at_a_limit(self, checkpoint: Folders, tmp_path: Path) -> None:
-        options = {"preexec_fn": self.tight, "env": environment(XDG_CACHE_HOME=str(tmp_path / "cache"))}
-        mistake = real("verify", "--model", checkpoint("images"), **options).mistake
-        assert "cannot be written (File too large)" in mistake and "XDG_CACHE_HOME" in mistake
-        assert list(tmp_path.iterdir()) == []
-
-    @pytest.mark.parametrize("size", ["16k", "96k"])
-    def test_export_on_a_small_file_system(self, size: str, checkpoint: Folders, tmp_path: Path) -> None:
-        """Too small for the first graph; and for the last file, the manifest."""
-        script = f"mount -t tmpfs -o size={size} tmpfs '{tmp_path}' || exit 77\n" + (
-            f"'{sys.executable}' -m dgemma_ros.cli export '{checkpoint('images')}' --out '{tmp_path}/out'\n"
-            f"echo $?; ls -A '{tmp_path}'"
-        )
-        unshare = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-c", script]
-        try:
-            done = subprocess.run(unshare, capture_output=True, text=True, cwd=ROOT, env=environment(), check=False)
-        except FileNotFoundError:
-            pytest.skip("no unshare here")
-        if done.returncode == 77 or done.stderr.startswith("unshare:"):
-            pytest.skip(f"no file system of one's own here: {done.stderr.strip()}")
-        assert done.stdout == "2\n"  # and an empty folder
-        (line,) = done.stderr.splitlines()
-        assert f"{tmp_path}/out" in line and "cannot be written (No space left on device)" in line

@@ -12,7 +12,8 @@ import ml_dtypes
 
 from dgemma_ros.checkpoint.config import load_config
 from dgemma_ros.checkpoint.weights import expected_shapes
-from tests.tiny import Tiny, _weight, write_safetensors
+from tests.checkpoint_files import write_safetensors
+from tests.tiny import Tiny, weight
 
 NANO = Path(__file__).parents[2] / "engines" / "nano"
 
@@ -25,6 +26,6 @@ def make(folder: Path) -> Path:
             shutil.copy(file, folder / file.name)
     config = load_config(folder)
     tiny = Tiny(hidden=config.text.hidden_size)
-    weights = {name: _weight(tiny, name, shape) for name, shape in expected_shapes(config).items()}
+    weights = {name: weight(tiny, name, shape) for name, shape in expected_shapes(config).items()}
     write_safetensors(folder / "model.safetensors", {k: v.astype(ml_dtypes.bfloat16) for k, v in weights.items()})
     return folder

@@ -17,11 +17,12 @@ from dgemma_ros.model import Model
 from dgemma_ros.verification.case import Case, check_case
 from dgemma_ros.verification.replay import replay
 from tests.cases import make_case
+from tests.checkpoint_files import write_safetensors
 from tests.compare import Report, compare
 from tests.conftest import Folders, Models
 from tests.oracle import reference
 from tests.oracle.tally import TALLY
-from tests.tiny import TINIES, Noise, Tiny, TinyVision, make, write_safetensors
+from tests.tiny import TINIES, Noise, Tiny, TinyVision, make
 
 STEPS = 120
 """Of each checkpoint at least."""

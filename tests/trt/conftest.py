@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dgemma_ros.checkpoint.config import load_config, load_generation_config
@@ -13,13 +15,15 @@ from dgemma_ros.checkpoint.tensors import Tensors
 from dgemma_ros.checkpoint.weights import Weights
 from dgemma_ros.graphs import manifest
 from dgemma_ros.model import Model
+from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.trt import engine_manifest, targets
 from dgemma_ros.trt.builder import build
 from dgemma_ros.trt.session import TrtSession
 from tests.conftest import Folders
-from tests.tiny import Tiny
+from tests.tiny import TINIES, Tiny
 from tests.trt.emulated import Emulated, shared
-from tests.trt.simulated import SimulatedCompiler, SimulatedDevice, SimulatedRuntime
+from tests.trt.simulated import SimulatedCompiler, SimulatedRuntime
+from tests.trt.simulated_device import SimulatedDevice
 
 TARGET = replace(
     targets.load("thor"),
@@ -30,6 +34,7 @@ TARGET = replace(
     image_tokens=(6, 64),
     allowed_sets=4,
 )
+NAMES = [name for name, tiny in TINIES.items() if tiny.dtype == "float32" and not tiny.nvfp4][:4]
 Built = Callable[[str | Tiny], Path]
 Opened = Callable[..., Model]
 
@@ -73,3 +78,24 @@ def emulated() -> Emulated:
     kernels = shared()
     kernels.eager = False
     return kernels
+
+
+def tokens(model: Model, sequence: Any, seed: int, steps: int = 4, feeds: Any = None) -> list[list[int]]:
+    """Free-running canvases: what each step makes is the next one's input."""
+    length, vocab = model.config.canvas_length, model.config.text.vocab_size
+    noise = Noise(seed, length, vocab)
+    canvas = sequence.open_canvas({"entropy_bound": np.array([1.0], np.float32), **(feeds or {})})
+    current, out = noise.canvas(0), []
+    for step in range(steps):
+        uniform, random_tokens = noise.step(0, step)
+        result = canvas.step(
+            {
+                "canvas": current,
+                "uniform": uniform,
+                "random_tokens": random_tokens,
+                "temperature": np.array([0.6], np.float32),
+            }
+        )
+        current = result.next_canvas
+        out.append(current.tolist())
+    return out

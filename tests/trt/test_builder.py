@@ -25,7 +25,8 @@ from dgemma_ros.trt.forms import Forms
 from tests.conftest import Folders
 from tests.sparse import RELEASED
 from tests.trt.conftest import TARGET, Built
-from tests.trt.simulated import INFO, VERSION, SimulatedCompiler
+from tests.trt.simulated import VERSION, SimulatedCompiler
+from tests.trt.simulated_device import INFO
 
 CONFIG = read_config(Section.of_file(RELEASED))
 

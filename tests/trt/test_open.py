@@ -26,7 +26,8 @@ from dgemma_ros.verification.replay import replay
 from tests.conftest import Folders
 from tests.tiny import TINIES
 from tests.trt.conftest import TARGET, Built
-from tests.trt.simulated import SimulatedCompiler, SimulatedDevice, SimulatedRuntime
+from tests.trt.simulated import SimulatedCompiler, SimulatedRuntime
+from tests.trt.simulated_device import SimulatedDevice
 
 
 @pytest.fixture

@@ -23,9 +23,11 @@ from dgemma_ros.graphs.export import graphs
 from dgemma_ros.trt import builder_flags, machine, preflight, rewrite, targets
 from dgemma_ros.trt.device import DeviceInfo
 from dgemma_ros.trt.forms import Forms
+from tests.checkpoint_files import write_safetensors
 from tests.sparse import RELEASED
-from tests.tiny import TINIES, make, write_safetensors
-from tests.trt.simulated import INFO, VERSION
+from tests.tiny import TINIES, make
+from tests.trt.simulated import VERSION
+from tests.trt.simulated_device import INFO
 
 THOR = targets.load("thor")
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
 
-from dgemma_ros.checkpoint.traffic import step_traffic
-from dgemma_ros.errors import BackendError, ContextError, DeviceMemoryError
+from dgemma_ros.errors import ContextError
 from dgemma_ros.generation.canvas_loop import Pins, denoise
-from dgemma_ros.model import Model
 from dgemma_ros.runtime.noise import Noise
 from dgemma_ros.runtime.sampling import Sampling
-from dgemma_ros.trt import cache, session
-from dgemma_ros.trt.device import copy_bandwidth
+from dgemma_ros.trt import cache
 from dgemma_ros.verification.compare import TOLERANCES, compare
 from dgemma_ros.verification.replay import replay
 from dgemma_ros.verification.verify import made_cases
 from tests.conftest import Models
-from tests.tiny import TINIES
-from tests.trt.conftest import Opened
-from tests.trt.simulated import SimulatedDevice
+from tests.trt.conftest import NAMES, Opened, tokens
+from tests.trt.simulated_device import SimulatedDevice
 
 ENCODING, DENOISING = 1, 2  # the simulated device's numbers of the streams of low and high priority
-NAMES = [name for name, tiny in TINIES.items() if tiny.dtype == "float32" and not tiny.nvfp4][:4]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,27 +37,6 @@ def test_replays_alike(name: str, opened: Models, open_built: Opened) -> None:
         report = compare(found, expected, TOLERANCES["float32"])
         assert not report.wrong
     ours.session.close()
-
-
-def tokens(model: Model, sequence: Any, seed: int, steps: int = 4, feeds: Any = None) -> list[list[int]]:
-    """Free-running canvases: what each step makes is the next one's input."""
-    length, vocab = model.config.canvas_length, model.config.text.vocab_size
-    noise = Noise(seed, length, vocab)
-    canvas = sequence.open_canvas({"entropy_bound": np.array([1.0], np.float32), **(feeds or {})})
-    current, out = noise.canvas(0), []
-    for step in range(steps):
-        uniform, random_tokens = noise.step(0, step)
-        result = canvas.step(
-            {
-                "canvas": current,
-                "uniform": uniform,
-                "random_tokens": random_tokens,
-                "temperature": np.array([0.6], np.float32),
-            }
-        )
-        current = result.next_canvas
-        out.append(current.tolist())
-    return out
 
 
 @pytest.mark.parametrize("eager", [False, True])
@@ -223,46 +196,6 @@ def test_a_canvas_is_void_once_the_cache_has_changed(opened: Models, open_built:
             first.step(feeds)
 
 
-def test_what_a_step_reads_and_what_is_held(open_built: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "copy_bandwidth", partial(copy_bandwidth, rows=2, copies=2))
-    device = SimulatedDevice()
-    model = open_built(NAMES[0], device)
-    sequence = model.sequence()
-    assert sequence.cache.nbytes == 0
-    before = device.used()
-    sequence.append(np.arange(20))
-    assert 0 < sequence.cache.nbytes <= device.used() - before
-    assert model.session.device_memory() == device.used()
-    held = device.used()
-    assert model.session.traffic(20) == step_traffic(model.config, 20, "float32", cache="float32")
-    bandwidth = model.session.bandwidth()
-    assert bandwidth is not None and bandwidth > 0
-    assert device.used() == held
-    device.room = held + 1000
-    with pytest.raises(DeviceMemoryError, match="bandwidth"):
-        model.session.bandwidth()
-    assert device.used() == held
-    model.session.close()
-
-
-def test_a_snapshot_stays_on_the_device_and_is_freed(open_built: Opened) -> None:
-    device = SimulatedDevice()
-    model = open_built(NAMES[0], device)
-    sequence = model.sequence()
-    sequence.append(np.arange(20))
-    held, downloads = device.used(), device.downloads
-    snapshot = sequence.snapshot()
-    sequence.append(np.arange(5))
-    sequence.restore(snapshot)
-    assert device.downloads == downloads and device.used() > held
-    device.room = device.used() + 10
-    with pytest.raises(DeviceMemoryError, match="KV cache's window"):
-        sequence.snapshot()
-    del snapshot
-    assert device.used() == held
-    model.session.close()
-
-
 def test_parts_of_a_step_are_timed_without_changing_it(open_built: Opened) -> None:
     model = open_built(NAMES[0])
     sequence = model.sequence()
@@ -277,69 +210,6 @@ def test_parts_of_a_step_are_timed_without_changing_it(open_built: Opened) -> No
     assert np.array_equal(sequence.open_canvas({}).step(feeds).argmax, first)
     with pytest.raises(ContextError, match="void"):
         canvas.time_parts(1)
-    model.session.close()
-
-
-def test_memory_runs_out_and_comes_back(open_built: Opened) -> None:
-    device = SimulatedDevice()
-    model = open_built(NAMES[0], device)
-    sequence = model.sequence()
-    sequence.append(np.arange(20))
-    before = tokens(model, sequence, 1)
-    device.room = sum(array.nbytes for array in device.memory.values()) + 100
-    with pytest.raises(DeviceMemoryError, match="KV cache"):
-        sequence.append(np.zeros(100, np.int64))
-    device.room = 1e9
-    assert tokens(model, sequence, 1) == before
-    model.session.close()
-    model.session.close()
-    assert device.closed
-    assert not device.memory
-
-
-def test_a_session_that_does_not_fit_is_named(open_built: Opened) -> None:
-    with pytest.raises(DeviceMemoryError, match="embedding table"):
-        open_built(NAMES[0], SimulatedDevice(room=100))
-
-
-def test_the_context_ends_at_the_largest_bucket(open_built: Opened) -> None:
-    model = open_built(NAMES[0])
-    assert model.session.max_rows == 512 < model.session.config.text.max_positions
-    sequence = model.sequence()
-    sequence.append(np.zeros(400, np.int64))
-    with pytest.raises(ContextError, match="limit is 512"):
-        sequence.append(np.zeros(113, np.int64))
-    with pytest.raises(BackendError, match="allowed"):
-        sequence.open_canvas({"allowed": np.ones((5, model.config.text.vocab_size), np.bool_)})
-    model.session.close()
-
-
-def test_a_cache_that_nobody_holds_is_freed(open_built: Opened) -> None:
-    device = SimulatedDevice()
-    model = open_built(NAMES[0], device)
-    sequence = model.sequence()
-    sequence.append(np.arange(20))
-    held = set(sequence.cache.addresses.values())
-    assert held <= device.memory.keys()
-    del sequence
-    assert not held & device.memory.keys()
-    model.session.close()
-
-
-def test_no_graph_outlives_its_cache(open_built: Opened) -> None:
-    """Sequences come and go, and with them addresses that look like those of before."""
-    device = SimulatedDevice()
-    model = open_built(NAMES[0], device)
-    versions, found = set(), []
-    for _ in range(6):
-        sequence = model.sequence()
-        sequence.append(np.arange(20))
-        versions.add(sequence.cache.version)
-        found.append(tokens(model, sequence, 1))
-        del sequence
-    assert len(versions) == 6
-    assert all(one == found[0] for one in found)
-    assert device.captures == 6
     model.session.close()
 
 

@@ -2,6 +2,8 @@
 
 ``python -m tests.trt.under_stubs CHECKPOINT BUILT WORK`` with tests.trt.bindings' PYTHONPATH. Exits with 0, and a line
 of JSON on stdout that says what was called, where every name, keyword and argument type was taken.
+
+Longer than most files: one script, one process, and each part of it takes up what the one before it registered.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ from dgemma_ros.model import Excerpt, open_model
 from dgemma_ros.verification import verify as module
 from dgemma_ros.verification.verify import Reference, first_period, golden_cases, made_cases, verify
 from tests.cases import GOLDEN, golden
+from tests.checkpoint_files import write_shards
 from tests.conftest import Folders
-from tests.tiny import STORED, TINIES, Tiny, config_json, weights, write_shards
+from tests.tiny import STORED, TINIES, Tiny, config_json, weights
 
 
 def config(tiny: Tiny) -> ModelConfig:
