@@ -17,8 +17,10 @@ from dgemma_ros.cli.doctor.command import doctor
 from dgemma_ros.cli.episodes import episodes
 from dgemma_ros.cli.export import export
 from dgemma_ros.cli.health import health
+from dgemma_ros.cli.journal import journal
 from dgemma_ros.cli.plan import plan
 from dgemma_ros.cli.replay import replay
+from dgemma_ros.cli.replay_plan import replay_plan
 from dgemma_ros.cli.verify import verify
 from dgemma_ros.cli.watch import watch
 from dgemma_ros.console import terminal
@@ -36,7 +38,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (export, build, plan, replay, verify, bench, doctor, health, ask, watch, approve, episodes):
+for command in (
+    export,
+    build,
+    plan,
+    replay,
+    replay_plan,
+    journal,
+    verify,
+    bench,
+    doctor,
+    health,
+    ask,
+    watch,
+    approve,
+    episodes,
+):
     app.command()(command)
 
 

@@ -23,6 +23,7 @@ from dgemma_ros.runtime.contract import Array, Floats, Ints
 from dgemma_ros.runtime.rows import Rows, Window, layers_of
 
 FASTEST: Final = 1
+MOST_ROWS: Final = 1 << 24
 CHECK: Final = 4
 """Bytes of the checksum before each blob."""
 
@@ -54,10 +55,9 @@ class RowCodec:
 
     def unpack(self, values: Any, residue: Any, first: int, position: int, count: int) -> Rows:
         """Raises :class:`DamageError` for bytes that are not of ``count`` rows."""
-        orders = np.arange(first, first + count, dtype=np.int64)
-        positions = np.arange(position, position + count, dtype=np.int64)
         shapes = self._shapes(LayerKind.FULL, count)
         stored = self._arrays(proved(values, "rows"), shapes)
+        orders, positions = (start + np.arange(count, dtype=np.int64) for start in (first, position))
         made = self._made(positions, stored)
         if packed := proved(residue, "keys"):
             differences = self._arrays(_inflated(packed, sum(array.nbytes for array in stored)), shapes)
@@ -126,11 +126,13 @@ class RowCodec:
         return np.ascontiguousarray(array).view(f"u{self.dtype.itemsize}")
 
     def _shapes(self, kind: LayerKind, count: int) -> list[tuple[int, int, int]]:
+        if not 0 < count < MOST_ROWS:
+            raise DamageError(f"{count} rows are none that a cache holds")
         return [(layer.kv_heads, count, layer.head_dim) for layer in layers_of(self.config, kind)]
 
     def _arrays(self, stored: bytes, shapes: list[tuple[int, int, int]]) -> list[Array]:
         sizes = [self.dtype.itemsize * prod(shape) for shape in shapes]
-        if min((*shapes, (1, 1, 1)), key=prod)[1] < 1 or sum(sizes) != len(stored):
+        if sum(sizes) != len(stored):  # before anything is made so large
             raise DamageError(f"rows of {len(stored)} bytes are none of this model's")
         starts = np.cumsum([0, *sizes]).tolist()
         return [

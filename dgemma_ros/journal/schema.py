@@ -43,7 +43,7 @@ CREATE TABLE windows (
 CREATE TABLE shifts (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, delta INTEGER NOT NULL);
 CREATE TABLE plans (id TEXT PRIMARY KEY, made_ns INTEGER NOT NULL, basis TEXT, plan TEXT) WITHOUT ROWID;
 CREATE INDEX plans_made ON plans (made_ns);
-CREATE TABLE uses (plan TEXT NOT NULL, kind TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (kind, record, plan))
+CREATE TABLE uses (kind TEXT NOT NULL, record INTEGER NOT NULL, plan TEXT NOT NULL, PRIMARY KEY (kind, record, plan))
     WITHOUT ROWID;
 CREATE INDEX uses_of ON uses (plan);
 CREATE TABLE skills (digest TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;

@@ -19,7 +19,7 @@ import numpy as np
 from dgemma_ros.context.segments import FrameSegment
 from dgemma_ros.journal import schema
 from dgemma_ros.journal.changes import Basis, Change, Entry, Made, Picture, Placed
-from dgemma_ros.journal.errors import DamageError
+from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.row_codec import RowCodec, checked
 from dgemma_ros.journal.segment_codec import content_of, kind_of, sealed, soft_bytes
 
@@ -27,13 +27,16 @@ JPEG_QUALITY: Final = 90
 VACUUM_PAGES: Final = 4096
 PRUNED: Final = 16
 """Segments or plans that are taken out at a time."""
-TARGET: Final = 0.9
-"""Of the bound: what it is brought down to, so that not every commit prunes."""
+TARGET: Final = 0.8
+"""Of the bound: what it is brought down to, so that not every commit prunes, and the write-ahead log has room."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a journal may hold: bytes in all, the write-ahead log included, and seconds; 0 sets no bound."""
+    """How much a journal may hold: bytes in all, the write-ahead log included, and seconds; 0 sets no bound.
+
+    An empty one takes a quarter of a megabyte.
+    """
 
     max_bytes: int = 4 << 30
     max_age: float = 0.0
@@ -42,8 +45,8 @@ class Limits:
 class Store:
     """Holds the lock until :meth:`close`. Methods raise :class:`sqlite3.Error`, with nothing of the call written."""
 
-    def __init__(self, file: Path, model: str, codec: RowCodec, limits: Limits, about: dict[str, str]) -> None:
-        """Opens or begins the journal of that model. Raises :class:`JournalError`.
+    def __init__(self, file: Path, model: str, codec: RowCodec | None, limits: Limits, about: dict[str, str]) -> None:
+        """Opens or begins the journal of that model; without a codec, to prune it. Raises :class:`JournalError`.
 
         One that is damaged, another model's or of another version is set aside: :attr:`warning` says so.
         """
@@ -60,7 +63,9 @@ class Store:
         try:
             if schema.check_kind(self.file):
                 try:
-                    return schema.reopen(self.file, self._model)
+                    connection = schema.reopen(self.file, self._model)
+                    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(self._about.items()))
+                    return connection
                 except schema.OtherJournalError as other:
                     self._set_aside(other.suffix, str(other))
                 except DamageError as error:
@@ -133,8 +138,8 @@ class Store:
             case Basis():
                 execute("INSERT OR IGNORE INTO skills VALUES (?, ?)", entry.skills)
                 self._plan(entry.plan_id, time.time_ns(), "basis", entry.content)
-                uses = [(entry.plan_id, "rows", record) for record in entry.rows]
-                uses += [(entry.plan_id, "windows", record) for record in entry.windows]
+                uses = [("rows", record, entry.plan_id) for record in entry.rows]
+                uses += [("windows", record, entry.plan_id) for record in entry.windows]
                 self._connection.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?, ?)", uses)
             case Made():
                 self._plan(entry.plan_id, entry.made_ns, "plan", entry.content)
@@ -147,7 +152,8 @@ class Store:
         )
 
     def _change(self, change: Change) -> None:
-        execute = self._connection.execute
+        execute, codec = self._connection.execute, self._codec
+        assert codec is not None
         now = time.time_ns()
         if change.fresh:
             execute("UPDATE segments SET place = NULL, evicted_ns = ? WHERE place IS NOT NULL", (now,))
@@ -171,7 +177,7 @@ class Store:
             execute("INSERT INTO shifts (first, delta) VALUES (?, ?)", (first, delta))
         for record in change.rows:
             rows = record.rows
-            values, keys = self._codec.pack(rows)
+            values, keys = codec.pack(rows)
             numbers = (int(rows.orders[0]), int(rows.positions[0]), len(rows), change.numbers.shift)
             execute(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)",
@@ -179,7 +185,7 @@ class Store:
             )
         for window in change.windows:
             held = window.rows
-            stored = self._codec.pack_window(held)
+            stored = codec.pack_window(held)
             execute(
                 "INSERT OR REPLACE INTO windows VALUES (?, 1, ?, ?, ?, ?)",
                 (window.id, window.first, len(held), change.numbers.shift, stored),
@@ -229,7 +235,7 @@ class Store:
                 taken += count
         if not self._limits.max_bytes or self._used() + self._wal() <= self._limits.max_bytes:
             return taken
-        goal = TARGET * self._limits.max_bytes - WAL_SHARE * self._limits.max_bytes
+        goal = TARGET * self._limits.max_bytes
         while self._used() > goal:
             count = self._prune_step(None) or self._prune_live()
             if not count:
@@ -281,11 +287,32 @@ class Store:
         )
         self._drop_windows()
         execute("DELETE FROM skills WHERE NOT EXISTS (SELECT 1 FROM plans WHERE instr(basis, skills.digest))")
-        execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+        execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()  # a page a row
 
 
-WAL_SHARE: Final = 0.1
-"""Of the bound, what is left for the write-ahead log."""
+def prune_file(file: Path, limits: Limits) -> int:
+    """Prunes a journal that no planner keeps now; how much was taken out. Raises :class:`JournalError`."""
+    if not schema.check_kind(file):
+        raise JournalError(f"{file}: no such journal")
+    lock = schema.Lock(file)
+    try:
+        connection = schema.connect(file)
+        try:
+            schema.check_format(connection, file)
+            (model,) = connection.execute("SELECT value FROM meta WHERE key = 'model'").fetchone() or ("",)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise schema.as_journal_error(error, file) from None
+    finally:
+        lock.release()
+    store = Store(file, str(model), None, limits, {})
+    try:
+        return store.prune()
+    except sqlite3.Error as error:
+        raise schema.as_journal_error(error, file) from None
+    finally:
+        store.close()
 
 
 def _place(placed: Placed) -> str:

@@ -11,6 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from dgemma_ros.execution.dispatch import Dispatcher
+from dgemma_ros.journal.writer import JournalFigures
 from dgemma_ros.nodes import qos, topics
 from dgemma_ros.nodes.camera_input import CameraInput
 from dgemma_ros.planning.types import Percentiles, Statistics
@@ -90,6 +91,18 @@ def of_planner(health: Health, figures: Statistics, active: bool) -> None:
     health.put({"position shifts": context.shifts, "stamps replaced": context.replaced_stamps})
     health.put({f"context dropped, {kind}": count for kind, count in sorted(context.dropped.items())})
     health.put({"model": figures.model, "backend": figures.backend})
+    if figures.journal is not None:
+        of_journal(health, figures.journal)
+
+
+def of_journal(health: Health, journal: JournalFigures) -> None:
+    """The journal's record."""
+    if journal.failing:
+        health.raise_to(DiagnosticStatus.WARN, f"the journal cannot be written ({journal.failing})")
+    health.put({"journal": journal.file, "journal bytes": journal.bytes, "journal waiting bytes": journal.waiting})
+    health.put({"journal commits": journal.commits, "journal dropped": journal.dropped})
+    health.put({"journal pruned": journal.pruned})
+    health.put({"restored tokens": journal.restored, "tokens to restore": journal.restoring})
 
 
 def of_dispatcher(health: Health, dispatcher: Dispatcher) -> None:

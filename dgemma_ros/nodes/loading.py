@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dgemma_ros.errors import CheckpointError
-from dgemma_ros.model import open_model
+from dgemma_ros.journal.journal import Journal
+from dgemma_ros.journal.store import Limits
+from dgemma_ros.model import Model, open_model
 from dgemma_ros.nodes.parameter_table import settings_of
 from dgemma_ros.planning.planner import Planner
 from dgemma_ros.planning.types import Event, Plan, PlanDraft
@@ -47,21 +49,33 @@ def load(
     on_progress(f"loading {folder}")
     copied = values["weights"] == "copy"
     model = open_model(folder, values["device"], values["threads"], on_progress, copy_weights=copied)
-    try:
-        planner = Planner(model, skills, settings, on_draft, on_plan, on_event)
+    with contextlib.ExitStack() as opened:
+        opened.callback(model.session.close)
+        journal = _journal(values, model, on_progress)
+        if journal is not None:
+            opened.callback(journal.close)
+        planner = Planner(model, skills, settings, on_draft, on_plan, on_event, journal=journal)
+        opened.callback(planner.close)
         on_progress("warming up")
         planner.warm_up(on_progress)
         model.check_weights()
         gc.collect()
         gc.freeze()  # what is loaded stays: looking through it again and again would hold up every thread
-    except BaseException:
-        model.session.close()
-        raise
+        close = opened.pop_all().close
 
     def free() -> None:
-        planner.close()
-        model.session.close()
+        close()
         gc.unfreeze()
         give_memory_back()
 
     return planner, free
+
+
+def _journal(values: Mapping[str, Any], model: Model, on_progress: Callable[[str], None]) -> Journal | None:
+    if not values["journal"]:
+        return None
+    file = Path(values["journal"]).expanduser()
+    on_progress(f"opening the journal {file}")
+    limits = Limits(values["journal_bytes"], values["journal_age"])
+    about = {"folder": str(model.folder.absolute()), "device": values["device"], "threads": str(values["threads"])}
+    return Journal(file, model, limits, about)

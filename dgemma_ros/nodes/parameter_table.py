@@ -129,6 +129,28 @@ PLANNER = (
     Parameter("autostart", True, "configure and activate by itself; false where a lifecycle manager leads", When.START),
     Parameter("cameras", [""], "names of the cameras; empty names `image_raw` itself", When.UNCONFIGURED),
     Parameter("image_transport", "raw", "how pictures come", When.UNCONFIGURED, choices=TRANSPORTS),
+    Parameter(
+        "journal",
+        "",
+        "file: what is remembered is kept there, and is back after a restart; empty keeps none",
+        When.UNCONFIGURED,
+    ),
+    Parameter(
+        "journal_bytes",
+        4 << 30,
+        "of the journal on the disk, oldest out first; 0: no bound",
+        When.UNCONFIGURED,
+        0,
+        1 << 50,
+    ),
+    Parameter(
+        "journal_age",
+        604800.0,
+        "seconds for which the journal keeps what the context has forgotten; 0: no bound",
+        When.UNCONFIGURED,
+        0.0,
+        3.2e9,
+    ),
     Parameter("results", True, "read what became of skills (`skill_result`) into the context", When.UNCONFIGURED),
     Parameter(
         "result_timeout", 60.0, "seconds for which the action keeps a result to be asked for", When.START, 0.0, 86400.0

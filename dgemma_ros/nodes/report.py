@@ -12,7 +12,7 @@ from dgemma_ros.nodes import plan_messages
 from dgemma_ros.nodes.diagnostics import Health
 from dgemma_ros.planning.types import Event, EventKind, Plan, Status
 
-_LOUD = {EventKind.DEADLINE_MISSED, EventKind.ERROR}
+_LOUD = {EventKind.DEADLINE_MISSED, EventKind.ERROR, EventKind.JOURNAL}
 
 
 class Report:

@@ -20,17 +20,21 @@ from dgemma_ros.context.results import ResultStatus
 from dgemma_ros.context.types import MAX_TEXT
 from dgemma_ros.generation.contract import Generator
 from dgemma_ros.generation.local import LocalGenerator
+from dgemma_ros.journal.journal import Journal
+from dgemma_ros.journal.recorder import Recorder
 from dgemma_ros.model import Model
 from dgemma_ros.planning.budget import Clock, StepTimes
 from dgemma_ros.planning.configuration import Configuration
 from dgemma_ros.planning.jobs import Ending, Queue, make_job
 from dgemma_ros.planning.publisher import Listeners, Publisher
+from dgemma_ros.planning.record import plan_content
 from dgemma_ros.planning.scheduler import Scheduler
 from dgemma_ros.planning.statistics import percentiles
 from dgemma_ros.planning.types import (
     ContextInfo,
     ErrorCode,
     Event,
+    EventKind,
     Frame,
     Plan,
     PlanDraft,
@@ -66,6 +70,8 @@ class Planner:
 
     ``generator`` answers the tasks, by default with ``model``; ``times`` are those of its steps; ``clock`` is what
     ``Task.received`` and ``Frame.received`` are of; ``real_time``: whether the watchdog asks for a priority.
+    ``journal``: what it remembers is read from there, and kept there; whoever opened it closes it. Raises
+    :class:`JournalError` then, too.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Planner:
         times: StepTimes | None = None,
         clock: Clock = time.monotonic,
         real_time: bool = True,
+        journal: Journal | None = None,
     ) -> None:
         self.model = model
         self._clock = clock
@@ -91,7 +98,8 @@ class Planner:
         self._generator = generator or LocalGenerator(model)
         self._configuration = Configuration(self._context, settings, skills)
         self._watchdog = Watchdog(self._lock, self._times, clock)
-        queue, listeners = Queue(), Listeners(on_plan, on_draft, on_event)
+        self._journal, self._on_plan, self._recorder = journal, on_plan, None
+        queue, listeners = Queue(), Listeners(self._hand_on, on_draft, on_event)
         self._publisher = Publisher(
             self._lock, queue, self._watchdog, listeners, lambda: self.skills, self._generator.name, clock
         )
@@ -106,7 +114,25 @@ class Planner:
             work, self._configuration, self._scheduler, self._gate, self._work_queue, self._worker, clock
         )
         self._work, self._closed, self._serial = work, "", 0
+        if journal is not None:
+            self._recorder = self._worker.recorder = self._attached(journal)
         self._watchdog.start(self._publisher.publish_overdue, real_time)
+
+    def _attached(self, journal: Journal) -> Recorder:
+        def tell(text: str) -> None:
+            self._publisher.event(EventKind.JOURNAL, text)
+
+        recorder = journal.attach(self._context, tell, self._publisher.error, self._clock)
+        for text in journal.warnings:
+            tell(text)
+        return recorder
+
+    def _hand_on(self, plan: Plan) -> None:
+        try:
+            self._on_plan(plan)
+        finally:
+            if self._recorder is not None:
+                self._recorder.made(plan.plan_id, time.time_ns(), plan_content(plan))
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -291,6 +317,8 @@ class Planner:
         settings, skills = self._configuration.current
         self._worker.encoder = FrameEncoder(self.model, settings.image_tokens)
         self._context.declare(skills, settings)
+        if self._recorder is not None:
+            self._recorder.sync()
 
     def reset_context(self) -> None:
         """Forgets frames and notes, those that wait too, tasks and plans, before the next task."""
@@ -331,5 +359,6 @@ class Planner:
             context=self._context.info,
             model=self._generator.name,
             backend=self._generator.backend,
+            journal=None if self._journal is None else self._journal.figures(),
             **counted.figures(),
         )

@@ -148,9 +148,12 @@ class Publisher:
             self.event(EventKind.DEADLINE_MISSED, text, job.task.task_id)
         return plan
 
+    def plan_id(self, job: Job) -> str:
+        """Of the plan that the job has, or will have."""
+        return f"{self._prefix}-{job.serial}"
+
     def _written(self, job: Job, ending: Ending | None, status: Status) -> Plan:
-        plan_id = f"{self._prefix}-{job.serial}"
-        return write_plan(job, ending, status, plan_id, self._model, self._skills(), self._clock())
+        return write_plan(job, ending, status, self.plan_id(job), self._model, self._skills(), self._clock())
 
     def _tell(self, listener: Callable[[Any], None] | None, value: Any) -> None:
         """A listener's error becomes an event, unless it is that of whoever hears events."""

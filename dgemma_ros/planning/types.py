@@ -12,6 +12,7 @@ from enum import StrEnum, auto
 
 from dgemma_ros.context.types import ContextInfo, Frame, SegmentInfo
 from dgemma_ros.errors import ErrorCode
+from dgemma_ros.journal.writer import JournalFigures
 from dgemma_ros.planning.settings import LatePolicy, Preemption, Settings, SettingsError, StalePolicy
 from dgemma_ros.skills.types import PlanStep, Scalar
 
@@ -176,6 +177,8 @@ class EventKind(_Name):
     STEP_TIME_DRIFT = auto()
     """Steps have become much slower or faster than they were: heat, or a shared GPU."""
     DEADLINE_MISSED = auto()
+    JOURNAL = auto()
+    """The journal cannot be written, or can again; or what was remembered did not come back as it was."""
     ERROR = auto()
     """Something broke in the background; the planner goes on."""
 
@@ -240,3 +243,5 @@ class Statistics:
     context: ContextInfo
     model: str
     backend: str
+    journal: JournalFigures | None = None
+    """None where none is kept."""

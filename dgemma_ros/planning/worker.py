@@ -17,9 +17,12 @@ from dgemma_ros.context.frames import FrameEncoder
 from dgemma_ros.errors import CheckpointError, ContextError, ContextFullError, DgemmaError, ImageError
 from dgemma_ros.generation.contract import Answer, FinishReason, Generator, Limits, Request
 from dgemma_ros.generation.template import TemplateError
+from dgemma_ros.journal.recorder import Recorder
 from dgemma_ros.planning.budget import Budget, Clock, StepTimes
 from dgemma_ros.planning.jobs import LATE, Ending, Job
 from dgemma_ros.planning.publisher import Publisher, described
+from dgemma_ros.planning.record import basis_of, skills_of
+from dgemma_ros.planning.trace import Trace
 from dgemma_ros.planning.types import ErrorCode, EventKind, Frame, Plan, StalePolicy, Status
 from dgemma_ros.planning.watchdog import Watchdog
 
@@ -43,6 +46,8 @@ class Worker:
     publisher: Publisher
     watchdog: Watchdog
     clock: Clock
+    recorder: Recorder | None = None
+    """Where all is written down, if it is."""
 
     def __post_init__(self) -> None:
         self._frame_times: deque[float] = deque(maxlen=16)
@@ -67,6 +72,8 @@ class Worker:
         soft = self.encoder.encode(frame)
         seconds = self.clock() - began
         self.context.add_frame(frame, soft)
+        if self.recorder is not None:
+            self.recorder.picture(self.context.log.segments[-1], frame.rgb)
         self._frame_times.append(self.clock() - began)
         self._tell_rebuilds()
         self.publisher.event(EventKind.FRAME_ENCODED, f"{frame.camera}: {len(soft)} soft tokens")
@@ -116,7 +123,8 @@ class Worker:
             self.publisher.finish(job, refused)
             return
         try:
-            answer = job.answer = self.generator.answer(self._request(job, budget))
+            trace = Trace(budget, lambda: job.ending is not None)
+            answer = job.answer = self.generator.answer(self._request(job, trace))
             self.context.model.check_weights()
         except TemplateError as error:
             self.publisher.finish(job, Ending(Status.REJECTED, ErrorCode.BAD_TASK, str(error)))
@@ -131,6 +139,9 @@ class Worker:
         interrupted = answer.finish_reason is FinishReason.INTERRUPTED
         late = LATE if interrupted and not answer.usage.canvases else None
         plan = self.publisher.finish(job, job.ending or late, STATUS[answer.finish_reason])
+        if self.recorder is not None:
+            basis = basis_of(job, trace, self.generator.backend)
+            self.recorder.basis(self.publisher.plan_id(job), basis, skills_of(job.skills))
         self._remember(job, plan, answer)
         self._tell_drift()
 
@@ -139,7 +150,7 @@ class Worker:
         code = ErrorCode.BACKEND if isinstance(error, DgemmaError) else ErrorCode.INTERNAL
         self.publisher.finish(job, Ending(Status.FAILED, code, described(error)))
 
-    def _request(self, job: Job, budget: Budget) -> Request:
+    def _request(self, job: Job, trace: Trace) -> Request:
         def on_update(answer: Answer) -> None:
             job.answer = answer
             if answer.usage.steps:
@@ -154,11 +165,11 @@ class Worker:
             task=job.task.text,
             template=job.task.template_text,
             skills=job.skills,
-            budget=budget,
+            budget=trace,
             seed=settings.seed,
             limits=Limits(settings.max_canvases, settings.max_plan_steps, settings.max_steps),
             repair=settings.repair,
-            stop=lambda: job.ending is not None,
+            stop=trace.stop,
             on_update=on_update,
         )
 

@@ -77,10 +77,15 @@ class WorkerThread:
             self._work_queue.release_model()
 
     def _next(self) -> tuple[list[WorkItem], Job | None, Frame | None] | None:
-        """A task and what is done before it, else words and frames in turn, one at a time; None where it is to end."""
+        """A task and what is done before it, else words and frames in turn, one at a time; None where it is to end.
+
+        Where there is none of these, a slice of what comes back after a restart.
+        """
         with self._work:
             self._scheduler.running = None
             while not (self.stopping or self._work_queue or self._scheduler.queue.waiting or self._gate.waiting):
+                if self._worker.context.restoring is not None:
+                    return [WorkItem(self._worker.context.restore_slice)], None, None
                 self._work.wait()
             if self.stopping:
                 return None

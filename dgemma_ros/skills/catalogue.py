@@ -83,6 +83,18 @@ class Argument:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """Its entry in a catalogue."""
+        told: dict[str, Any] = {"type": self.type, "required": self.required}
+        if self.description:
+            told["description"] = self.description
+        if self.choices:
+            told["choices"] = list(self.choices)
+        if self.low is not None:
+            told["range"] = [self.low, self.high]
+        return told
+
     @cached_property
     def schema(self) -> dict[str, Any]:
         """JSON schema of its values."""
@@ -123,6 +135,13 @@ class Skill:
     def validator(self) -> Any:
         """Checks a call's arguments; safe to share between threads."""
         return jsonschema.Draft202012Validator(self.schema)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Its entry in a catalogue."""
+        arguments = {argument.name: argument.content for argument in self.arguments}
+        told = {"name": self.name, "description": self.description, "arguments": arguments}
+        return told | {"examples": [dict(example) for example in self.examples]}
 
     @cached_property
     def declaration(self) -> dict[str, Any]:
@@ -170,6 +189,11 @@ class SkillCatalogue:
             if name not in self.skills:
                 raise SkillsError(f"{name!r}: no such skill; there are {', '.join(self.skills)}")
         return SkillCatalogue(self.skills, off)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What :meth:`of` makes the same skills of again, all switched on; JSON values."""
+        return {"skills": [skill.content for skill in self.skills.values()]}
 
     @property
     def usable(self) -> dict[str, Skill]:
