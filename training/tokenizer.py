@@ -56,11 +56,12 @@ SPECIAL = (
 )
 # In this order: `call:pick{object:`, a call's skill and first argument, so that choosing a skill is one decision;
 # `{object:` and `}},required:[` of calls and declarations; names of things and places ("red block");
-# words with their space; numbers up to 99; the rest. A name that is one token can be copied by one look.
+# words with their space; numbers up to 99; the rest. A name that is one token can be copied by one look. An argument's
+# name is looked for no further than 40 letters ahead: without an end to that, a long row of `_` took minutes.
 _NAMES = f"(?:{'|'.join(COLOURS)})▁(?:{'|'.join(SHAPES)})(?![A-Za-z])|(?:left|right)▁(?:tray|side)(?![A-Za-z])"
 _PIECES = (
-    rf"(?:call|response):[a-z_]+\{{(?:[a-z_]+:\{{?)*|[\]}}\[{{,]*[a-z_]+:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+|[1-9][0-9]|[0-9]|\n|▁"
-    r"|[\]}\[{,]+|[^\n]"
+    rf"(?:call|response):[a-z_]+\{{(?:[a-z_]+:\{{?)*|[\]}}\[{{,]*[a-z_]{{1,40}}:[\[{{]*|▁?(?:{_NAMES})|▁?[A-Za-z]+"
+    r"|[1-9][0-9]|[0-9]|\n|▁|[\]}\[{,]+|[^\n]"
 )
 
 

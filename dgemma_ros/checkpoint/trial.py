@@ -14,6 +14,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from dgemma_ros.checkpoint.chat import ChatTemplate
 from dgemma_ros.checkpoint.fields import MAX_JSON_BYTES
 from dgemma_ros.checkpoint.template import TEMPLATE_FILE
 from dgemma_ros.checkpoint.tokenizer import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, Tokenizer
+from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.errors import DgemmaError, TokenizerError
 from dgemma_ros.files import read_bytes
 
@@ -44,6 +46,10 @@ _TOOLS: Final[list[dict[str, Any]]] = [
         },
     }
 ]
+_ROWS: Final = '_x0 .,({[<|"\\\n\u00e9\u0301\u4e2d\U0001f916'
+"""Letters of which long rows are encoded: how long that takes should grow with their length, not with its square."""
+_PACE: Final = 3.0
+"""Seconds that a row of the longest text may take; a tenth is usual."""
 _WORDS: Final = "Put the red block into the left tray, then look. 3,14 \u00e9\u4e2d\U0001f916 <|turn>\n\n" * 40
 
 
@@ -78,7 +84,7 @@ def _endless(folder: Path, seconds: int) -> TokenizerError:
 
 def _record(folder: Path) -> Path:
     """The file that says that these very files have passed."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"2")  # of what is tried
     for name in (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE):
         content = read_bytes(folder / name, MAX_JSON_BYTES, TokenizerError) if (folder / name).exists() else b""
         digest.update(f"{name} {len(content)}\n".encode() + content)
@@ -89,6 +95,12 @@ def _record(folder: Path) -> Path:
 def _try(folder: Path) -> None:
     tokenizer = Tokenizer.load(folder)
     tokenizer.decode(tokenizer.encode(_WORDS))
+    for letter in _ROWS:
+        began = time.process_time()
+        tokenizer.encode(letter * MAX_TEXT)
+        if (took := time.process_time() - began) > _PACE:
+            row = f"{MAX_TEXT} times {letter!a}"
+            raise TokenizerError(f"{folder / TOKENIZER_FILE}: {row} takes {took:.0f} s; it would hold up every task")
     if not (folder / TEMPLATE_FILE).exists() and not (folder / TOKENIZER_CONFIG_FILE).exists():
         return  # a model without a template can still be replayed
     chat = ChatTemplate.load(folder, tokenizer)

@@ -20,6 +20,8 @@ import numpy as np
 from dgemma_ros.checkpoint.tokenizer import Tokenizer
 from dgemma_ros.errors import TokenizerError
 
+MAX_TEXT: Final = 1 << 15
+"""Characters of anybody's words that are read: some thousand words, and what takes time is done before long."""
 _ESCAPE: Final = re.compile(r"\\u[0-9a-f]{4}")
 _PRIVATE_USE: Final = ((0xE000, 0xF900), (0xF0000, 0xFFFFE))
 

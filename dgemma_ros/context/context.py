@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.context.frames import FrameClock, clock_text
 from dgemma_ros.context.log import Log
 from dgemma_ros.context.memory import tokens_within, used_bytes
@@ -25,7 +26,7 @@ from dgemma_ros.context.restoring import Restoring, Saved
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.retention import to_evict
 from dgemma_ros.context.segments import SUMMARY, FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
-from dgemma_ros.context.types import MAX_TEXT, Bounds, ContextInfo, Frame, SegmentInfo
+from dgemma_ros.context.types import Bounds, ContextInfo, Frame, SegmentInfo
 from dgemma_ros.errors import ContextError, ContextFullError
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Floats

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-MAX_TEXT: Final = 200_000
-"""Characters of anybody's words; far more than any context holds."""
 
 
 class Bounds(Protocol):

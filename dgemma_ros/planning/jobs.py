@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from dgemma_ros.context.types import MAX_TEXT
+from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.generation.contract import NO_ANSWER, Answer
 from dgemma_ros.planning.types import ErrorCode, Frame, Preemption, Settings, Status, Task
 from dgemma_ros.skills.catalogue import SkillCatalogue

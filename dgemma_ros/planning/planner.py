@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.frames import FrameEncoder, FrameGate
 from dgemma_ros.context.results import ResultStatus
-from dgemma_ros.context.types import MAX_TEXT
 from dgemma_ros.generation.contract import Generator
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.journal.journal import Journal

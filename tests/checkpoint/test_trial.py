@@ -28,10 +28,21 @@ def growing_words(folder: Path) -> None:
 
 
 FOR, END = "{% for a in range(99999) %}", "{% endfor %}"
+
+
+def looking_ahead(folder: Path) -> None:
+    """A pattern that looks to the end of a row from each of its letters."""
+    content = json.loads((folder / "tokenizer.json").read_text())
+    split = {"type": "Split", "pattern": {"Regex": "[a-z_]+:|."}, "behavior": "Isolated", "invert": False}
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split]}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
 ENDLESS = {
     "loops": template(FOR * 3 + END * 3),
     "growing text": template("{% set n = namespace(t='x' * 99999) %}" + "{% set n.t = n.t ~ n.t %}" * 40 + "{{ n.t }}"),
     "growing words": growing_words,
+    "looking ahead": looking_ahead,
 }
 
 
