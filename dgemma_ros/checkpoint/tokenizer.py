@@ -15,8 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one text at a time needs no threads
-
 import tokenizers
 
 from dgemma_ros.checkpoint.fields import MAX_JSON_BYTES, Section

@@ -10,9 +10,10 @@ from typing import Any, Final, NoReturn, TypeVar
 import ml_dtypes
 import numpy as np
 
+from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.segments import FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
-from dgemma_ros.context.types import MAX_TEXT, Frame
+from dgemma_ros.context.types import Frame
 from dgemma_ros.journal.errors import DamageError
 from dgemma_ros.runtime.contract import Floats
 
