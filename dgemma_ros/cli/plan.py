@@ -49,6 +49,9 @@ def plan(
             "--steps", min=1, metavar="N", help="Denoising steps a canvas may take; default, the model's own."
         ),
     ] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Plan again from the next seed, and say whether both agree.")
+    ] = False,
     thinking: Annotated[bool, typer.Option("--thinking", help="Let the model think first, where it can.")] = False,
     device: DeviceChoice = Device.CPU,
     threads: Threads = 0,
@@ -67,7 +70,12 @@ def plan(
         catalogue = SkillCatalogue.load(skills or model / SKILLS)
         update("planning", 0, 0)
     settings = Settings(
-        seed=seed, max_steps=steps, thinking=thinking, context_tokens=opened.config.text.max_positions, budget=PATIENCE
+        seed=seed,
+        max_steps=steps,
+        thinking=thinking,
+        confirm=confirm,
+        context_tokens=opened.config.text.max_positions,
+        budget=PATIENCE,
     )
     wanted = Task("plan", task, None if budget_ms is None else budget_ms / 1e3, template_text=template)
     with plan_view.live_drafts() as on_draft:
@@ -88,8 +96,16 @@ def plan(
         verdict = "valid" if made.valid else f"not valid: {made.error}"
         took = f"{made.denoising_steps} steps, {1e3 * made.latency.total:.0f} ms"
         terminal.note(f"{verdict} ({made.status}, {took})")
+        if confirm and made.valid:
+            terminal.note(confirmation_note(made))
     if not made.valid:
         raise typer.Exit(NOT_VALID)
+
+
+def confirmation_note(plan: Plan) -> str:
+    """What came of another seed, for people."""
+    other = f": {terminal.clean(plan.other_text) or 'no plan'}" if plan.confirmation.name == "DIFFERED" else ""
+    return f"another seed: {plan.confirmation.value.lower().replace('_', ' ')}{other}"
 
 
 def report(plan: Plan) -> dict[str, Any]:
@@ -115,6 +131,8 @@ def report(plan: Plan) -> dict[str, Any]:
             "denoise": 1e3 * plan.latency.denoise,
         },
         "seed": plan.seed,
+        "confirmation": plan.confirmation.value,
+        "other_text": plan.other_text,
         "error": plan.error or None,
         "error_code": plan.error_code.name,
     }

@@ -22,11 +22,21 @@ _REDRAWS: Final = 12
 _SHOWN = {'<|"|>': '"', "<|tool_call>": "", "<tool_call|>": "  "}
 """Control tokens as people write them."""
 _NAMES = ("UNKNOWN", "CONVERGED", "STEP_LIMIT", "DEADLINE", "CANCELLED", "PREEMPTED", "REJECTED", "FAILED")
+_CONFIRMATIONS = ("NOT_ASKED", "CONFIRMED", "DIFFERED", "NOT_TRIED")
 
 
 def status_name(plan: Any) -> str:
     """``CONVERGED`` and the like."""
-    return _NAMES[plan.status] if plan.status < len(_NAMES) else str(plan.status)
+    return _name(_NAMES, plan.status)
+
+
+def confirmation_name(plan: Any) -> str:
+    """``CONFIRMED`` and the like."""
+    return _name(_CONFIRMATIONS, plan.confirmation)
+
+
+def _name(names: tuple[str, ...], value: int) -> str:
+    return names[value] if value < len(names) else str(value)
 
 
 def milliseconds(duration: Any) -> float:
@@ -78,7 +88,11 @@ def plan_table(plan: Any) -> Table:
     title = (Text("valid", "green") if plan.valid else Text("not valid", "red")) + Text(f" ({status_name(plan)})")
     if plan.stale:
         title += Text(", stale", "yellow")
-    caption = Text(clean(plan.error)) if plan.error else None
+    said = confirmation_name(plan)
+    if said != "NOT_ASKED":
+        title += Text(f", {said.lower().replace('_', ' ')}", "green" if said == "CONFIRMED" else "yellow")
+    note = plan.error or (f"another seed: {plan.other_text or 'no plan'}" if said == "DIFFERED" else "")
+    caption = Text(clean(note)) if note else None
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for column, justify in (("", "right"), ("skill", "left"), ("arguments", "left"), ("confidence", "right")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
@@ -112,6 +126,8 @@ def plan_object(plan: Any) -> dict[str, Any]:
             "denoise": milliseconds(plan.latency_denoise),
         },
         "seed": plan.seed,
+        "confirmation": confirmation_name(plan),
+        "other_text": plan.other_text,
         "error": plan.error or None,
         "error_code": int(plan.error_code),
         "plan_id": plan.plan_id,

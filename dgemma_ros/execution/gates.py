@@ -48,6 +48,8 @@ class Terms:
     table: ExecutionTable
     catalogue: SkillCatalogue
     min_confidence: float = 0.0
+    require_confirmed: bool = False
+    """Whether another seed must have come to the same plan."""
 
 
 def _seen(order: Order, seen: Collection[str]) -> Refusal | None:
@@ -64,6 +66,12 @@ def _valid(order: Order) -> Refusal | None:
 
 def _fresh(order: Order) -> Refusal | None:
     return Refusal("stale", "the plan rests on too old a picture") if order.stale else None
+
+
+def _confirmed(order: Order, terms: Terms) -> Refusal | None:
+    if order.confirmed or not terms.require_confirmed:
+        return None
+    return Refusal("unconfirmed", "no other seed came to the same plan (require_confirmed)")
 
 
 def _clock(order: Order) -> Refusal | None:
@@ -123,6 +131,7 @@ def refuse_plan(
         lambda: _seen(order, seen),
         lambda: _valid(order),
         lambda: _fresh(order),
+        lambda: _confirmed(order, terms),
         lambda: _clock(order),
         lambda: _in_time(order, now),
         lambda: _not_empty(order),

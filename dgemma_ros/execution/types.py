@@ -63,6 +63,8 @@ class Order:
     priority: int = 0
     parent_plan_id: str = ""
     error: str = ""
+    confirmed: bool = False
+    """Another seed came to the same plan."""
     from_the_future: bool = False
     """Its stamp lies ahead of the clock, so one of the two clocks is wrong."""
 

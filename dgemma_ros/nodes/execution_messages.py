@@ -53,6 +53,7 @@ def order_of(message: msg.Plan, clock: Clock) -> Order:
         priority=int(message.priority),
         parent_plan_id=message.parent_plan_id,
         error=error,
+        confirmed=message.confirmation == msg.Plan.CONFIRMATION_CONFIRMED,
         from_the_future=ros_time.nanoseconds(message.header.stamp) > now + AHEAD * 1e9,
     )
 

@@ -124,7 +124,7 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
             attempts=values["attempts"],
             same_priority_replaces=values["same_priority"] == "replace",
         )
-        terms = Terms(table, catalogue, values["min_confidence"])
+        terms = Terms(table, catalogue, values["min_confidence"], values["require_confirmed"])
         self._actions = SkillClients(self, self._group, table.entries, types, self._guard, limits.accept / 2)
         dispatcher = Dispatcher(
             terms, self._journal, self._hands, time.monotonic, limits, values["pin_done"], values["ask_model"]

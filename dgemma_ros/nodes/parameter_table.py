@@ -87,6 +87,7 @@ _SETTINGS = {
     "valid_for": "seconds for which a plan may be begun",
     "thinking": "let the model think before it answers, where its template can",
     "repair": "denoise only the wrong part of a plan again while time is left",
+    "confirm": "a valid plan is made once more, from the next seed, where there is time, and the two are compared",
     "context_tokens": "tokens that may be remembered",
     "context_bytes": "bytes of keys and values that may be remembered; 0 leaves it to `context_tokens`",
 }
@@ -212,6 +213,12 @@ EXECUTOR = (
     Parameter("image_transport", "raw", "how pictures come", When.UNCONFIGURED, choices=TRANSPORTS),
     Parameter("camera_timeout", 2.0, "seconds without a picture; 0: not watched", When.UNCONFIGURED, 0.0, 3600.0),
     Parameter("min_confidence", 0.0, "of every step of a plan", When.UNCONFIGURED, 0.0, 1.0),
+    Parameter(
+        "require_confirmed",
+        False,
+        "only plans that another seed confirms are carried out; the planner's `confirm` must be on",
+        When.UNCONFIGURED,
+    ),
     Parameter("attempts", 3, "plans for one task", When.UNCONFIGURED, 1, 100),
     Parameter("pin_done", True, "a next plan has the steps that are done pinned", When.UNCONFIGURED),
     Parameter(

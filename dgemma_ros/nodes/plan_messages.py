@@ -12,9 +12,21 @@ from rclpy.clock import Clock
 
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.nodes import ros_time
-from dgemma_ros.planning.types import ContextInfo, ErrorCode, Latency, Plan, PlanDraft, PlanStep, Scalar, Status, Task
+from dgemma_ros.planning.types import (
+    Confirmation,
+    ContextInfo,
+    ErrorCode,
+    Latency,
+    Plan,
+    PlanDraft,
+    PlanStep,
+    Scalar,
+    Status,
+    Task,
+)
 
 STATUS = {status: getattr(msg.Plan, status.name) for status in Status}
+CONFIRMATION = {value: getattr(msg.Plan, f"CONFIRMATION_{value.name}") for value in Confirmation}
 _OUTCOMES = {getattr(msg.SkillResult, status.name): status for status in ResultStatus}
 _KINDS = ((bool, msg.Argument.BOOLEAN), (int, msg.Argument.INTEGER), (float, msg.Argument.NUMBER))
 
@@ -100,6 +112,8 @@ def plan_message(plan: Plan, clock: Clock) -> msg.Plan:
         context_tokens=plan.context_tokens,
         model=plan.model,
         seed=plan.seed,
+        confirmation=CONFIRMATION[plan.confirmation],
+        other_text=excerpt(plan.other_text),
     )
     message.header.stamp = clock.now().to_msg()
     if plan.valid:

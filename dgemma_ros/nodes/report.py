@@ -10,7 +10,7 @@ from rclpy.node import Node
 
 from dgemma_ros.nodes import plan_messages
 from dgemma_ros.nodes.diagnostics import Health
-from dgemma_ros.planning.types import Event, EventKind, Plan, Status
+from dgemma_ros.planning.types import Confirmation, Event, EventKind, Plan, Status
 
 _LOUD = {EventKind.DEADLINE_MISSED, EventKind.ERROR, EventKind.JOURNAL}
 
@@ -32,6 +32,8 @@ class Report:
             self._logger.info(plan_messages.excerpt(said), throttle_duration_sec=1.0)
         else:
             figures = f"{len(plan.steps)} steps, {1e3 * plan.latency.total:.0f} ms"
+            if plan.confirmation is Confirmation.DIFFERED:
+                figures += f"; another seed: {plan.other_text or 'no plan'}"
             self._logger.info(plan_messages.excerpt(f"{said}, {figures}"))
 
     def event(self, event: Event) -> None:

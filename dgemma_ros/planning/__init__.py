@@ -7,6 +7,7 @@ Nothing here knows ROS. :class:`Planner` is the only door: thread-safe, with one
 from dgemma_ros.planning.once import plan_once
 from dgemma_ros.planning.planner import Planner, PlannerError
 from dgemma_ros.planning.types import (
+    Confirmation,
     ContextInfo,
     ErrorCode,
     Event,
@@ -30,6 +31,7 @@ from dgemma_ros.planning.types import (
 from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
 
 __all__ = [
+    "Confirmation",
     "ContextInfo",
     "ErrorCode",
     "Event",

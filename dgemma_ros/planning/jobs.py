@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.generation.contract import NO_ANSWER, Answer
+from dgemma_ros.planning.confirmation import NOT_ASKED, SecondReading
 from dgemma_ros.planning.types import ErrorCode, Frame, Preemption, Settings, Status, Task
 from dgemma_ros.skills.catalogue import SkillCatalogue
 
@@ -60,6 +61,8 @@ class Job:
     began: float = 0.0
     """When the worker began with it; 0 while it waits."""
     vision: float = 0.0
+    second: SecondReading = NOT_ASKED
+    """Of the same task from another seed. Replaced as a whole by the worker, read by the watchdog."""
 
     def begin(self, settings: Settings, skills: SkillCatalogue, now: float) -> None:
         """The worker begins with it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dgemma_ros.planning.jobs import Ending, Job
-from dgemma_ros.planning.types import ErrorCode, Latency, LatePolicy, Plan, Status
+from dgemma_ros.planning.types import Confirmation, ErrorCode, Latency, LatePolicy, Plan, Status
 from dgemma_ros.skills.catalogue import SkillCatalogue
 from dgemma_ros.skills.validation import Checked, check, plan_text
 
@@ -65,4 +65,6 @@ def write_plan(
         seed=settings.seed,
         priority=task.priority,
         parent_plan_id=str(task.parent_plan_id),
+        confirmation=job.second.confirmation if valid else Confirmation.NOT_ASKED,
+        other_text=job.second.text[:TEXT_SHOWN] if valid else "",
     )

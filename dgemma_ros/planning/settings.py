@@ -81,6 +81,8 @@ class Settings:
     """Seconds for which a plan may be begun."""
     thinking: bool = False
     repair: bool = True
+    confirm: bool = False
+    """Whether a valid plan is made once more, from the next seed, where there is time, and the two compared."""
     context_tokens: int = _range(4096, 16, 1 << 30)
     """Tokens that may be remembered; never more than the model's positions allow."""
     context_bytes: int = _range(0, 0, 1 << 50)

@@ -17,6 +17,7 @@ from dgemma_ros.planning.settings import LatePolicy, Preemption, Settings, Setti
 from dgemma_ros.skills.types import PlanStep, Scalar
 
 __all__ = [
+    "Confirmation",
     "ContextInfo",
     "ErrorCode",
     "Event",
@@ -66,6 +67,19 @@ class Status(_Name):
     """Never begun: ``error_code`` says why."""
     FAILED = auto()
     """Begun, and broken off by an error of ours or of the backend."""
+
+
+class Confirmation(_Name):
+    """Whether the same task from another seed came to the same plan (the setting ``confirm``)."""
+
+    NOT_ASKED = auto()
+    """The setting is off, or there was no valid plan to confirm."""
+    CONFIRMED = auto()
+    """The same skills with the same arguments in the same order."""
+    DIFFERED = auto()
+    """Another plan, or none: ``Plan.other_text``. Take neither for sure."""
+    NOT_TRIED = auto()
+    """There was no time for it."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,9 @@ class Plan:
     priority: int = 0
     parent_plan_id: str = ""
     """Both the task's own."""
+    confirmation: Confirmation = Confirmation.NOT_ASKED
+    other_text: str = ""
+    """Where another seed came to another plan, its calls as text."""
 
 
 @dataclass(frozen=True)

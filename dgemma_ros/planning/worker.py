@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from dgemma_ros.generation.contract import Answer, FinishReason, Generator, Limi
 from dgemma_ros.generation.template import TemplateError
 from dgemma_ros.journal.recorder import Recorder
 from dgemma_ros.planning.budget import Budget, Clock, StepTimes
+from dgemma_ros.planning.confirmation import NOT_TRIED, read_again
 from dgemma_ros.planning.jobs import LATE, Ending, Job
 from dgemma_ros.planning.publisher import Publisher, described
 from dgemma_ros.planning.record import basis_of, skills_of
@@ -124,7 +125,8 @@ class Worker:
             return
         try:
             trace = Trace(budget, lambda: job.ending is not None)
-            answer = job.answer = self.generator.answer(self._request(job, trace))
+            request = self._request(job, trace)
+            answer = job.answer = self.generator.answer(request)
             self.context.model.check_weights()
         except TemplateError as error:
             self.publisher.finish(job, Ending(Status.REJECTED, ErrorCode.BAD_TASK, str(error)))
@@ -136,6 +138,8 @@ class Worker:
             self.context.abandon()
             self.publisher.finish(job, Ending(Status.FAILED, ErrorCode.BACKEND, str(error)))
             return
+        if job.settings.confirm:
+            self._confirm(job, request, answer, budget)
         interrupted = answer.finish_reason is FinishReason.INTERRUPTED
         late = LATE if interrupted and not answer.usage.canvases else None
         plan = self.publisher.finish(job, job.ending or late, STATUS[answer.finish_reason])
@@ -172,6 +176,20 @@ class Worker:
             stop=trace.stop,
             on_update=on_update,
         )
+
+    def _confirm(self, job: Job, request: Request, answer: Answer, budget: Budget) -> None:
+        """The same from another seed. What breaks in it costs no plan that is made already."""
+
+        def on_update(second: Answer) -> None:
+            if second.usage.steps:
+                self.last_step = self.clock()
+
+        again = replace(request, budget=budget, stop=lambda: job.ending is not None, on_update=on_update)
+        job.second = NOT_TRIED  # where the watchdog publishes the plan meanwhile
+        try:
+            job.second = read_again(self.generator, again, answer, budget)
+        except DgemmaError as error:
+            self.publisher.event(EventKind.ERROR, f"the plan is not confirmed: {error}", job.task.task_id)
 
     def _stale(self, job: Job) -> Ending | None:
         limit = job.settings.max_observation_age

@@ -26,6 +26,8 @@ KEYS = {
     "context_tokens",
     "latency_ms",
     "seed",
+    "confirmation",
+    "other_text",
     "error",
     "error_code",
 }
@@ -58,6 +60,10 @@ def test_a_plan_from_a_template(robot: Path, pictures: list[Path], dgemma: Comma
     assert latency["total"] >= latency["vision"] + latency["prefill"] + latency["denoise"] and latency["vision"] > 0
     people = dgemma(*(word for word in words if word != "--json"))
     assert people.out == "stop(); turn(by=7)\n" and "CONVERGED" in people.err
+    assert said["confirmation"] == "NOT_ASKED" and "another seed" not in people.err
+    confirmed = dgemma(*words, "--confirm").object
+    assert (confirmed["confirmation"], confirmed["other_text"]) == ("CONFIRMED", "") and confirmed["text"] == said["text"]
+    assert "another seed: confirmed" in dgemma(*(word for word in words if word != "--json"), "--confirm").err
 
 
 def test_an_answer_that_is_no_plan_is_not_valid(robot: Path, dgemma: Command) -> None:

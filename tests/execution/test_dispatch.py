@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,15 @@ def test_retries_are_for_their_reasons_only(desk: Desk) -> None:
 def test_gates(desk: Desk, calls: list[str], changes: dict[str, Any], reason: str) -> None:
     desk.give(*calls, **changes)
     assert not desk.hands.sent and last(desk) == (State.ENDED, Ending.REFUSED, reason)
+
+
+def test_only_confirmed_plans_where_that_is_asked_for(desk: Desk) -> None:
+    desk.terms = replace(desk.terms, require_confirmed=True)
+    desk.open()
+    desk.give("place a left")
+    assert not desk.hands.sent and last(desk) == (State.ENDED, Ending.REFUSED, "unconfirmed")
+    desk.give("place a left", confirmed=True)
+    assert len(desk.hands.sent) == 1
 
 
 def test_a_plan_is_taken_once_even_by_the_next_executor(desk: Desk) -> None:

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from rclpy.clock import Clock
 from rclpy.serialization import deserialize_message, serialize_message
 
+from dgemma_ros.console import plan_view
 from dgemma_ros.nodes import plan_messages, ros_time
 from dgemma_ros.planning.types import (
+    Confirmation,
     ContextInfo,
     ErrorCode,
     Latency,
@@ -35,7 +37,7 @@ def a_plan(**changes: object) -> Plan:
         **{"observation_stamp_ns": 5_000_000_007, "text": "push()", "deadline": now + 1.0, "finished": now},
         **{"latency": Latency(0.25, 0.01, 0.02, 0.2), "denoising_steps": 4, "step_budget": 9, "canvases": 1},
         **{"mean_entropy": 0.5, "context_tokens": 300, "model": "nano", "seed": 2**63 - 1},
-        **{"priority": 7, "parent_plan_id": "p0"},
+        **{"priority": 7, "parent_plan_id": "p0", "confirmation": Confirmation.DIFFERED, "other_text": "pull()"},
         "steps": (PlanStep("push", {"object": "näh ☃", "far": 3, "speed": 0.5, "soft": True}, 0.9),),
     }
     return Plan(**(fields | changes))  # type: ignore[arg-type]
@@ -44,6 +46,9 @@ def a_plan(**changes: object) -> Plan:
 def test_constants_are_the_planners() -> None:
     assert set(plan_messages.STATUS) == set(Status)
     assert len(set(plan_messages.STATUS.values())) == len(Status)
+    for confirmation, value in plan_messages.CONFIRMATION.items():
+        assert plan_view.confirmation_name(msg.Plan(confirmation=value)) == confirmation.name
+    assert set(plan_messages.CONFIRMATION) == set(Confirmation)
     for code in ErrorCode:
         assert getattr(msg.Plan, f"ERROR_{code.name}") == code.value
 
@@ -54,6 +59,7 @@ def test_plan_says_all(ros: None) -> None:
     message = plan_messages.plan_message(plan, Clock())
     message = deserialize_message(serialize_message(message), msg.Plan)
     assert (message.priority, message.parent_plan_id) == (7, "p0")
+    assert (message.confirmation, message.other_text) == (msg.Plan.CONFIRMATION_DIFFERED, "pull()")
     step = message.steps[0]
     assert json.loads(step.arguments_json) == dict(plan.steps[0].arguments)
     assert [(a.name, a.type, a.value) for a in step.arguments] == [
