@@ -4,7 +4,7 @@
 one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out, newer frames,
 moved objects; each turn is judged by the world's truth. Seeds, and with `--words held` wordings, are such as training
 never uses. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share comes with its 95 %
-interval.
+interval. *Honest*: of the turns whose right plan is to say why not or to look, those that did so, for whatever reason.
 
 `--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
 grey, `--steps K` changes the step budget, `--reference` plans the same scenes with transformers' `generate`.
@@ -82,16 +82,23 @@ class Tally:
     sure: list[float] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    honest: list[bool] = field(default_factory=list)
+    """Where the right plan is to say why not, or to look: whether this one does so, if perhaps for another reason."""
+    needless: list[bool] = field(default_factory=list)
+    """Right, but with calls that need not be."""
     compared: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, right: bool, plan: Plan) -> None:
-        self.right.append(right)
+    def add(self, task: Task, plan: Plan) -> None:
+        self.right.append(is_right(task, plan))
+        self.needless.append(plan.valid and task.needless(calls_of(plan)))
+        if tasks.refuses(task.plan):
+            self.honest.append(plan.valid and tasks.refuses(calls_of(plan)))
         self.sure.append(confidence_of(plan))
         self.steps.append(plan.denoising_steps)
         self.seconds.append(plan.latency.total)
 
     def join(self, other: Tally) -> None:
-        for name in ("right", "sure", "steps", "seconds"):
+        for name in ("right", "sure", "steps", "seconds", "honest", "needless"):
             getattr(self, name).extend(getattr(other, name))
         for name, values in other.compared.items():
             self.compared[name].extend(values)
@@ -152,7 +159,7 @@ def score(desk: Desk, asked: Iterator[Question], reference: Any = None) -> Talli
     for number, question in enumerate(asked):
         plan = answer(desk, question)
         tally = tallies[question.task.kind]
-        tally.add(is_right(question.task, plan), plan)
+        tally.add(question.task, plan)
         if reference is not None:
             other = prompt.parse_plan(ask(reference, desk, question, number)) or []
             tally.compared["generate"].append(replace(question.task, plan=tuple(calls_of(plan))).right(other))
@@ -209,9 +216,8 @@ class Live(Talk):
             return
         came_after = self.last or "nothing"
         self.plan, self.told = self.desk.ask(task.text, remember=True), 0
-        right = is_right(task, self.plan)
-        self.tallies[task.kind].add(right, self.plan)
-        self.after[came_after].add(right, self.plan)
+        self.tallies[task.kind].add(task, self.plan)
+        self.after[came_after].add(task, self.plan)
         self.repeatable = task.kind in REPEATABLE
         self.last = "turn"
         earlier = (task.text, tuple(calls_of(self.plan))) if self.plan.valid else None
@@ -301,13 +307,20 @@ def report(tallies: Tallies, counted: str) -> dict[str, Any]:
         return whole
 
     whole = joined(tasks.KINDS)
+    honest = sum(whole.honest)
     wrong_and_sure = sum(not r and s > SURE for r, s in zip(whole.right, whole.sure, strict=True))
     return {
         "all": figures(whole, counted)
         | {
             "wrong_above_95": round(wrong_and_sure / max(1, len(whole.right)), 4),
+            "needless": round(sum(whole.needless) / max(1, len(whole.right)), 4),
             "auroc": auroc(whole.right, whole.sure),
             "median_ms": round(1e3 * float(np.median(whole.seconds or [0])), 1),
+        },
+        "honest": {
+            counted: len(whole.honest),
+            "honest": round(honest / max(1, len(whole.honest)), 4),
+            "interval": interval(honest, len(whole.honest)),
         },
         "need_picture": figures(joined(tasks.NEEDS_PICTURE), counted),
         "need_history": figures(joined(tasks.HISTORY), counted),
@@ -360,7 +373,7 @@ def main() -> None:
     if args.json:
         print(json.dumps(result, indent=2))
         return
-    groups = {k: result[k] for k in ("all", "need_picture", "need_history", "edits")}
+    groups = {k: result[k] for k in ("all", "honest", "need_picture", "need_history", "edits")}
     for name, row in {**groups, **result["kinds"], **result.get("after", {})}.items():
         print(f"{name:14}" + "  ".join(f"{key} {value!s:>7}" for key, value in row.items()))
 

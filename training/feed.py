@@ -13,7 +13,9 @@ import queue
 import signal
 import threading
 import traceback
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,10 +37,23 @@ def die_with_parent(parent: int) -> None:
 
 
 class Feeder:
-    """Chunks of every bucket, from `workers` processes. `slots`: how many chunks of each bucket may wait."""
+    """Chunks of every bucket, from `workers` processes. `slots`: how many chunks of each bucket may wait; `changes`:
+    of all sessions' shapes."""
 
-    def __init__(self, folder: Path, seed: int, workers: int, slots: dict[str, int], rows: int = 16):
-        self.buckets = {b.name: batches.scaled(b, rows / 16) for b in batches.BUCKETS if slots.get(b.name)}
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        workers: int,
+        slots: dict[str, int],
+        rows: int = 16,
+        changes: dict[str, Any] | None = None,
+    ):
+        self.buckets = {
+            b.name: batches.scaled(replace(b, shape=replace(b.shape, **changes or {})), rows / 16)
+            for b in batches.BUCKETS
+            if slots.get(b.name)
+        }
         fork = multiprocessing.get_context("fork")
         self._free: multiprocessing.Queue[tuple[str, int]] = fork.Queue()
         self._ready = {name: fork.Queue() for name in self.buckets}

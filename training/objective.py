@@ -112,12 +112,13 @@ class Objective:
                 found[wide] = net.soft_tokens(patches.to(net.dtype) / 255, (rows, columns))
         return found
 
-    def ground(self, net: Network, batch: Batch, soft: dict[bool, Tensor]) -> tuple[Tensor, Tensor]:
-        losses = []
+    def ground(self, net: Network, batch: Batch, soft: dict[bool, Tensor], new: bool = False) -> tuple[Tensor, Tensor]:
+        """(loss, share of objects told rightly). `new`: the helpers learn alone, as nothing is known to them yet."""
+        losses, table = [], net.table.detach() if new else net.table
         for wide, cells in soft.items():
             things = batch["things_wide" if wide else "things_narrow"]
             words, _ = truths(things, CELLS[WIDE if wide else NARROW])
-            losses.append((self.helpers.grounding(cells, net.table, words), len(cells)))
+            losses.append((self.helpers.grounding(cells.detach() if new else cells, table, words), len(cells)))
         total = sum(n for _, n in losses)
         return (
             sum(loss[0] * n for loss, n in losses) / total,  # type: ignore[return-value]
@@ -147,24 +148,32 @@ class Objective:
         seen = (index < batch["see"][:, :, None]) | own
         close = seen & (rank[:, :, None] - rank[:, None] < self.window)
         before = torch.ones(rows, length, count, dtype=torch.bool, device=device)
-        just = (rank[:, :, None] + count - at) < self.window
+        just = (rank[:, :, None] + count - at[-self.window :]) < self.window
         masks = Masks(
             additive(torch.cat((just, close | block), -1), dtype),
             additive(torch.cat((before, seen | block), -1), dtype),
         )
-        past = [tuple(t.expand(rows, -1, -1, -1) for t in pair) for pair in past]
+        past = [tuple(t.expand(rows, -1, -1, -1) for t in pair) for pair in self.within_sight(past)]
         hidden, middle, caches = net.encode(embeds, batch["position"] + count, masks, past)
         return Reading(soft, middle, hidden, caches, count)
 
-    def relate(self, batch: Batch, reading: Reading) -> Tensor:
-        order = batch["soft_index"]
+    def within_sight(self, past: Caches) -> Caches:
+        """Of the prefix, sliding layers see the end only: its other rows are not even computed with."""
+        sliding = [kind == "sliding_attention" for kind in self.config["text_config"]["layer_types"]]
+        return [
+            (k[:, :, -self.window :], v[:, :, -self.window :]) if near else (k, v)
+            for near, (k, v) in zip(sliding, past, strict=True)
+        ]
+
+    def relate(self, batch: Batch, reading: Reading, new: bool = False) -> Tensor:
+        order, middle = batch["soft_index"], reading.middle.detach() if new else reading.middle
         truth = []
         for wide in (False, True):
             if wide in reading.soft:
                 things = batch["things_wide" if wide else "things_narrow"]
                 truth.append(truths(things, CELLS[WIDE if wide else NARROW])[1].flatten(0, 1))
         there = order >= 0
-        return self.helpers.relations(reading.middle[there], torch.cat(truth)[order[there]])
+        return self.helpers.relations(middle[there], torch.cat(truth)[order[there]])
 
     def tell(self, net: Network, batch: Batch, reading: Reading) -> Tensor:
         """The encoder's own loss on the leaves' answers."""
@@ -194,8 +203,8 @@ class Objective:
         seen |= (leaf[:, None] == number[:, None]) & batch["question"][:rows, None]
         close = seen & (rank[:, None] > start - self.window)
         at = torch.arange(count, device=device)
-        just = (at > start + count - self.window).expand(rows, leaves, count)
-        before = torch.ones_like(just)
+        before = torch.ones(rows, leaves, count, dtype=torch.bool, device=device)
+        just = (at > start + count - self.window).expand_as(before)[..., -self.window :]
         one = torch.eye(leaves, dtype=torch.bool, device=device).repeat_interleave(CANVAS, 1).expand(rows, -1, -1)
 
         def whole(*parts: Tensor) -> Tensor:

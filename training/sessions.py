@@ -42,6 +42,10 @@ WEIGHTS = {
     "new": 0.9,
 }
 _PLAIN = list(WEIGHTS)
+EDITS = {"edit_target": 1.0, "edit_object": 1.0, "edit_drop": 2.0, "edit_order": 2.0, "edit_add": 1.0}
+LED = {"": "user\n", "frame": "\n", "result": "\n", "note": "", "turn": "user\n"}
+"""What a piece of each kind leaves for the next one to begin with; "": the system turn."""
+KEPT_FRAMES, KEPT_TURNS, KEPT_NOTES = 3, 1, 8  # as the planner's settings have it
 REPEATABLE = ("put", "pair", "clear", "all_of", "sort", "fetch", "stack")  # which mean the same when said again
 
 
@@ -101,6 +105,9 @@ class Shape:
     wide: bool = False
     rear: float = 0.08
     forgotten: float = 0.2
+    past: float = 0.0  # share of sessions that begin with what the planner keeps of some rounds before
+    filled: bool = False  # up with tasks asked in the end, until there are `most`
+    mix: tuple[tuple[str, float], ...] = ()  # kinds, and how many times as often as usual they are asked
 
 
 class Talk:
@@ -115,8 +122,9 @@ class Talk:
         self.state: Moment = tuple(sample_objects(rng, count, float(rng.choice([0.0, 0.25, 0.5])), twins))
         self.view = View(())
         self.cameras = (render.FRONT, render.REAR) if rng.random() < shape.rear else (render.FRONT,)
+        self.mix = dict(shape.mix)
         self.clock = 0 if rng.random() < 0.4 else int(rng.integers(0, 3000))
-        self.carry = "user\n"
+        self.carry = LED[""]
         self.last = ""
         self.repeatable = False
 
@@ -131,12 +139,12 @@ class Talk:
             number = len(self.session.pictures)
             seen = Picture(self.state, camera, self.clock, len(self.view.moments) - 1, self.view.moments)
             self.session.pictures.append(seen)
-            self.add(Piece(f"{self.carry}{clock}{name} ", "", number, "frame"), "\n")
+            self.add(Piece(f"{self.carry}{clock}{name} ", "", number, "frame"))
         self.clock += int(self.rng.integers(1, 20))
 
-    def add(self, piece: Piece, carry: str) -> None:
+    def add(self, piece: Piece) -> None:
         self.session.pieces.append(piece)
-        self.carry, self.last = carry, piece.kind
+        self.carry, self.last = LED[piece.kind], piece.kind
 
     def note(self) -> None:
         """Somebody says something; now and then it matters."""
@@ -159,7 +167,7 @@ class Talk:
         else:
             text = words.line(rng, words.NEUTRAL_HELD if held else words.NEUTRAL).format(n=int(rng.integers(1, 100)))
         text = words.spoken(rng, text)
-        self.add(Piece(f"{self.carry}note: {text}\n", kind="note", says=text), "")
+        self.add(Piece(f"{self.carry}note: {text}\n", kind="note", says=text))
 
     def event(self) -> None:
         """Somebody moves, takes or brings one thing."""
@@ -200,7 +208,7 @@ class Talk:
         """A task that can be asked now."""
         rng = self.rng
         if kinds is None:
-            odds = np.array(list(WEIGHTS.values()))
+            odds = np.array([weight * self.mix.get(kind, 1.0) for kind, weight in WEIGHTS.items()])
             kinds = [str(k) for k in rng.choice(_PLAIN, 4, p=odds / odds.sum())]
         for kind in kinds:
             task = tasks.make(rng, self.view, kind, self.shape.held)
@@ -218,14 +226,15 @@ class Talk:
         self.repeatable = task.kind in REPEATABLE and plan is None
         plan = task.plan if plan is None else plan
         control = f"{prompt.REPLY}{prompt.plan_text(plan)}<turn|>\n<|turn>"
-        self.add(Piece(self.carry + task.text, control, kind="turn", says=task.text, plan=plan), "user\n")
+        self.add(Piece(self.carry + task.text, control, kind="turn", says=task.text, plan=plan))
         self.view = replace(self.view, earlier=(task.text, plan), results=())
 
     def follow_up(self) -> None:
         """Edits of the plan before."""
         rng = self.rng
         for _ in range(int(rng.integers(1, 4))):
-            task = self.draw([str(k) for k in rng.permutation([*tasks.EDIT, "edit_drop", "edit_order"])])
+            odds = np.array([weight * self.mix.get(kind, 1.0) for kind, weight in EDITS.items()])
+            task = self.draw([str(k) for k in rng.choice(list(EDITS), len(EDITS), False, odds / odds.sum())])
             self.ask(task)
             if task is not None and rng.random() < 0.4:
                 self.commit(task)
@@ -283,7 +292,7 @@ class Talk:
         """A result into the log."""
         skill, arguments = outcome.call
         control = prompt.result_text(skill, arguments, str(outcome.status), outcome.reason)
-        self.add(Piece(self.carry, control, kind="result", told=outcome), "\n")
+        self.add(Piece(self.carry, control, kind="result", told=outcome))
 
     def done(self, skill: str, arguments: dict[str, Any]) -> bool:
         """Carries a call out; False where there is no room."""
@@ -311,39 +320,80 @@ class Talk:
         if rng.random() < 0.5:
             self.event()
 
+    def keep(self) -> None:
+        """Forgets what the planner would have forgotten by now, and the tasks asked so far."""
+        made = self.session
+        frames = [p for p in made.pieces if p.kind == "frame"][-KEPT_FRAMES:]
+        turns = [i for i, p in enumerate(made.pieces) if p.kind == "turn"]
+        notes = [p for p in made.pieces if p.kind == "note"][-KEPT_NOTES:]
+        since = turns[-KEPT_TURNS] if turns else 0
+        pieces: list[Piece] = []
+        pictures: list[Picture] = []
+        before, first = "", made.pictures[frames[0].picture].number if frames else 0
+        for number, piece in enumerate(made.pieces):
+            own, before = piece.words[len(LED[before]) :], piece.kind
+            kept = number >= since if piece.kind in ("turn", "result") else any(piece is p for p in (*frames, *notes))
+            if not kept:
+                continue
+            led = LED[pieces[-1].kind if pieces else ""]
+            if piece.picture >= 0:
+                seen = made.pictures[piece.picture]
+                piece = replace(piece, picture=len(pictures))
+                pictures.append(replace(seen, number=seen.number - first, history=seen.history[first:]))
+            pieces.append(replace(piece, words=led + own))
+        self.session = replace(made, pieces=pieces, pictures=pictures, leaves=[])
+        self.view = replace(self.view, moments=self.view.moments[first:])
+        self.last = pieces[-1].kind if pieces else ""
+        self.carry = LED[self.last]
+
+    def round(self, first: bool) -> bool:
+        """Frames, tasks asked, one that stays, and what comes of it; False when there are tasks enough."""
+        rng, shape = self.rng, self.shape
+        if first or rng.random() < 0.65:
+            for k in range(int(rng.integers(shape.first[0], shape.first[1] + 1)) if first else 1):
+                if (k or not first) and rng.random() < 0.6:
+                    self.event()
+                    self.view = replace(self.view, earlier=None, results=())
+                self.frame()
+        for _ in range(int(rng.integers(shape.idle[0], shape.idle[1] + 1))):
+            self.frame()
+        if rng.random() < 0.22:
+            self.note()
+        asked = [self.draw() for _ in range(int(rng.integers(shape.asked[0], shape.asked[1] + 1)))]
+        for task in asked:
+            self.ask(task)
+        if len(self.session.leaves) >= shape.most:
+            return False
+        kinds = ["pair", "put", "all_of", "pair", "clear"] if rng.random() < 0.6 else None
+        chosen = asked[0] if asked and rng.random() < 0.3 else self.draw(kinds)
+        if chosen is None:
+            return True
+        if chosen not in asked and rng.random() < 0.3:
+            self.ask(chosen)
+        other = self.draw(["put", "pair"]) if rng.random() < 0.06 else None
+        self.commit(chosen, other.plan if other else None)
+        draw = rng.random()
+        if draw < 0.4:
+            self.carry_out()
+        elif draw < 0.8:
+            self.follow_up()
+        return True
+
     def run(self) -> Session:
         rng, shape = self.rng, self.shape
         if rng.random() < shape.forgotten:
             self.forgotten()
+        begun = len(self.cameras) == 1 and rng.random() < shape.past
+        if begun:
+            for number in range(int(rng.integers(1, 5))):
+                self.round(number == 0)
+                self.session.leaves.clear()
+            self.keep()
         for number in range(int(rng.integers(shape.rounds[0], shape.rounds[1] + 1))):
-            if number == 0 or rng.random() < 0.65:
-                for k in range(int(rng.integers(shape.first[0], shape.first[1] + 1)) if number == 0 else 1):
-                    if (number or k) and rng.random() < 0.6:
-                        self.event()
-                        self.view = replace(self.view, earlier=None, results=())
-                    self.frame()
-            for _ in range(int(rng.integers(shape.idle[0], shape.idle[1] + 1))):
-                self.frame()
-            if rng.random() < 0.22:
-                self.note()
-            asked = [self.draw() for _ in range(int(rng.integers(shape.asked[0], shape.asked[1] + 1)))]
-            for task in asked:
-                self.ask(task)
-            if len(self.session.leaves) >= shape.most:
+            if not self.round(number == 0 and not begun):
                 break
-            kinds = ["pair", "put", "all_of", "pair", "clear"] if rng.random() < 0.6 else None
-            chosen = asked[0] if asked and rng.random() < 0.3 else self.draw(kinds)
-            if chosen is None:
-                continue
-            if chosen not in asked and rng.random() < 0.3:
-                self.ask(chosen)
-            other = self.draw(["put", "pair"]) if rng.random() < 0.06 else None
-            self.commit(chosen, other.plan if other else None)
-            draw = rng.random()
-            if draw < 0.4:
-                self.carry_out()
-            elif draw < 0.8:
-                self.follow_up()
+        for _ in range(2 * shape.most if shape.filled else 0):
+            self.ask(self.draw())
         return self.session
 
 

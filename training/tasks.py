@@ -10,6 +10,7 @@ understood" for words that mean nothing here; `done` where all is as it should b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,6 +51,7 @@ UNORDERED = ("clear", "sort", "all_of")
 LONGEST_PLAN = 6
 NAMES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 CANNOT, NOT_UNDERSTOOD, NOT_THERE, WHICH, NOTHING = "cannot", "not understood", "not there", "which one", "nothing"
+REFUSALS = (CANNOT, NOT_UNDERSTOOD, NOT_THERE, WHICH)
 MOVING = ("pick", "place", "stack", "push")  # skills that need the arm
 
 
@@ -65,7 +67,8 @@ class Outcome:
 @dataclass(frozen=True)
 class Task:
     """`earlier` is a (task text, plan) that came before in the same talk; only edits and "go on" need it, and `results`
-    of its calls only "go on"."""
+    of its calls only "go on". `optional` calls may stand in a right plan as well: what the words ask for and the picture
+    shows to be so already, or what they may be taken to mean."""
 
     kind: str
     text: str
@@ -73,12 +76,37 @@ class Task:
     ordered: bool = True
     earlier: tuple[str, Plan] | None = None
     results: tuple[Outcome, ...] = ()
+    optional: Plan = ()
 
     def right(self, calls: list[Call] | Plan) -> bool:
-        """Whether `calls` are a right plan: the same calls, in the same order where order counts."""
-        if self.ordered:
-            return list(calls) == list(self.plan)
-        return sorted(map(repr, calls)) == sorted(map(repr, self.plan))
+        """Whether `calls` are a right plan: the same calls, in the same order where order counts, and perhaps some of
+        the optional ones."""
+        given, wanted = [repr(c) for c in calls], [repr(c) for c in self.plan]
+        if not self.ordered:
+            given, wanted = sorted(given), sorted(wanted)
+        return given == wanted or self.needless(calls)
+
+    def needless(self, calls: list[Call] | Plan) -> bool:
+        """Whether `calls` are a right plan that does more than it must."""
+        left = Counter(map(repr, self.optional))
+        wanted = [] if self.plan == (DONE,) else [repr(c) for c in self.plan]
+        rest = Counter(wanted)
+        kept = []
+        for call in map(repr, calls):
+            if rest[call]:
+                rest[call] -= 1
+                kept.append(call)
+            elif left[call]:
+                left[call] -= 1
+            else:
+                return False
+        same = kept == wanted if self.ordered else sorted(kept) == sorted(wanted)
+        return same and len(calls) > len(wanted)
+
+
+def refuses(calls: list[Call] | Plan) -> bool:
+    """Whether a plan does nothing but say why not, or look for what is not there."""
+    return bool(calls) and all(s == "look" or (s == "say" and a.get("text") in REFUSALS) for s, a in calls)
 
 
 @dataclass(frozen=True)
@@ -209,7 +237,8 @@ def _put(rng: np.random.Generator, view: View, held: bool) -> Task:
     there = next((o.place for o in view.now if o.name == name), None)
     where = there if there and rng.random() < 0.25 else _choose(rng, PLACES)
     text = words.ask(rng, "put", held, o=words.thing(rng, name), t=words.to(rng, where))
-    return Task("put", text, (problem or (DONE if there == where else place(name, where)),))
+    already = (place(name, where),) if not problem and there == where else ()
+    return Task("put", text, (problem or (DONE if already else place(name, where)),), optional=already)
 
 
 def _pair(rng: np.random.Generator, view: View, held: bool) -> Task | None:
@@ -219,12 +248,14 @@ def _pair(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     where = _choose(rng, PLACES)
     names = [one.name, two.name]
     calls = [place(o.name, where) for o in (one, two) if o.place != where] or [DONE]
+    already = tuple(place(o.name, where) for o in (one, two) if o.place == where)
     if rng.random() < 0.15:
         which = int(rng.integers(2))
         names[which] = missing(rng, view.now)
-        calls = [look(names[which])]
+        calls, already = [look(names[which])], ()
     o, p = (words.thing(rng, n) for n in names)
-    return Task("pair", words.ask(rng, "pair", held, o=o, p=p, t=words.to(rng, where)), tuple(calls))
+    text = words.ask(rng, "pair", held, o=o, p=p, t=words.to(rng, where))
+    return Task("pair", text, tuple(calls), optional=already)
 
 
 def _stack(rng: np.random.Generator, view: View, held: bool) -> Task | None:
@@ -281,6 +312,16 @@ def _several(rng: np.random.Generator, key: str, word: str) -> str:
     )
 
 
+def _in_trays(view: View, text: str, proper: dict[str, str], key: str) -> Plan:
+    """Calls that bring what lies in a tray already to the tray that the words have for its kind: needless where it is
+    there, and right or not where it is in the other one, unless the words speak of the table only."""
+    return tuple(
+        place(o.name, proper[getattr(o, key)])
+        for o in view.now
+        if not o.on_table and getattr(o, key) in proper and "on the table" not in text
+    )
+
+
 def _sort(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     """Two colours or two shapes, each to its tray, from left to right; what is in a tray already stays."""
     objects = [o for o in view.now if o.on_table]
@@ -301,7 +342,8 @@ def _sort(rng: np.random.Generator, view: View, held: bool) -> Task | None:
         return None
     a, b = (_several(rng, key, w) for w in (first, second))
     text = words.ask(rng, "sort", held, a=a, b=b, t=words.to(rng, trays[0]), u=words.to(rng, trays[1]))
-    return Task("sort", text, tuple(calls), ordered=False)
+    optional = _in_trays(view, text, {first: trays[0], second: trays[1]}, key)
+    return Task("sort", text, tuple(calls), ordered=False, optional=optional)
 
 
 def _all_of(rng: np.random.Generator, view: View, held: bool) -> Task | None:
@@ -313,7 +355,8 @@ def _all_of(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     if len(objects) > LONGEST_PLAN:
         return None
     text = words.ask(rng, "all_of", held, a=_several(rng, key, word), t=words.to(rng, where))
-    return Task("all_of", text, tuple(place(o.name, where) for o in from_the_left(objects)) or (DONE,), ordered=False)
+    plan = tuple(place(o.name, where) for o in from_the_left(objects)) or (DONE,)
+    return Task("all_of", text, plan, ordered=False, optional=_in_trays(view, text, {word: where}, key))
 
 
 def _count(rng: np.random.Generator, view: View, held: bool) -> Task:
@@ -471,7 +514,9 @@ def _edit_add(rng: np.random.Generator, view: View, held: bool) -> Task | None:
 def _cannot(rng: np.random.Generator, view: View, held: bool) -> Task:
     named = _choose(rng, view.now).name if view.now else _choose(rng, NAMES)
     shape = named.split()[1]
-    return Task("cannot", words.ask(rng, "cannot", held, o=words.thing(rng, named), s=shape), (say(CANNOT),))
+    listed = held or rng.random() < 0.6
+    said = words.ask(rng, "cannot", held, o=words.thing(rng, named), s=shape) if listed else words.deed(rng, named)
+    return Task("cannot", said, (say(CANNOT),))
 
 
 def _unclear(rng: np.random.Generator, view: View, held: bool) -> Task:
@@ -534,7 +579,9 @@ def make(rng: np.random.Generator, view: View, kind: str, held: bool = False) ->
     """A task of that kind about the view, or None when the view does not allow it. `held`: in held-out words."""
     task = _MAKERS[kind](rng, view, held)
     if task is not None and not view.allows(task.plan):
-        return replace(task, plan=(say(CANNOT),), ordered=True)
+        return replace(task, plan=(say(CANNOT),), ordered=True, optional=())
+    if task is not None and task.optional:
+        return replace(task, optional=tuple(c for c in task.optional if view.allows((c,))))
     return task
 
 

@@ -18,6 +18,7 @@ from dgemma_ros.context.results import REASONS, ResultStatus
 from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES
 
 SPARE = 64  # tokens at least for words to come: new words must not shift the ids of old ones
+ADDED = ("At", "Last", "Let", "Only", "Think", "Wait", "Wrong", "You", "▁needed", "▁reversed")  # such words
 STATUS = tuple(map(str, ResultStatus))
 SKILLS = {
     "pick": ("object",),
@@ -81,7 +82,8 @@ def build(texts: Iterable[str]) -> Tokenizer:
     """A tokenizer whose vocabulary holds the special tokens, 256 bytes, printable ASCII and every piece of `texts`."""
     characters = ["▁", "\n"] + [chr(c) for c in range(33, 127)]
     order = [*SPECIAL, *(f"<0x{b:02X}>" for b in range(256)), *characters]
-    order += [p for p in pieces(texts) if p not in set(order)]
+    order += [p for p in pieces(texts) if p not in {*order, *ADDED}]
+    order += ADDED
     order += [f"<unused{i}>" for i in range(-len(order) % 64 + SPARE)]
     tokenizer = Tokenizer(
         models.BPE(

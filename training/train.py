@@ -61,6 +61,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="sessions a chunk of short ones; 16 on an accelerator, 4 elsewhere")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16, as on an accelerator")
     parser.add_argument("--every", type=int, default=20, help="steps a line of the log")
+    parser.add_argument("--threads", type=int, help="of the training step, on the CPU (default: what workers leave)")
+    parser.add_argument(
+        "--weights", default="", help="kinds and how many times as often as usual they are asked: sort=4,pair=2"
+    )
+    parser.add_argument(
+        "--use", action="store_true", help="sessions begin with what the planner keeps, rows are filled up with tasks"
+    )
     parser.add_argument(
         "--skip-to", type=float, default=0.0, help="share of the time to begin at, to go on from --init"
     )
@@ -98,6 +105,9 @@ class Run:
         self.began = time.monotonic() - self.seconds
 
     def begin_from(self, folder: Path) -> None:
+        old = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+        if moved := [w for w, i in old.items() if not w.startswith("<unused") and self.words.token_to_id(w) != i]:
+            raise SystemExit(f"{folder}: {len(moved)} tokens have other ids there, as {moved[0]!r}: see tokenizer.ADDED")
         taken = 0
         for name, value in load_file(folder / "model.safetensors").items():
             if name in self.weights and self.weights[name].shape == value.shape:
@@ -156,12 +166,13 @@ class Run:
     def loss(self, batch: objective.Batch, passed: float) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         net, goal = model.Network(self.config, self.weights, self.dtype), self.goal
         soft = goal.look(net, batch)
-        ground, seen = goal.ground(net, batch, soft) if soft else (torch.zeros((), device=self.device),) * 2
+        new = self.args.init is not None and self.step < WARM  # maps that know nothing yet teach nothing
+        ground, seen = goal.ground(net, batch, soft, new) if soft else (torch.zeros((), device=self.device),) * 2
         out = {"ground": ground.detach(), "seen": seen.detach()}
         if passed < LOOKING:
             return ground, out
         reading = goal.read(net, batch, soft, self.system if passed >= WHOLE else self.system[:SHORT_PREFIX])
-        related = goal.relate(batch, reading) if soft else ground
+        related = goal.relate(batch, reading, new) if soft else ground
         told = goal.tell(net, batch, reading)
         words, right, kinds = goal.diffuse(net, batch, reading, self.generator)
         help_share = max(0.2, min(1.0, (1 - passed) / (1 - FALLING)))
@@ -173,6 +184,17 @@ class Run:
             "kinds": kinds,
         }
         return words + help_share * (ground + 0.05 * related + 0.3 * told), out
+
+
+def mix(text: str) -> tuple[tuple[str, float], ...]:
+    """`sort=4,pair=2`, read."""
+    found = []
+    for part in filter(None, text.split(",")):
+        kind, _, times = part.partition("=")
+        if kind not in tasks.KINDS:
+            raise SystemExit(f"--weights: {kind!r} is none of {', '.join(tasks.KINDS)}")
+        found.append((kind, float(times)))
+    return tuple(found)
 
 
 def which(run: Run, feeder: Feeder, asked: int) -> str:
@@ -310,9 +332,10 @@ def main() -> None:
     checkpoint.write(args.out, words)
     workers = args.workers or (max(1, (os.cpu_count() or 2) - 2) if args.device == "cuda" else 1)
     rows = args.rows or (16 if args.device == "cuda" else 4)
-    feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device], rows)
+    changes = {"mix": mix(args.weights)} | ({"past": 0.6, "filled": True} if args.use else {})
+    feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device], rows, changes)
     torch.backends.cuda.matmul.allow_tf32 = True
-    torch.set_num_threads(2 if args.device == "cuda" else max(1, (os.cpu_count() or 2) - workers))
+    torch.set_num_threads(2 if args.device == "cuda" else args.threads or max(1, (os.cpu_count() or 2) - workers))
     run = Run(args, words)
     ahead = Ahead(feeder, run.device)
     log = Log(args.work / "log.jsonl", args.every)

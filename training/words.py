@@ -37,7 +37,9 @@ QUESTIONS = {
     "count_tray": """how many objects are in the {p}?|how many things lie in the {p}?|count the objects in the {p}
         |what is the number of objects in the {p}?""",
     "where": """where is {o}?|tell me where {o} is|can you see {o}?|where can i find {o}?|where did {o} go?|find {o}
-        |what is the place of {o}?|in which place is {o}?|where has {o} been put?""",
+        |what is the place of {o}?|in which place is {o}?|where has {o} been put?|can you tell me where {o} is?
+        |i want to know where {o} is|say where {o} is|where is {o} at the moment?|where do you see {o}?|which place is {o} in?
+        |where on the table is {o}?|where did somebody put {o}?|tell me the place of {o}""",
     "moved": """what has been moved?|which object was moved?|tell me what has been moved|what was moved?|which thing has moved?
         |what did somebody move?|has anything been moved?|what changed its place?""",
     "put_back": """put back the object that was moved|put back what has been moved|undo the last move|put it back where it was
@@ -51,11 +53,17 @@ EDITS = {
     "edit_target": """no, {p} instead|use {p} instead|rather {p}|no, {t}|better {t}|{t} instead|i meant {p}|change that to {p}
         |sorry, {p}|not there, {p}""",
     "edit_object": """not {o}, {p}|take {p} instead of {o}|no, i meant {p}, not {o}|{p} instead of {o}|use {p}, not {o}
-        |i said {p}, not {o}|replace {o} by {p}|sorry, {p} and not {o}""",
+        |i said {p}, not {o}|replace {o} by {p}|sorry, {p} and not {o}|{p}, not {o}|i need {p}, not {o}
+        |it should be {p}, not {o}|make it {p} instead of {o}|wrong one, {p} instead of {o}|let it be {p}, not {o}
+        |no, {p} and not {o}|put {p} there, not {o}|i want {p} instead of {o}|please {p} instead of {o}
+        |take {p} and not {o}|i meant {p} instead of {o}""",
     "edit_drop": """leave {o} where it is|without {o}|but not {o}|do not move {o}|skip {o}|forget about {o}|leave out {o}
-        |all but {o}|not {o}""",
+        |all but {o}|not {o}|let {o} stay|let {o} stay where it is|{o} can stay there|{o} should stay|the same without {o}
+        |do not take {o}|no need to move {o}|everything but {o}|{o} is not needed|keep {o} out of it|{o} not|only the rest, not {o}
+        |you need not move {o}|the plan without {o}""",
     "edit_order": """the other way round|in the other order|start with the last one|reverse the order|do the last one first
-        |the same in reverse order|begin with the last one|first the last one|backwards""",
+        |the same in reverse order|begin with the last one|first the last one|backwards|turn the order round|in reverse
+        |do it backwards|last one first|change the order|the last one should be first|not in this order""",
     "edit_add": """and {o}, too|{o} too|also {o}|add {o}|and {o} as well|do not forget {o}|the same with {o}
         |{o} as well""",
 }
@@ -69,6 +77,11 @@ OTHER = {
         |weigh {o}|how heavy is {o}?|bring me a glass of water|fly to the moon|draw a picture|read the book|go home
         |turn the music on|fold the towel|feed the cat|water the plants|lock the door|melt {o}|bend {o}""",
 }
+# What no skill does is more than a list: a deed and what it is done to, in any pairing.
+DEEDS = """wash|paint|cut|break|eat|heat|weigh|melt|bend|buy|cook|clean|charge|fold|feed|water|lock|open|write|read|draw|play|turn on
+    |turn off|switch on|switch off|call|sing|throw away|walk to|drive to|fly to|go to|wait for|think of"""
+DONE_TO = """the door|the window|the light|the kitchen|the book|the towel|the cat|the plants|the battery|the letter|the music|my mother
+    |my book|my dinner|the coffee|a glass of water|the moon|the robot|the room|the lab|the radio|the network|the floor|a story|a song"""
 HELD = {
     "push": "please shove {o} {n} cm {w}|push {o} {w} for {n} cm",
     "fetch": "go and get {o}|could you hand {o} to me|pick {o}",
@@ -80,15 +93,15 @@ HELD = {
     "all_of": "every one of the {a} goes {t}|take all {a} and put them {t}",
     "count": "how many {a} have we got?|say how many {a} there are",
     "count_tray": "how many things can you see in the {p}?",
-    "where": "where is {o} now?|do you know where {o} is?|show me where {o} is",
+    "where": "where is {o} now?|do you know where {o} is?|show me where {o} is|at which place can {o} be found?",
     "moved": "what has changed its place?|tell me which object was moved",
     "put_back": "bring it back to its old place|put what was moved back",
     "gone": "what was removed?|tell me what is missing",
     "new": "tell me what is new|what has somebody added?",
     "edit_target": "i want it {t} instead|sorry, i meant {p}",
-    "edit_object": "i want {p}, not {o}|sorry, not {o} but {p}",
-    "edit_drop": "{o} stays where it is|do it without {o}",
-    "edit_order": "the same the other way round|please reverse it",
+    "edit_object": "i want {p}, not {o}|sorry, not {o} but {p}|better {p} than {o}",
+    "edit_drop": "{o} stays where it is|do it without {o}|you can leave {o} there",
+    "edit_order": "the same the other way round|please reverse it|the order should be reversed",
     "edit_add": "take {o} as well|and please {o}",
     "go_on": "go ahead|please finish|what comes next?",
     "cannot": "close the door|make me a sandwich|sweep the floor|throw {o} at the wall|phone my brother|iron my shirt",
@@ -475,7 +488,14 @@ def ask(rng: np.random.Generator, kind: str, held: bool = False, **slots: str) -
     """A wording of that kind, filled in and spoken as people do."""
     wording = choose(rng, (HELD_WORDINGS if held else WORDINGS)[kind])
     text = wording.format(**slots)
-    if kind in _WRAPPED and not wording.startswith("please") and rng.random() < (0.5 if held else 0.35):
+    if kind in _WRAPPED and not wording.startswith("please"):
+        return polite(rng, text, held)
+    return spoken(rng, text, 0.0 if held else 0.04)
+
+
+def polite(rng: np.random.Generator, text: str, held: bool = False) -> str:
+    """An order, now and then with polite words around it."""
+    if rng.random() < (0.5 if held else 0.35):
         if rng.random() < 0.6:
             text = line_raw(rng, BEFORE_HELD if held and rng.random() < 0.5 else BEFORE) + text
         else:
@@ -485,6 +505,14 @@ def ask(rng: np.random.Generator, kind: str, held: bool = False, **slots: str) -
 
 def line_raw(rng: np.random.Generator, text: str) -> str:
     return choose(rng, text.split("|"))
+
+
+def deed(rng: np.random.Generator, obj: str) -> str:
+    """What no skill does, to a thing on the table or to anything else."""
+    what, to = line(rng, DEEDS), thing(rng, obj) if rng.random() < 0.4 else line(rng, DONE_TO)
+    verb, _, particle = what.partition(" ")
+    text = f"{verb} {to} {particle}" if particle in ("on", "off", "away") else f"{what} {to}"
+    return polite(rng, text)
 
 
 def spoken(rng: np.random.Generator, text: str, typos: float = 0.0) -> str:
