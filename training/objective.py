@@ -112,13 +112,13 @@ class Objective:
                 found[wide] = net.soft_tokens(patches.to(net.dtype) / 255, (rows, columns))
         return found
 
-    def ground(self, net: Network, batch: Batch, soft: dict[bool, Tensor], new: bool = False) -> tuple[Tensor, Tensor]:
-        """(loss, share of objects told rightly). `new`: the helpers learn alone, as nothing is known to them yet."""
-        losses, table = [], net.table.detach() if new else net.table
+    def ground(self, net: Network, batch: Batch, soft: dict[bool, Tensor]) -> tuple[Tensor, Tensor]:
+        """(loss, share of objects told rightly)."""
+        losses = []
         for wide, cells in soft.items():
             things = batch["things_wide" if wide else "things_narrow"]
             words, _ = truths(things, CELLS[WIDE if wide else NARROW])
-            losses.append((self.helpers.grounding(cells.detach() if new else cells, table, words), len(cells)))
+            losses.append((self.helpers.grounding(cells, net.table, words), len(cells)))
         total = sum(n for _, n in losses)
         return (
             sum(loss[0] * n for loss, n in losses) / total,  # type: ignore[return-value]
@@ -165,15 +165,15 @@ class Objective:
             for near, (k, v) in zip(sliding, past, strict=True)
         ]
 
-    def relate(self, batch: Batch, reading: Reading, new: bool = False) -> Tensor:
-        order, middle = batch["soft_index"], reading.middle.detach() if new else reading.middle
+    def relate(self, batch: Batch, reading: Reading) -> Tensor:
+        order = batch["soft_index"]
         truth = []
         for wide in (False, True):
             if wide in reading.soft:
                 things = batch["things_wide" if wide else "things_narrow"]
                 truth.append(truths(things, CELLS[WIDE if wide else NARROW])[1].flatten(0, 1))
         there = order >= 0
-        return self.helpers.relations(middle[there], torch.cat(truth)[order[there]])
+        return self.helpers.relations(reading.middle[there], torch.cat(truth)[order[there]])
 
     def tell(self, net: Network, batch: Batch, reading: Reading) -> Tensor:
         """The encoder's own loss on the leaves' answers."""

@@ -67,8 +67,8 @@ class Outcome:
 @dataclass(frozen=True)
 class Task:
     """`earlier` is a (task text, plan) that came before in the same talk; only edits and "go on" need it, and `results`
-    of its calls only "go on". `optional` calls may stand in a right plan as well: what the words ask for and the picture
-    shows to be so already, or what they may be taken to mean."""
+    of its calls only "go on". `optional` calls may stand in a right plan as well: what the words ask for and is so
+    already, or what they may be taken to mean."""
 
     kind: str
     text: str

@@ -61,6 +61,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="sessions a chunk of short ones; 16 on an accelerator, 4 elsewhere")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16, as on an accelerator")
     parser.add_argument("--every", type=int, default=20, help="steps a line of the log")
+    parser.add_argument(
+        "--answers-only",
+        action="store_true",
+        help="no grounding, no relations: fresh maps for them would teach a trained network what is wrong",
+    )
     parser.add_argument("--threads", type=int, help="of the training step, on the CPU (default: what workers leave)")
     parser.add_argument(
         "--weights", default="", help="kinds and how many times as often as usual they are asked: sort=4,pair=2"
@@ -106,8 +111,11 @@ class Run:
 
     def begin_from(self, folder: Path) -> None:
         old = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
-        if moved := [w for w, i in old.items() if not w.startswith("<unused") and self.words.token_to_id(w) != i]:
-            raise SystemExit(f"{folder}: {len(moved)} tokens have other ids there, as {moved[0]!r}: see tokenizer.ADDED")
+        named = {word: number for word, number in old.items() if not word.startswith("<unused")}
+        if moved := [word for word, number in named.items() if self.words.token_to_id(word) != number]:
+            raise SystemExit(
+                f"{folder}: {len(moved)} tokens have other ids there, as {moved[0]!r}: see tokenizer.ADDED"
+            )
         taken = 0
         for name, value in load_file(folder / "model.safetensors").items():
             if name in self.weights and self.weights[name].shape == value.shape:
@@ -166,13 +174,14 @@ class Run:
     def loss(self, batch: objective.Batch, passed: float) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         net, goal = model.Network(self.config, self.weights, self.dtype), self.goal
         soft = goal.look(net, batch)
-        new = self.args.init is not None and self.step < WARM  # maps that know nothing yet teach nothing
-        ground, seen = goal.ground(net, batch, soft, new) if soft else (torch.zeros((), device=self.device),) * 2
+        nothing = torch.zeros((), device=self.device)
+        bare = self.args.answers_only or not soft
+        ground, seen = (nothing, nothing) if bare else goal.ground(net, batch, soft)
         out = {"ground": ground.detach(), "seen": seen.detach()}
         if passed < LOOKING:
             return ground, out
         reading = goal.read(net, batch, soft, self.system if passed >= WHOLE else self.system[:SHORT_PREFIX])
-        related = goal.relate(batch, reading, new) if soft else ground
+        related = nothing if bare else goal.relate(batch, reading)
         told = goal.tell(net, batch, reading)
         words, right, kinds = goal.diffuse(net, batch, reading, self.generator)
         help_share = max(0.2, min(1.0, (1 - passed) / (1 - FALLING)))

@@ -22,11 +22,14 @@ class Calibration:
     """What an entropy says of being right: a logistic curve over its logarithm, fitted on what training never saw.
 
     From confidence.json beside generation_config.json, in which transformers suffers no unknown key: ``{"offset": …,
-    "slope": …}``.
+    "slope": …, "entropy": "highest"}``.
     """
 
     offset: float
     slope: float
+    highest: bool = False
+    """Whether a token's entropy is the highest that it had in any step of its canvas, not that of the last step: a
+    model that is done in a few steps hesitates in the first one over what it gets wrong in the end."""
     FLOOR: ClassVar[float] = 1e-4
     """Nats: below it, entropies differ by rounding only."""
 
@@ -117,7 +120,10 @@ def _read_calibration(file: Path) -> Calibration | None:
     if not file.exists():
         return None
     fitted = Section.of_file(file)
-    return Calibration(fitted.number("offset", -50.0, 50.0), fitted.number("slope", 0.0, 50.0))
+    entropy = fitted.string("entropy", "last")
+    if entropy not in ("last", "highest"):
+        fitted.fail("entropy", f"{shown(entropy)} is neither 'last' nor 'highest'")
+    return Calibration(fitted.number("offset", -50.0, 50.0), fitted.number("slope", 0.0, 50.0), entropy == "highest")
 
 
 def _read_eos(given: Section, highest: int) -> tuple[int, ...]:

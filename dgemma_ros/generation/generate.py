@@ -91,11 +91,12 @@ def _no_flags() -> Bools:
 class Generation:
     """An answer's tokens as they stand: up to the end token, which is not among them, and without padding.
 
-    ``entropy`` (nats), ``accepted`` and ``positions`` are arrays over ``tokens``.
+    ``entropy`` (nats), ``highest``, ``accepted`` and ``positions`` are arrays over ``tokens``.
     """
 
     tokens: Ints = field(default_factory=_no_ids)
     entropy: Floats = field(default_factory=_no_values)
+    """Of the last step."""
     accepted: Bools = field(default_factory=_no_flags)
     """Those that the sampler accepted in the last step."""
     positions: Ints = field(default_factory=_no_ids)
@@ -111,6 +112,8 @@ class Generation:
     """Steps that the budget had room for at the start, of one canvas."""
     seconds: float = 0.0
     """In denoising steps."""
+    highest: Floats = field(default_factory=_no_values)
+    """The highest entropy that a token's place in its canvas had in any step."""
 
     @property
     def complete(self) -> bool:
@@ -172,6 +175,7 @@ def redo_last_canvas(
         old,
         tokens=old.tokens[kept],
         entropy=old.entropy[kept],
+        highest=old.highest[kept],
         accepted=old.accepted[kept],
         positions=old.positions[kept],
         canvases=old.canvases[:-1],
@@ -195,6 +199,7 @@ def _canvas(
     size, began = sequence.length + sequence.config.canvas_length, 0.0
     answer = replace(work, step_budget=work.step_budget or steps)
     pins = None if pinned is None else pinned.pins
+    highest = np.zeros(sequence.config.canvas_length, np.float32)
 
     def keep_going(step: int) -> bool:
         nonlocal began
@@ -203,10 +208,11 @@ def _canvas(
 
     def on_draft(draft: CanvasDraft) -> None:
         nonlocal answer
+        np.maximum(highest, draft.entropy, out=highest)
         seconds = budget.clock() - began
         budget.record(size, seconds)
         answer = replace(
-            _joined(decoding, before, draft, pinned),
+            _joined(decoding, before, draft, highest, pinned),
             steps=work.steps + draft.step + 1,
             step_budget=answer.step_budget,
             seconds=answer.seconds + seconds,
@@ -236,7 +242,9 @@ def _canvas(
     return replace(answer, canvases=canvases, finish_reason=result.finish_reason)
 
 
-def _joined(decoding: Decoding, before: Generation, draft: CanvasDraft, pinned: PinnedCanvas | None) -> Generation:
+def _joined(
+    decoding: Decoding, before: Generation, draft: CanvasDraft, highest: Floats, pinned: PinnedCanvas | None
+) -> Generation:
     """The answer with this draft for its last canvas, padding in slots squeezed out."""
     canvas, kept = draft.argmax, np.arange(len(draft.argmax))
     if pinned is not None:
@@ -247,6 +255,7 @@ def _joined(decoding: Decoding, before: Generation, draft: CanvasDraft, pinned: 
     return Generation(
         tokens=np.concatenate([before.tokens, own]),
         entropy=np.concatenate([before.entropy, draft.entropy[kept]]),
+        highest=np.concatenate([before.highest, highest[kept]]),
         accepted=np.concatenate([before.accepted, draft.accepted[kept]]),
         positions=np.concatenate([np.full(len(before.tokens), -1, np.int64), kept]),
         eos=eos,

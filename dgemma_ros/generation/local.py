@@ -35,11 +35,14 @@ class _Reading:
 
     generation: Generation
     format: CallFormat
+    highest: bool
+    """Whether confidence comes of the highest entropies, or of the last step's."""
 
     @cached_property
     def parsed(self) -> ParsedAnswer:
-        tokens = self.generation.tokens.tolist()
-        return self.format.read(tokens, entropy=self.generation.entropy.tolist())
+        made = self.generation
+        entropy = made.highest if self.highest else made.entropy
+        return self.format.read(made.tokens.tolist(), entropy=entropy.tolist())
 
     @cached_property
     def reply(self) -> Reply:
@@ -163,7 +166,9 @@ class LocalGenerator:
         return Noise(seed, self._model.config.canvas_length, self._model.config.text.vocab_size)
 
     def _answer(self, generation: Generation, read: Usage) -> LocalAnswer:
-        return LocalAnswer(_Reading(generation, self._format), _usage(generation, read), generation.finish_reason)
+        calibration = self._config.calibration
+        reading = _Reading(generation, self._format, calibration is not None and calibration.highest)
+        return LocalAnswer(reading, _usage(generation, read), generation.finish_reason)
 
     def _repaired(self, request: Request, decoding: Decoding, first: LocalAnswer) -> LocalAnswer:
         """The answer with its problems' tokens noised again, for as long as there is time; the better of the two."""

@@ -104,6 +104,11 @@ def test_a_checkpoint_may_say_what_its_confidence_means(tmp_path: Path) -> None:
     confidences = [told(entropy) for entropy in (0.0, 1e-3, 0.1, 2.0, -1.0)]
     assert confidences[:4] == sorted(confidences[:4], reverse=True) and confidences[4] == confidences[0]
     assert all(0 < c < 1 for c in confidences)
-    file.write_text(json.dumps({"offset": 1.0}))
-    with pytest.raises(CheckpointError, match=r"confidence\.json: slope"):
-        load_generation_config(tmp_path, config)
+    assert not told.highest
+    file.write_text(json.dumps({"offset": 1.0, "slope": 0.5, "entropy": "highest"}))
+    highest = load_generation_config(tmp_path, config).calibration
+    assert highest is not None and highest.highest
+    for wrong, name in (({"offset": 1.0}, "slope"), ({"offset": 1.0, "slope": 0.5, "entropy": "first"}, "entropy")):
+        file.write_text(json.dumps(wrong))
+        with pytest.raises(CheckpointError, match=rf"confidence\.json: {name}"):
+            load_generation_config(tmp_path, config)

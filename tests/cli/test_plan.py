@@ -62,7 +62,7 @@ def test_a_plan_from_a_template(robot: Path, pictures: list[Path], dgemma: Comma
     assert people.out == "stop(); turn(by=7)\n" and "CONVERGED" in people.err
     assert said["confirmation"] == "NOT_ASKED" and "another seed" not in people.err
     confirmed = dgemma(*words, "--confirm").object
-    assert (confirmed["confirmation"], confirmed["other_text"]) == ("CONFIRMED", "") and confirmed["text"] == said["text"]
+    assert (confirmed["confirmation"], confirmed["other_text"], confirmed["text"]) == ("CONFIRMED", "", said["text"])
     assert "another seed: confirmed" in dgemma(*(word for word in words if word != "--json"), "--confirm").err
 
 

@@ -128,7 +128,7 @@ def test_gates(desk: Desk, calls: list[str], changes: dict[str, Any], reason: st
 
 def test_only_confirmed_plans_where_that_is_asked_for(desk: Desk) -> None:
     desk.terms = replace(desk.terms, require_confirmed=True)
-    desk.open()
+    desk.kill()
     desk.give("place a left")
     assert not desk.hands.sent and last(desk) == (State.ENDED, Ending.REFUSED, "unconfirmed")
     desk.give("place a left", confirmed=True)
