@@ -30,14 +30,19 @@ class Arrival:
     def of_message(self, info: Mapping[str, Any] | None, topic: str) -> float:
         """When a message was published, by the middleware's stamp; now, where it has none."""
         stamp = int((info or {}).get("source_timestamp") or 0)
-        return self._moment((time.time_ns() - stamp) / 1e9 if stamp > 0 else 0.0, topic)
+        return self._moment(stamp, time.time_ns, topic)
 
     def of_stamp(self, stamp: Time, topic: str) -> float:
         """When a message was sent by the ROS time in its header; now, where that is 0."""
-        sent = ros_time.nanoseconds(stamp)
-        return self._moment((self._node.get_clock().now().nanoseconds - sent) / 1e9 if sent > 0 else 0.0, topic)
+        return self._moment(ros_time.nanoseconds(stamp), lambda: int(self._node.get_clock().now().nanoseconds), topic)
 
-    def _moment(self, age: float, topic: str) -> float:
+    def _moment(self, sent: int, clock: Callable[[], int], topic: str) -> float:
+        """Of a stamp by that clock, in nanoseconds."""
+        now = time.monotonic()
+        if sent <= 0:
+            return now
+        moment = (sent - ros_time.offset(clock)) / 1e9
+        age = now - moment
         if not -EARLY <= age <= self._tolerance():
             self.skewed += 1
             where = f"{-age:.1f} s ahead of" if age < 0 else f"{age:.1f} s behind"
@@ -45,5 +50,5 @@ class Arrival:
                 f"{topic}: the sender's clock seems {where} ours; budgets count from arrival until both are set by NTP",
                 throttle_duration_sec=30.0,
             )
-            age = 0.0
-        return time.monotonic() - max(0.0, age)
+            return now
+        return min(now, moment)

@@ -30,6 +30,8 @@ def of(name: topics.Name) -> QoSProfile:
 
 
 OFFERED_IMAGES = profile(topics.OFFERED)
+GOALS = profile(topics.Qos(1000))
+"""Of an action's services: the usual ten are soon pushed out where many goals come while nobody reads."""
 INHIBIT = of(topics.INHIBIT)
 PLANS = of(topics.PLAN)
 STATE = profile(topics.Qos(1, latched=True))

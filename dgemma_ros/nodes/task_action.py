@@ -18,7 +18,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 
-from dgemma_ros.nodes import topics
+from dgemma_ros.nodes import qos, topics
 from dgemma_ros.nodes.plan_messages import new_id, task_of
 from dgemma_ros.planning.types import Plan, PlanDraft, Status, Task
 
@@ -66,6 +66,9 @@ class TaskAction:
             handle_accepted_callback=self._accept,
             cancel_callback=self._on_cancel,
             result_timeout=round(result_timeout),
+            goal_service_qos_profile=qos.GOALS,
+            result_service_qos_profile=qos.GOALS,
+            cancel_service_qos_profile=qos.GOALS,
         )
 
     @property

@@ -27,6 +27,8 @@ PATIENCE = 60.0
 LATCHED = QoSProfile(depth=2000, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
 LAST = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
 DEEP = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE)
+MANY_GOALS = {f"{kind}_service_qos_profile": DEEP for kind in ("goal", "result", "cancel")}
+"""An action client's: the usual ten answers are soon pushed out."""
 SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -183,7 +185,7 @@ class Graph:
     def action(self, type_: Any, name: str) -> ActionClient:
         if name in self._actions:
             return self._actions[name]
-        client = self._actions[name] = ActionClient(self.node, type_, name)
+        client = self._actions[name] = ActionClient(self.node, type_, name, **MANY_GOALS)
         assert client.wait_for_server(PATIENCE), f"no action {name}"
         return client
 

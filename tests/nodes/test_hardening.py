@@ -106,6 +106,26 @@ def test_goals_while_it_shuts_down(graph: Graph, model: Path) -> None:
     assert process.end()[0] == 0
 
 
+def test_goals_that_come_while_nobody_reads_are_all_answered(graph: Graph, sturdy: Process) -> None:
+    client = graph.action(GeneratePlan, "sturdy/generate_plan")
+    goal = GeneratePlan.Goal(task=Task(text="tidy up", budget=Duration(sec=20)))
+
+    def sent(count: int) -> list[Any]:
+        return [graph.in_turn(lambda: client.send_goal_async(goal)) for _ in range(count)]
+
+    (first,) = sent(1)
+    until(first.done, "an answer")  # the two have met
+    sturdy.popen.send_signal(signal.SIGSTOP)
+    try:
+        many = sent(60)
+    finally:
+        sturdy.popen.send_signal(signal.SIGCONT)
+    until(lambda: all(one.done() for one in many), "an answer to every goal")
+    results = [graph.in_turn(one.result().get_result_async) for one in many if one.result().accepted]
+    until(lambda: all(result.done() for result in results), "a result of every goal")
+    assert len(results) == 60
+
+
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
 def test_who_leaves_is_off_the_graph(graph: Graph, model: Path, with_signal: int) -> None:
     space = f"leaving{with_signal}"

@@ -119,3 +119,16 @@ def test_any_duration_is_a_message(seconds: float) -> None:
 @given(st.integers(-(2**70), 2**70))
 def test_any_stamp_is_a_message(nanoseconds: int) -> None:
     serialize_message(ros_time.to_time(nanoseconds))
+
+
+def test_a_reading_of_two_clocks_that_was_interrupted_does_not_count() -> None:
+    readings: list[int] = []
+
+    def now() -> int:
+        at = time.monotonic_ns() + 7 * 10**9
+        if not readings:
+            time.sleep(0.05)  # put aside between the two
+        readings.append(at)
+        return at
+
+    assert abs(ros_time.offset(now) - 7 * 10**9) < 5_000_000

@@ -17,7 +17,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool, String
 
-from tests.nodes.graph import DEEP, LATCHED, SENSOR, Graph
+from tests.nodes.graph import DEEP, LATCHED, MANY_GOALS, SENSOR, Graph
 from tests.soak import bad_input
 from tests.soak.ledger import Came, Goal, Ledger, Sent
 
@@ -62,7 +62,7 @@ class Client:
         node.create_subscription(Plan, "plan", self._hear_plan, LATCHED)
         node.create_subscription(PlanDraft, "plan_draft", self._hear_draft, 50)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._hear_diagnostics, 10)
-        self._action = ActionClient(node, GeneratePlan, "generate_plan")
+        self._action = ActionClient(node, GeneratePlan, "generate_plan", **MANY_GOALS)
 
     # -- what is sent ---------------------------------------------------------------------------------------------
 
