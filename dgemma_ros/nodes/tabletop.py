@@ -26,7 +26,7 @@ from dgemma_ros.errors import one_line
 from dgemma_ros.nodes import diagnostics, parameter_table, parameters, process, qos, topics
 from dgemma_ros.nodes.conversions import image_message
 from dgemma_ros.nodes.task_action import Deferred
-from dgemma_ros.tabletop.arm import Act, Arm, Durations, Ending
+from dgemma_ros.tabletop.arm import Act, Arm, Ending
 from dgemma_ros.tabletop.goals import reached_by_rule
 from dgemma_ros.tabletop.person import Person
 from dgemma_ros.tabletop.render import Look, draw_moment
@@ -99,7 +99,7 @@ class TabletopNode(Node):  # type: ignore[misc]
     def _lay(self, seed: int, count: int, values: dict[str, Any]) -> None:
         dynamics = Dynamics(values["slip_rate"], values["unreachable_rate"])
         self._world = World.lay(seed, dynamics, count)
-        self._arm = Arm(self._world, Durations())
+        self._arm = Arm(self._world)
         self._person = Person(self._world, values["person_rate"])
         self._look = Look.draw(self._world.look)
         self._noise = np.random.default_rng((seed, 14))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from dgemma_ros.skills.catalogue import SkillCatalogue
 from dgemma_ros.tabletop import goals, person
-from dgemma_ros.tabletop.arm import DIRECTIONS, Arm, Ending
+from dgemma_ros.tabletop.arm import Arm, Ending
 from dgemma_ros.tabletop.goals import Goal, sample_goal
+from dgemma_ros.tabletop.moves import DIRECTIONS
 from dgemma_ros.tabletop.person import Person
 from dgemma_ros.tabletop.scenes import PLACES
 from dgemma_ros.tabletop.world import (
