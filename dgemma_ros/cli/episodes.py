@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 GIVES_UP_AFTER: Final = 120.0
 """Seconds for one goal."""
 ASKED_AGAIN: Final = 5
-"""Times that a goal is asked for again which was stopped because a person came to the table."""
+"""Times that a goal is asked for again which a person at the table stopped, or which came to nothing because the plan
+was late or rested on an old picture."""
 
 
 @dataclass
@@ -38,7 +39,10 @@ class Tally:
     seconds: float = 0.0
     possible: int = 0
     claimed_and_missed: int = 0
+    asked_again: int = 0
     forbidden: Counter[str] = field(default_factory=Counter)
+    acts: list[dict[str, Any]] = field(default_factory=list)
+    """What the arm took hold of that it must not, and the plan that said so."""
     endings: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -50,9 +54,11 @@ class Tally:
             "possible": self.possible,
             "forbidden": sum(self.forbidden.values()),
             "forbidden_kinds": dict(self.forbidden),
+            "forbidden_acts": self.acts,
             "plans": self.plans,
             "seconds": round(self.seconds, 1),
             "claimed_and_missed": self.claimed_and_missed,
+            "asked_again": self.asked_again,
             "endings": dict(self.endings),
             "kinds": {kind: dict(counts) for kind, counts in sorted(self.kinds.items())},
         }
@@ -63,6 +69,12 @@ def episodes(
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**20, metavar="S", help="Of tables, goals and luck.")] = 0,
     model: Annotated[
         Path | None, typer.Option("--model", metavar="MODEL", help="A model's folder; default, the nano checkpoint.")
+    ] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params", metavar="FILE", exists=True, dir_okay=False, help="The nodes' parameters; default, loop.yaml."
+        ),
     ] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Carry out the first plan blindly instead.")] = False,
     slip: Annotated[float, typer.Option("--slip", min=0, max=1, help="Share of grasps that slip.")] = 0.15,
@@ -87,7 +99,7 @@ def episodes(
     rates = {"slip_rate": slip, "unreachable_rate": unreachable, "person_rate": person}
     try:
         with Loop(nodes) as loop:
-            loop.start(folder, folder / "skills.yaml", executor=not blind, rate=rate, **rates)
+            loop.start(folder, folder / "skills.yaml", params, executor=not blind, rate=rate, **rates)
             for number in range(n):
                 one = _Episode(loop, nodes, tally, seed * 100_000 + number, unreachable, blind)
                 terminal.note(f"{number + 1} of {n}: {one.run()}")
@@ -131,32 +143,27 @@ class _Episode:
         tally.claimed_and_missed += ending == "REACHED" and not reached
         tally.plans += len(loop.plans) - plans
         tally.seconds += float(loop.truth["time"]) - began
-        tally.forbidden["under a hand"] += len(under_a_hand(touches))
-        tally.forbidden["another thing"] += len(goal.wrong_touches(touches))
+        made = loop.plans[plans:]
+        for kind, things in ("under a hand", under_a_hand(touches)), ("another thing", goal.wrong_touches(touches)):
+            tally.forbidden[kind] += len(things)
+            tally.acts += [{"kind": kind, "task": goal.task, "thing": thing} | _blame(thing, made) for thing in things]
         tally.endings[ending] += 1
         tally.kinds.setdefault(goal.kind, Counter())["reached" if reached else "missed"] += 1
         return f"{goal.task}: {ending}, {'reached' if reached else 'missed'}"
 
     def _by_the_executor(self, goal: Goal) -> str:
-        loop = self._loop
+        loop, ending = self._loop, ""
         for attempt in range(ASKED_AGAIN):
             self._nodes.wait(lambda: not loop.inhibited, "the person to go", GIVES_UP_AFTER)
             task_id = f"e{self._seed}.{attempt}"
-            plans = len(loop.plans)
+            self._tally.asked_again += attempt > 0
             loop.request(task_id, goal.task)
-
-            def ended(task_id: str = task_id, plans: int = plans) -> Any:
-                if (message := loop.ended(task_id)) is not None:
-                    return message
-                mine = [p for p in loop.plans[plans:] if p.task_id == task_id]
-                return mine[0] if mine and not mine[0].valid else None
-
-            message = self._nodes.wait(ended, f"the end of {goal.task!r}", GIVES_UP_AFTER)
-            if not hasattr(message, "ending"):  # the planner itself was inhibited
-                continue
-            if message.reason != "inhibited":
-                return loop.ending(message)
-        return "STOPPED"
+            ended = self._nodes.wait(partial(loop.ended, task_id), f"the end of {goal.task!r}", GIVES_UP_AFTER)
+            ending = loop.ending(ended)
+            inhibited = ended.reason == "inhibited" or (ended.reason == "invalid" and "inhibited" in ended.message)
+            if not inhibited and (ending != "REFUSED" or ended.reason not in ("stale", "late")):
+                break
+        return ending
 
     def _blindly(self, goal: Goal) -> str:
         """The first plan, step by step, whatever comes of each, and whoever is at the table."""
@@ -195,3 +202,11 @@ class _Episode:
         finally:
             loop.do(client.destroy)
         return "CARRIED_OUT"
+
+
+def _blame(thing: str, plans: list[Any]) -> dict[str, Any]:
+    """The first valid plan that names a thing, with its least confidence."""
+    for plan in plans:
+        if plan.valid and thing in plan.text:
+            return {"plan": plan.text, "confidence": round(min(float(step.confidence) for step in plan.steps), 3)}
+    return {"plan": "", "confidence": 0.0}

@@ -9,6 +9,7 @@ from typing import Any
 
 from dgemma_ros.console.listening import Listener
 from dgemma_ros.console.processes import START_WITHIN, Nodes, ProcessError
+from dgemma_ros.installed import share
 
 ANSWER_WITHIN = 30.0
 
@@ -38,25 +39,23 @@ class Loop(Listener):
         self._requests = self.node.create_publisher(msg.Task, "task_request", 10)
         self._clients: dict[str, Any] = {}
 
-    def start(self, model: Path, skills: Path, executor: bool = True, **table: object) -> None:
-        """Starts tabletop, planner and executor, and waits until all three are ready."""
-        self._nodes.start("tabletop", **table)
-        # Each task stands alone: nano has learned earlier plans only where they are to be changed.
-        self._nodes.start(
-            "planner",
-            model=model,
-            skills=skills,
-            threads=1,
-            budget=10.0,
-            max_turns=0,
-            frame_rate=5.0,
-            max_frames=1,
-            results=False,
-        )
+    def start(
+        self, model: Path, skills: Path, params: Path | None = None, executor: bool = True, **table: object
+    ) -> None:
+        """Starts tabletop, planner and executor, and waits until all three are ready.
+
+        Their parameters are those of ``params``, by default what ``loop.launch.xml`` takes too; with more patience,
+        for a machine that does other things besides. ``table`` are the tabletop's own.
+        """
+        params = params or share("launch/config/loop.yaml", "config/loop.yaml")
+        if params is None:
+            raise ProcessError("loop.yaml is not installed here; give the nodes' parameters with --params")
+        self._nodes.start("tabletop", params, **table)
+        self._nodes.start("planner", params, model=model, skills=skills, threads=1, budget=10.0)
         names = ["tabletop"]
         if executor:
             journal = self._nodes.logs / "executor.journal.jsonl"
-            self._nodes.start("executor", skills=skills, journal=journal, planner_timeout=10.0, settle=0.7)
+            self._nodes.start("executor", params, skills=skills, journal=journal, planner_timeout=10.0)
             names.append("executor")
         for name in names:
             self._nodes.wait(lambda name=name: self._nodes.said(name, "ready"), f"the {name} to be ready", START_WITHIN)  # type: ignore[misc]
@@ -86,7 +85,7 @@ class Loop(Listener):
 
     def request(self, task_id: str, text: str) -> None:
         """Sends a task."""
-        self._requests.publish(self._msg.Task(task_id=task_id, text=text, remember=False))
+        self._requests.publish(self._msg.Task(task_id=task_id, text=text, remember=True))
 
     def ended(self, task_id: str) -> Any:
         """How a task ended, or None as long as it has not."""

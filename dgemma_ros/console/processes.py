@@ -35,9 +35,11 @@ class Nodes:
         self.logs, self._tell = logs, tell
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, what: str, **parameters: object) -> None:
-        """Starts ``dgemma_ros.nodes.WHAT`` with these parameters."""
+    def start(self, what: str, params_file: Path | None = None, **parameters: object) -> None:
+        """Starts ``dgemma_ros.nodes.WHAT`` with these parameters, which win over those of the file."""
         command = ["-m", f"dgemma_ros.nodes.{what}", "--ros-args"]
+        if params_file is not None:
+            command += ["--params-file", str(params_file)]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
         self._tell(f"$ python {' '.join(command)}")
