@@ -85,12 +85,15 @@ class Flight:
 
     # -- what its action's server says --------------------------------------------------------------------------------
 
-    def accepted(self, dispatch_id: str) -> None:
-        """The server has taken the goal."""
-        if (live := self._of(dispatch_id)) is not None:
-            live.accepted, live.heard = True, self._clock()
-            if live.cancelled is not None:
-                self._hands.cancel(live.dispatch, live.entry)  # the first cancel may have come before the goal
+    def accepted(self, dispatch_id: str) -> bool:
+        """The server has taken the goal; False where it was given up meanwhile, and is to be cancelled."""
+        live = self._of(dispatch_id)
+        if live is None:
+            return False
+        live.accepted, live.heard = True, self._clock()
+        if live.cancelled is not None:
+            self._hands.cancel(live.dispatch, live.entry)  # the first cancel may have come before the goal
+        return True
 
     def rejected(self, dispatch_id: str, why: str = "") -> None:
         """The server has not taken the goal, so nothing was done."""

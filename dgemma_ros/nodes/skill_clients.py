@@ -38,8 +38,8 @@ _STATUS = {
 class Listener(Protocol):
     """Who is told what comes of a goal: the flight's methods of these names."""
 
-    def accepted(self, dispatch_id: str) -> None:
-        """The server has taken it."""
+    def accepted(self, dispatch_id: str) -> bool:
+        """The server has taken it; False where nobody wants it any more."""
 
     def rejected(self, dispatch_id: str, why: str = "") -> None:
         """The server has not taken it."""
@@ -109,7 +109,9 @@ class SkillClients:
             handle.get_result_async().add_done_callback(
                 lambda future: self._guard(lambda: self._ended(dispatch_id, entry, future.result(), listener))
             )
-            return listener.accepted(dispatch_id)
+            if not listener.accepted(dispatch_id):  # the cancel of then was quicker than the goal
+                self.cancel(dispatch, entry)
+            return None
 
         sent = client.send_goal_async(
             goal, lambda feedback: self._guard(lambda: listener.feedback(dispatch_id)), goal_uuid=_uuid(dispatch_id)

@@ -359,3 +359,16 @@ def test_others_words_do_not_answer_what_was_asked(desk: Desk) -> None:
     assert last(desk) == (State.ENDED, Ending.FAILED, "no_plan")
     desk.give("place a left", task_id=asked.task_id, parent_plan_id=asked.parent_plan_id)
     assert last(desk)[2] == "orphan" and len(desk.hands.sent) == 1
+
+
+def test_a_goal_that_is_taken_after_it_was_given_up_is_not_wanted(desk: Desk) -> None:
+    desk.give("place a left")
+    dispatch = desk.hands.sent[-1]
+    desk.now += 5.0
+    desk.dispatcher.tick()
+    assert desk.hands.told[-1].outcome is Outcome.UNKNOWN
+    assert desk.dispatcher.flight.accepted(dispatch.dispatch_id) is False
+    desk.dispatcher.clear_doubt("me")
+    assert desk.dispatcher.flight.accepted(dispatch.dispatch_id) is False
+    desk.give("place b left")
+    assert desk.dispatcher.flight.accepted(desk.hands.sent[-1].dispatch_id) is True

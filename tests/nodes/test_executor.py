@@ -35,19 +35,30 @@ TERMS = """execution:
 class Loop:
     """A tabletop and an executor in a namespace of their own, and what is heard of them."""
 
-    def __init__(self, graph: Graph, space: str, folder: Path, rate: float = 10.0, **parameters: Any) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        space: str,
+        folder: Path,
+        rate: float = 10.0,
+        world: str = "",
+        terms: str = TERMS,
+        **parameters: Any,
+    ) -> None:
+        """``world``: the tabletop's namespace, where it is another one than the executor's."""
         self.graph, self.space, self.journal = graph, space, folder / f"{space}.jsonl"
+        self.world, self.ear = world or space, f"/{space}"
         self.skills = folder / "skills.yaml"
-        self.skills.write_text(NANO.read_text().split("# How they are carried out")[0] + TERMS)
-        self.truths: Heard = graph.hear(String, f"/{space}/tabletop/truth", LAST)
+        self.skills.write_text(NANO.read_text().split("# How they are carried out")[0] + terms)
+        self.truths: Heard = graph.hear(String, f"/{self.world}/tabletop/truth", LAST)
         self.results: Heard = graph.hear(SkillResult, f"/{space}/skill_result", LATCHED)
         self.shown: Heard = graph.hear(Execution, f"/{space}/execution", LATCHED)
         self.requests: Heard = graph.hear(ApprovalRequest, f"/{space}/approval_request", LATCHED)
         self.asked: Heard = graph.hear(Task, f"/{space}/task_request")
-        self.table = graph.start("tabletop", space, rate=rate)
+        self.table = graph.start("tabletop", self.world, rate=rate)
         self.parameters = {"planner_timeout": 0.0, "settle": 0.0, "ask_model": False} | parameters
         self.executor = self.start()
-        graph.until_active(self.table, f"/{space}/tabletop")
+        graph.until_active(self.table, f"/{self.world}/tabletop")
         self.names = self.reset(5)
 
     def start(self) -> Process:
@@ -73,7 +84,7 @@ class Loop:
     def reset(self, seed: int) -> list[str]:
         def lay() -> Any:
             request = ResetWorld.Request(seed=seed, objects=3)
-            answer = self.graph.ask(ResetWorld, f"/{self.space}/tabletop/reset", request)
+            answer = self.graph.ask(ResetWorld, f"/{self.world}/tabletop/reset", request)
             return answer if answer.success else None
 
         names = list(until(lay, "a still arm").objects)
@@ -111,7 +122,7 @@ class Loop:
         return plan
 
     def say(self, plan: Plan) -> None:
-        self.graph.say(plan, f"/{self.space}/plan", LATCHED)
+        self.graph.say(plan, f"{self.ear}/plan", LATCHED)
 
     def end(self, plan: Plan) -> Any:
         return self.shown.one(
@@ -122,7 +133,7 @@ class Loop:
         return [(r.step, r.outcome, r.reason) for r in list(self.results) if r.plan_id == plan.plan_id]
 
     def inhibit(self, on: bool) -> None:
-        self.graph.say(Bool(data=on), f"/{self.space}/inhibit")
+        self.graph.say(Bool(data=on), f"{self.ear}/inhibit")
 
     def one_outcome_each(self) -> None:
         outcomes: dict[str, set[int]] = {}
@@ -437,7 +448,7 @@ execution:
         "/foreign/executor",
     )
     helper = Loop.__new__(Loop)
-    helper.graph, helper.space, helper.shown = graph, "foreign", shown
+    helper.graph, helper.space, helper.ear, helper.shown = graph, "foreign", "/foreign", shown
     for number, ending in enumerate((Execution.CARRIED_OUT, Execution.FAILED)):
         plan = helper.plan(("go_to", {"mode": "fast"}))
         plan.steps[0].arguments_json = '{"metres": 2, "mode": "fast"}'

@@ -92,7 +92,7 @@ class Bench:
         skills.write_text(NANO.read_text().split("# How they are carried out")[0] + TERMS)
         self.results: Heard = graph.hear(SkillResult, f"/{space}/skill_result", LATCHED)
         self.loop = Loop.__new__(Loop)
-        self.loop.graph, self.loop.space, self.loop.results = graph, space, self.results
+        self.loop.graph, self.loop.space, self.loop.ear, self.loop.results = graph, space, f"/{space}", self.results
         self.loop.shown = graph.hear(Execution, f"/{space}/execution", LATCHED)
         executor = graph.start(
             "executor",
@@ -221,8 +221,9 @@ def test_processes_killed_and_stopped_at_random_moments(graph: Graph, tmp_path: 
         process.end()
 
 
-def test_a_clock_that_jumps_stops(graph: Graph, tmp_path: Path) -> None:
-    """Simulated time: it runs, jumps back, and what was planned before is not carried out."""
+@pytest.mark.parametrize("jump", [-500.0, 500.0])
+def test_a_clock_that_jumps_stops(graph: Graph, tmp_path: Path, jump: float) -> None:
+    """Simulated time: it runs, jumps, and what was planned before is not carried out."""
     publisher = graph.node.create_publisher(Clock, "/clock", 10)
     now = [1000.0]
 
@@ -232,7 +233,8 @@ def test_a_clock_that_jumps_stops(graph: Graph, tmp_path: Path) -> None:
         publisher.publish(Clock(clock=Time(sec=sec, nanosec=int((now[0] - sec) * 1e9))))
 
     timer = graph.node.create_timer(0.02, tick)
-    loop = Loop(graph, "jumps", tmp_path, rate=0.2, use_sim_time=True, camera_timeout=0.0)
+    space = "forwards" if jump > 0 else "back"
+    loop = Loop(graph, space, tmp_path, rate=0.2, use_sim_time=True, camera_timeout=0.0)
 
     def simulated(*calls: tuple[str, dict[str, str]]) -> Any:
         plan = loop.plan(*calls)
@@ -243,13 +245,14 @@ def test_a_clock_that_jumps_stops(graph: Graph, tmp_path: Path) -> None:
 
     plan = simulated(put(loop.names[0], loop.elsewhere(loop.names[0])))
     until(lambda: loop.truth["busy"], "the arm to move")
-    now[0] -= 500.0
+    now[0] += jump
     ended = loop.end(plan)
     assert (ended.ending, ended.reason) == (Execution.STOPPED, "clock")
     old = loop.plan(put(loop.names[0], "middle"))
-    old.header.stamp.sec, old.valid_until.sec = int(now[0]) + 500, int(now[0]) + 560
+    made = int(now[0] - jump)  # of the time before
+    old.header.stamp.sec, old.valid_until.sec = made, made + 60
     loop.say(old)
-    assert loop.end(old).reason == "clock"
+    assert loop.end(old).reason == ("late" if jump > 0 else "clock")
     graph.node.destroy_timer(timer)
     for process in (loop.table, loop.executor):
         process.end()
