@@ -85,8 +85,10 @@ def plan(
     tree = ""
     if bt and made.valid:
         from dgemma_ros.execution.behaviour_tree import tree_xml
+        from dgemma_ros.execution.table import ExecutionTable
 
-        tree = tree_xml(made.steps, catalogue, task=task)
+        table = ExecutionTable.load_if_any(skills or model / SKILLS, catalogue)
+        tree = tree_xml(made.steps, catalogue, table, task)
     if as_json:
         terminal.emit_json(report(made) | ({"bt": tree} if bt else {}))
     elif tree:

@@ -19,20 +19,22 @@ from dgemma_ros.skills.types import PlanStep
 FORMAT: Final = "4"
 TREE: Final = "Plan"
 _TYPES: Final = {"string": "std::string", "integer": "int", "number": "double", "boolean": "bool"}
+_INT: Final = range(-(2**31), 2**31)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_OWN_NODES: Final = (
-    "root include BehaviorTree TreeNodesModel Action Condition Control Decorator SubTree Sequence"
-    " SequenceWithMemory AsyncSequence ReactiveSequence Fallback AsyncFallback ReactiveFallback Parallel"
-    " ParallelAll IfThenElse WhileDoElse TryCatch Switch2 Switch3 Switch4 Switch5 Switch6 ManualSelector"
-    " Inverter RetryUntilSuccessful KeepRunningUntilFailure Repeat Timeout Delay RunOnce ForceSuccess"
-    " ForceFailure Precondition AlwaysSuccess AlwaysFailure Script ScriptCondition SetBlackboard"
-    " UnsetBlackboard Sleep TestNode EntryUpdated SkipUnlessUpdated WaitValueUpdate ConsumeQueue LoopInt"
-    " LoopDouble LoopString LoopBool"
+_REGISTERED: Final = (
+    "Sequence SequenceWithMemory AsyncSequence ReactiveSequence Fallback AsyncFallback ReactiveFallback Parallel"
+    " ParallelAll IfThenElse WhileDoElse TryCatch Switch2 Switch3 Switch4 Switch5 Switch6 ManualSelector Inverter"
+    " RetryUntilSuccessful KeepRunningUntilFailure Repeat Timeout Delay RunOnce ForceSuccess ForceFailure Precondition"
+    " AlwaysSuccess AlwaysFailure Script ScriptCondition SetBlackboard UnsetBlackboard Sleep TestNode WasEntryUpdated"
+    " SkipUnlessUpdated WaitValueUpdate ConsumeQueue LoopInt LoopDouble LoopString LoopBool"
 )
-_RESERVED: Final = frozenset(_OWN_NODES.split())
-"""What BehaviorTree.CPP registers itself, and the format's own elements."""
-_NOT_XML: Final = re.compile("[^\\t\\n\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_ELEMENTS: Final = "root Root include BehaviorTree TreeNodesModel Action Condition Control Decorator SubTree"
+_RESERVED: Final = frozenset([*_REGISTERED.split(), *_ELEMENTS.split(), TREE])
+"""What BehaviorTree.CPP 4 registers itself, the format's own elements, and the name of our tree."""
+_NOT_XML: Final = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _RESERVED_PORTS: Final = frozenset({"name", "ID"})
+_POINTER: Final = re.compile(r" *\{.+\} *|=", re.DOTALL)
+"""What the format reads as the name of an entry on its blackboard."""
 
 
 class TreeError(DgemmaError):
@@ -42,10 +44,10 @@ class TreeError(DgemmaError):
 def tree_xml(
     steps: Iterable[PlanStep], catalogue: SkillCatalogue, table: ExecutionTable | None = None, task: str = ""
 ) -> str:
-    """The plan as XML. Raises :class:`TreeError` for a name that the format keeps for itself."""
+    """The plan as XML. Raises :class:`TreeError` for no steps, and for what the format reads as something else."""
     root = ElementTree.Element("root", {"BTCPP_format": FORMAT, "main_tree_to_execute": TREE})
     tree = ElementTree.SubElement(root, "BehaviorTree", {"ID": TREE})
-    sequence = ElementTree.SubElement(tree, "Sequence", {"name": _printable(task)[:200] or "plan"})
+    sequence = ElementTree.SubElement(tree, "Sequence", {"name": _instance(task)})
     for step in steps:
         skill = catalogue.skills.get(step.skill)
         if skill is None:
@@ -55,8 +57,10 @@ def tree_xml(
         if entry is not None and entry.retries:
             attempts = str(entry.retries + 1)
             parent = ElementTree.SubElement(sequence, "RetryUntilSuccessful", {"num_attempts": attempts})
-        ports = {name: _port(value) for name, value in step.arguments.items()}
+        ports = {name: _port(skill, name, value) for name, value in step.arguments.items()}
         ElementTree.SubElement(parent, _name(skill), ports)
+    if not len(sequence):
+        raise TreeError("a plan without steps is no tree")
     root.append(_model(catalogue))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -70,9 +74,9 @@ def _model(catalogue: SkillCatalogue) -> ElementTree.Element:
             port = ElementTree.SubElement(
                 action, "input_port", {"name": _port_name(skill, argument.name), "type": _TYPES[argument.type]}
             )
-            port.text = argument.description or None
+            port.text = _NOT_XML.sub("", argument.description) or None
         metadata = ElementTree.SubElement(action, "MetadataFields")
-        ElementTree.SubElement(metadata, "Metadata", {"description": skill.description})
+        ElementTree.SubElement(metadata, "Metadata", {"description": _NOT_XML.sub("", skill.description)})
     return model
 
 
@@ -88,19 +92,28 @@ def _port_name(skill: Skill, name: str) -> str:
     return name
 
 
-def _port(value: Any) -> str:
-    """A value as the format's texts have it: ``{…}`` would be read as a name on the blackboard."""
-    if isinstance(value, bool):
+def _port(skill: Skill, name: str, value: Any) -> str:
+    """A value as the format reads it again."""
+    argument = skill.argument(name)
+    if argument is None:
+        raise TreeError(f"{skill.name} has no argument {name[:64]!r}")
+    if argument.type == "boolean":
         return "true" if value else "false"
-    text = _printable(str(value))
-    if text.startswith("{") and text.endswith("}"):
-        raise TreeError(f"{text[:40]!r} would be read as a blackboard entry")
+    if argument.type == "integer":  # 12.0 is one too, and 1e+22 would be read as 1
+        if int(value) not in _INT:
+            raise TreeError(f"{skill.name}.{name}: {value} is too large for an int")
+        return str(int(value))
+    text = str(value)
+    if _NOT_XML.search(text):
+        raise TreeError(f"{skill.name}.{name}: {text[:40]!r} has characters that XML cannot hold")
+    if _POINTER.fullmatch(text):
+        raise TreeError(f"{skill.name}.{name}: {text[:40]!r} would be read as a blackboard entry")
     return text
 
 
-def _printable(text: str) -> str:
-    """Without the characters that XML cannot hold."""
-    return _NOT_XML.sub("", text)
+def _instance(task: str) -> str:
+    """A node's name for people: the task, without the characters that the format allows in no name."""
+    return _NOT_XML.sub("", task).replace("\x7f", "")[:200] or "plan"
 
 
 def steps_of(xml: str, catalogue: SkillCatalogue) -> list[tuple[str, Mapping[str, str]]]:

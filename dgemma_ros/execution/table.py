@@ -33,6 +33,7 @@ from dgemma_ros.execution.entry import NOBODY, OURS, Entry, Field
 from dgemma_ros.execution.located import Located, Place, TableError
 from dgemma_ros.execution.terms import FIELD, TERMS, TermReader
 from dgemma_ros.skills.catalogue import Argument, Skill, SkillCatalogue
+from dgemma_ros.yaml_files import read_yaml
 
 _SECTIONS: Final = ("defaults", "skills")
 
@@ -53,6 +54,13 @@ class ExecutionTable:
             text = "has no part 'execution', so nothing can be carried out; docs/execution.md shows one"
             raise TableError(f"{file}: {text}")
         return cls(MappingProxyType(_Reader(document, catalogue).read(section)), str(file))
+
+    @classmethod
+    def load_if_any(cls, file: Path | str, catalogue: SkillCatalogue) -> ExecutionTable | None:
+        """The same; None for a skills file that has no table."""
+        content = read_yaml(Path(file), TableError, "it is the robot's skills")
+        has = isinstance(content, dict) and "execution" in content
+        return cls.load(file, catalogue) if has else None
 
 
 class _Reader:

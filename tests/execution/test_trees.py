@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,40 +24,18 @@ from dgemma_ros.skills.types import PlanStep
 from dgemma_ros.tabletop.arm import Arm
 from dgemma_ros.tabletop.scenes import PLACES
 from dgemma_ros.tabletop.world import Dynamics, World, same
+from tests.execution.btcpp.corpus import TYPES
+from tests.execution.btcpp.rules import why_not
 from tests.execution.desk import Recorder
 from tests.nodes.stand_in import NANO
 
 CATALOGUE = SkillCatalogue.load(NANO / "skills.yaml")
 TABLE = ExecutionTable.load(NANO / "skills.yaml", CATALOGUE)
 STEP = 0.05
-SPECIAL = {"BTCPP_format", "main_tree_to_execute", "ID", "name", "num_attempts"}
-
-
-def check_format(xml: str) -> None:
-    """The rules of BehaviorTree.CPP v4's parser (xml_parsing.cpp) and of its port names (basic_types.cpp)."""
-    root = ElementTree.fromstring(xml)
-    assert root.tag == "root" and root.get("BTCPP_format") == "4"
-    trees, models = root.findall("BehaviorTree"), root.findall("TreeNodesModel")
-    assert len(trees) == len(models) == 1 and {child.tag for child in root} == {"BehaviorTree", "TreeNodesModel"}
-    assert root.get("main_tree_to_execute") == trees[0].get("ID") and len(trees[0]) == 1
-    ports: dict[str, set[str]] = {}
-    for model in models[0]:
-        assert model.tag == "Action" and model.get("ID") not in ports
-        for port in model:
-            assert port.tag in ("input_port", "MetadataFields")
-        names = [port.attrib["name"] for port in model.findall("input_port")]
-        assert len(set(names)) == len(names)
-        for name in names:
-            assert name[0].isalpha() and not re.search(r"[\s<>&\"'/\\:*?|.]", name) and name not in ("name", "ID")
-        ports[model.attrib["ID"]] = set(names)
-    for node in trees[0].iter():
-        if node.tag == "Sequence":
-            assert len(node) >= 1
-        elif node.tag == "RetryUntilSuccessful":
-            assert len(node) == 1 and int(node.attrib["num_attempts"]) >= 1
-        elif node.tag != "BehaviorTree":
-            assert node.tag in ports and set(node.attrib) <= ports[node.tag] | {"name"} and not len(node)
-            assert not any(value.startswith("{") and value.endswith("}") for value in node.attrib.values())
+NODES = {
+    name: {argument.name: TYPES[argument.type] for argument in skill.arguments}
+    for name, skill in CATALOGUE.skills.items()
+}
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.text(max_size=300))
@@ -66,11 +43,13 @@ def test_any_words_become_xml_that_the_format_takes(texts: list[str], task: str)
     steps = [PlanStep("say", {"text": text}, 1.0) for text in texts] + [PlanStep("done", {}, 1.0)]
     try:
         xml = tree_xml(steps, CATALOGUE, TABLE, task)
-    except TreeError:
-        assert any(re.sub(r"[^ -~]", "", text).startswith("{") or "{" in text for text in texts)
+    except TreeError as error:
+        assert "blackboard" in str(error) or "XML cannot hold" in str(error)
+        assert any(text == "=" or "{" in text or not text.isprintable() for text in texts)
         return
-    check_format(xml)
-    assert [skill for skill, _ in steps_of(xml, CATALOGUE)] == [step.skill for step in steps]
+    assert why_not(xml, NODES) == ""
+    told = [(skill, dict(ports)) for skill, ports in steps_of(xml, CATALOGUE)]
+    assert told == [(step.skill, dict(step.arguments)) for step in steps]
 
 
 def test_a_plan_reads_as_it_was(tmp_path: Path) -> None:
@@ -82,7 +61,7 @@ def test_a_plan_reads_as_it_was(tmp_path: Path) -> None:
         PlanStep("push", {"direction": "left", "distance": 12, "object": "näh ☃"}, 1.0),
     ]
     xml = tree_xml(steps, CATALOGUE, table, "tidy up")
-    check_format(xml)
+    assert why_not(xml, NODES) == ""
     assert steps_of(xml, CATALOGUE) == [
         ("place", {"object": 'red "block" & <co>', "target": "left tray"}),
         ("push", {"direction": "left", "distance": "12", "object": "näh ☃"}),
@@ -93,13 +72,39 @@ def test_a_plan_reads_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("skill", "argument"), [("Sequence", "x"), ("a.b", "x"), ("_a", "x"), ("good", "name"), ("good", "a.b")]
+    ("skill", "argument"),
+    [
+        *(("Sequence", "x"), ("Plan", "x"), ("Root", "x"), ("WasEntryUpdated", "x"), ("a.b", "x"), ("_a", "x")),
+        *(("good", "name"), ("good", "a.b")),
+    ],
 )
 def test_names_that_the_format_keeps_are_refused(skill: str, argument: str) -> None:
     own = {"name": skill, "description": "d", "arguments": {argument: {"type": "string", "required": True}}}
     catalogue = SkillCatalogue.of({"skills": [own]})
     with pytest.raises(TreeError, match="needs another name"):
         tree_xml([PlanStep(skill, {argument: "y"}, 1.0)], catalogue)
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (PlanStep("say", {"text": " {x} "}, 1.0), "blackboard"),
+        (PlanStep("say", {"text": "="}, 1.0), "blackboard"),
+        (PlanStep("say", {"text": "a\0b"}, 1.0), "XML cannot hold"),
+        (PlanStep("push", {"distance": 2**31}, 1.0), "too large"),
+        (PlanStep("push", {"distance": 1e22}, 1.0), "too large"),
+        (PlanStep("push", {"force": 1}, 1.0), "no argument"),
+        (PlanStep("sing", {}, 1.0), "no skill"),
+    ],
+)
+def test_what_the_format_would_read_as_something_else_is_refused(step: PlanStep, why: str) -> None:
+    with pytest.raises(TreeError, match=why):
+        tree_xml([step], CATALOGUE)
+
+
+def test_a_plan_without_steps_is_no_tree() -> None:
+    with pytest.raises(TreeError, match="without steps"):
+        tree_xml([], CATALOGUE)
 
 
 class OnTheTable:
