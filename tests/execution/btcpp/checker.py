@@ -59,4 +59,4 @@ class Checker:
     def _ask(self, questions: Sequence[Any]) -> list[Any]:
         given = "".join(json.dumps(question) + "\n" for question in questions)
         done = subprocess.run([str(self.program)], input=given, capture_output=True, text=True, timeout=60, check=True)
-        return [json.loads(line) for line in done.stdout.splitlines() if line]
+        return [json.loads(line) for line in done.stdout.split("\n") if line]

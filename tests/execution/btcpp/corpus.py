@@ -39,7 +39,7 @@ NODES: Nodes = {
 TABLE = ExecutionTable({"say": Entry("say", "a", retries=2), "halt-now_2": Entry("halt-now_2", "a")})
 WORDS = (
     *("", " ", "hello", "näh ☃ 木", "quo\"te's & <tags>", "line\nbreak\tand\rreturn", "{x}", " {x} ", "{}", "{", "{x"),
-    *("=", "{=}", "==", "$x", "json:1", "json:{}", "1;2;3", "\x7f", "\u0085", "\ufdd0", "\U0001f916", "a" * 3000),
+    *("=", "{=}", "==", "$x", "json:1", "json:{}", "1;2;3", "\x7f", "\u0085", "\ufdd0", "\U0001f916", "a" * 300),
     *("]]>", "&#10;", "{\n}", "{a}\n", "\t{a}", "-->", "<!--", "${HOME}", "\\", "true", "1e5"),
 )
 NUMBERS: tuple[dict[str, Scalar], ...] = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.execution.btcpp.checker import Checker
 from tests.execution.btcpp.corpus import changed, ours
 
-VERDICTS = Path(__file__).with_name("verdicts.json")
+VERDICTS = Path(__file__).with_name("verdicts.jsonl")
 
 
 def main() -> None:
@@ -21,12 +21,14 @@ def main() -> None:
         checker = Checker.build(Path(folder), sys.argv[1] if len(sys.argv) > 1 else "")
         cases = [*ours(), *changed()]
         made = checker.judge([(case.xml, case.nodes) for case in cases])
-    trees = [
-        {"name": case.name, "xml": case.xml, "nodes": case.nodes, "accepted": one.accepted, "error": one.error}
+    lines = [json.dumps({"library": f"BehaviorTree.CPP {checker.version}"})]
+    lines += [
+        json.dumps(
+            {"name": case.name, "accepted": one.accepted, "error": one.error, "xml": case.xml, "nodes": case.nodes}
+        )
         for case, one in zip(cases, made, strict=True)
     ]
-    told = {"library": f"BehaviorTree.CPP {checker.version}", "trees": trees}
-    VERDICTS.write_text(json.dumps(told, indent=1, ensure_ascii=True) + "\n")
+    VERDICTS.write_text("\n".join(lines) + "\n")
     print(f"{checker.version}: {sum(one.accepted for one in made)} of {len(made)} accepted")
 
 
