@@ -1,0 +1,68 @@
+"""SIGKILL at random moments, again and again: each time all is back that is older than a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from dgemma_ros.journal.archive import Archive
+from dgemma_ros.model import Model
+from tests.journal.kept import SETTINGS
+
+KILLS = int(os.environ.get("DGEMMA_KILLS", "6"))
+"""How often; issue 13 asks for 50."""
+
+
+def run_for(seconds: float, model: Path, journal: Path) -> tuple[list[dict[str, Any]], float]:
+    """What it said, and when it was killed, so long after it was ready."""
+    command = [sys.executable, "-m", "tests.journal.doomed", str(model), str(journal)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        time.sleep(seconds)
+    finally:
+        killed = time.monotonic()
+        process.kill()
+    lines += process.stdout.read().splitlines()
+    process.wait()
+    process.stdout.close()
+    said = []
+    for line in lines:
+        try:
+            said.append(json.loads(line))
+        except ValueError:
+            assert line == lines[-1], line  # the kill cut it
+    return said, killed
+
+
+def test_all_that_is_older_than_a_second_is_back(model: Model, tmp_path: Path) -> None:
+    journal, chance = tmp_path / "memory.db", random.Random(13)
+    told: dict[int, tuple[float, Any]] = {}
+    killed, losses = 0.0, []
+    for number in range(KILLS + 1):
+        said, now = run_for(chance.uniform(0.0, 2.0), model.folder, journal)
+        assert said[0]["warnings"] == []
+        back = said[1]["back"]
+        old = {own: text for own, (at, text) in told.items() if at < killed - 1.0}
+        with closing(Archive(journal)) as archive:
+            kept = {entry.id for entry in archive.segments()}
+        assert set(old) <= kept, f"kill {number}: {sorted(set(old) - kept)} are gone"
+        assert all(told[int(own)][1] == text for own, text in back.items() if int(own) in told)
+        if old:  # the last of them are remembered, not only kept
+            assert max(old) <= max(map(int, back))
+            assert len(back) >= min(len(old), SETTINGS.max_frames)
+            lost = [at for own, (at, _) in told.items() if own not in kept]
+            losses.append(killed - min(lost) if lost else 0.0)
+        # What was lost is told again under the same ids: only what there is now counts.
+        told = {own: entry for own, entry in told.items() if own in kept}
+        told |= {line["id"]: (line["at"], json.loads(json.dumps(line["content"], default=str))) for line in said[2:]}
+        killed = now
+    assert len(losses) >= KILLS // 2 and max(losses) < 1.0, losses
