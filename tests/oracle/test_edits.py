@@ -47,7 +47,7 @@ class Edits(RuleBasedStateMachine):
     )
     def begin(self, name: str, mask: VisionMask, chunk: int, slack: int) -> None:
         model, judge = judged(name)
-        self.ours = Sequence(model.session, mask, chunk, slack)
+        self.model, self.ours = model, Sequence(model.session, mask, chunk, slack)
         self.judge = Edited(judge, str(mask))
         self.last = 0  # the type of the last row appended
         self.count = 0
@@ -98,7 +98,7 @@ class Edits(RuleBasedStateMachine):
         try:
             self.ours.restore(branch[0])
         except ContextError as error:
-            assert "void" in str(error)
+            assert "void" in str(error) or "another sequence" in str(error)
         else:
             self.judge = branch[1].copy()
             self.last = 0
