@@ -137,18 +137,19 @@ class Store:
                     execute("UPDATE segments SET picture = ? WHERE id = ?", (picture, entry.segment))
             case Basis():
                 execute("INSERT OR IGNORE INTO skills VALUES (?, ?)", entry.skills)
-                self._plan(entry.plan_id, time.time_ns(), "basis", entry.content)
+                self._plan(entry.plan_id, "basis", entry.content)
                 uses = [("rows", record, entry.plan_id) for record in entry.rows]
                 uses += [("windows", record, entry.plan_id) for record in entry.windows]
                 self._connection.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?, ?)", uses)
             case Made():
-                self._plan(entry.plan_id, entry.made_ns, "plan", entry.content)
+                self._plan(entry.plan_id, "plan", entry.content)
+                execute("UPDATE plans SET made_ns = ? WHERE id = ?", (entry.made_ns, entry.plan_id))
 
-    def _plan(self, plan_id: str, made_ns: int, column: str, content: object) -> None:
+    def _plan(self, plan_id: str, column: str, content: object) -> None:
         text = sealed(content)
         self._connection.execute(
             f"INSERT INTO plans (id, made_ns, {column}) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET {column} = ?",
-            (plan_id, made_ns, text, text),
+            (plan_id, time.time_ns(), text, text),
         )
 
     def _change(self, change: Change) -> None:

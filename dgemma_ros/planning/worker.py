@@ -139,13 +139,13 @@ class Worker:
             self.publisher.finish(job, Ending(Status.FAILED, ErrorCode.BACKEND, str(error)))
             return
         if job.settings.confirm:
+            self._write_down(job, trace)  # before the context is used again
             self._confirm(job, request, answer, budget)
         interrupted = answer.finish_reason is FinishReason.INTERRUPTED
         late = LATE if interrupted and not answer.usage.canvases else None
         plan = self.publisher.finish(job, job.ending or late, STATUS[answer.finish_reason])
-        if self.recorder is not None:
-            basis = basis_of(job, trace, self.generator.backend)
-            self.recorder.basis(self.publisher.plan_id(job), basis, skills_of(job.skills))
+        if not job.settings.confirm:
+            self._write_down(job, trace)
         self._remember(job, plan, answer)
         self._tell_drift()
 
@@ -176,6 +176,12 @@ class Worker:
             stop=trace.stop,
             on_update=on_update,
         )
+
+    def _write_down(self, job: Job, trace: Trace) -> None:
+        """What the plan rests on, in the journal; while the task is open."""
+        if self.recorder is not None:
+            basis = basis_of(job, trace, self.generator.backend)
+            self.recorder.basis(self.publisher.plan_id(job), basis, skills_of(job.skills))
 
     def _confirm(self, job: Job, request: Request, answer: Answer, budget: Budget) -> None:
         """The same from another seed. What breaks in it costs no plan that is made already."""

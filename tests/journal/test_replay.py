@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def session(tmp_path: Path, model: Model, skills: SkillCatalogue) -> tuple[Path,
         for number in range(3, 8):
             desk.planner.read_frame(frame(number, number))
         plans.append(desk.ask("after a restart"))
+        desk.planner.update(replace(SETTINGS, confirm=True))
+        plans.append(desk.ask("be sure"))
         for budget in (0.3, 0.08):
             plans.append(desk.ask("in a hurry", budget=budget))
     return file, plans
