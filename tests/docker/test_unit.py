@@ -16,7 +16,12 @@ from tests.cli.conftest import environment, real
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "docker" / "dgemma-planner.service"
-FOLDERS = {"LogsDirectory": "/var/log", "CacheDirectory": "/var/cache", "RuntimeDirectory": "/run"}
+FOLDERS = {
+    "LogsDirectory": "/var/log",
+    "CacheDirectory": "/var/cache",
+    "StateDirectory": "/var/lib",
+    "RuntimeDirectory": "/run",
+}
 """Made by systemd, for the unit's user, before it starts."""
 PATIENCE = 120.0
 
@@ -65,3 +70,4 @@ def test_it_starts_says_healthy_and_ends(tmp_path: Path) -> None:
         process.kill()
     written = {path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*") if path.is_file()}
     assert {parts[0] for parts in written} <= {"etc", "var", "log"}, "nothing is written elsewhere"
+    assert (tmp_path / "var/lib/dgemma/planner.db").stat().st_size > 0
