@@ -24,7 +24,6 @@ from dgemma_ros.journal.row_codec import RowCodec, checked
 from dgemma_ros.journal.segment_codec import content_of, kind_of, sealed, soft_bytes
 
 JPEG_QUALITY: Final = 90
-VACUUM_PAGES: Final = 4096
 PRUNED: Final = 16
 """Segments or plans that are taken out at a time."""
 TARGET: Final = 0.8
@@ -234,16 +233,21 @@ class Store:
             before = time.time_ns() - int(1e9 * self._limits.max_age)
             while count := self._prune_step(before):
                 taken += count
-        if not self._limits.max_bytes or self._used() + self._wal() <= self._limits.max_bytes:
+        most = self._limits.max_bytes
+        if not most or self.nbytes <= most:
             return taken
-        goal = TARGET * self._limits.max_bytes
-        while self._used() > goal:
-            count = self._prune_step(None) or self._prune_live()
-            if not count:
-                break
+        self._shrink()
+        if self.nbytes <= most:
+            return taken
+        while self._used() > TARGET * most and (count := self._prune_step(None) or self._prune_live()):
             taken += count
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._shrink()
         return taken
+
+    def _shrink(self) -> None:
+        """Gives free pages back to the file system."""
+        # As a script: it takes a step a page, and `execute` makes only the first of a statement without columns.
+        self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _used(self) -> int:
         pages, free, size = (
@@ -251,10 +255,6 @@ class Store:
             for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
-
-    def _wal(self) -> int:
-        wal = self.file.with_name(self.file.name + "-wal")
-        return wal.stat().st_size if wal.exists() else 0
 
     def _prune_step(self, before: int | None) -> int:
         """The oldest of what the context has forgotten, and of the plans; None: however old."""
@@ -288,7 +288,6 @@ class Store:
         )
         self._drop_windows()
         execute("DELETE FROM skills WHERE NOT EXISTS (SELECT 1 FROM plans WHERE instr(basis, skills.digest))")
-        execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()  # a page a row
 
 
 def prune_file(file: Path, limits: Limits) -> int:

@@ -65,4 +65,5 @@ def test_all_that_is_older_than_a_second_is_back(model: Model, tmp_path: Path) -
         told = {own: entry for own, entry in told.items() if own in kept}
         told |= {line["id"]: (line["at"], json.loads(json.dumps(line["content"], default=str))) for line in said[2:]}
         killed = now
+        print(f"kill {number}: {len(told)} told so far, {losses[-1:]} s lost")
     assert len(losses) >= KILLS // 2 and max(losses) < 1.0, losses
