@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -63,3 +65,31 @@ def test_a_row_lies_before_another_by_order_and_by_position(
     first: tuple[int, int], second: tuple[int, int], may: bool
 ) -> None:
     assert Row(9, *first).precedes(Row(0, *second)) == may
+
+
+def test_it_grows_with_edits_and_neither_with_rows_nor_with_what_is_done_again() -> None:
+    table = RowTable()
+
+    def size() -> int:
+        return len(pickle.dumps(table)) // 24  # bytes of a run's three numbers
+
+    table.append(5, 0, 0)
+    small = size()
+    for _ in range(100):
+        table.append(3, table.count, table.count)
+    assert size() == small
+    for _ in range(100):
+        table.shift(0, table.count, 1)
+        table.shift(0, table.count, -1)
+    assert size() == small
+    table.shift(5, 8, 0)
+    cut = size()
+    for _ in range(100):
+        table.shift(5, 8, 0)
+    assert small < size() == cut
+    table = RowTable()
+    table.append(8, 0, 0)
+    for _ in range(100):
+        table.evict(3, 2)
+        table.insert(3, np.arange(3, 5), np.arange(3, 5))  # what was taken out is put back
+    assert size() == small

@@ -89,6 +89,16 @@ def test_a_text_that_ends_inside_a_character_keeps_its_mark(form: CallFormat) ->
     assert form.read([*ids_of(form, "so"), half]).text == "so\ufffd"
 
 
+def test_each_letter_is_counted_with_the_token_that_completes_it(form: CallFormat) -> None:
+    one, two, half = (form.tokenizer.id(f"<0x{byte:02X}>") for byte in (0xC3, 0xBC, 0xE2))
+    plain = [form.tokenizer.encode(word, trusted=True) for word in ("gr", "n, then")]
+    ids = [*plain[0], one, two, *plain[1], half]
+    atoms = form.atoms(ids, 0, len(ids))
+    found = ["".join(atom.text for atom in atoms if atom.token == index) for index in range(len(ids))]
+    before, behind = ([form.spelling(token) for token in part] for part in plain)
+    assert found == [*before, "", "\u00fc", *behind, "\ufffd"]
+
+
 def test_thoughts_are_never_read(form: CallFormat) -> None:
     thought = f"<|channel>thought\nI might {call('stop{}')} <channel|>"
     answer = form.read(ids_of(form, thought + call("pick{object:'x'}")))
