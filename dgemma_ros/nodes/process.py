@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import rclpy
 from rclpy.action import ActionClient, ActionServer
@@ -119,16 +120,19 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
         statuses.append(status)
         wake.send(b"\0")
 
+    refusal, node = "", None
     try:
         use_large_images()
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         node = make(finish)
     except DgemmaError as error:
-        return _refuse(str(error))
+        refusal = str(error)
     except Exception as error:  # rcl's parser of arguments and parameter files has no class of its own
-        if type(error).__module__.startswith(("rclpy", "dgemma_ros")) or isinstance(error, RuntimeError):
-            return _refuse(f"{error}")
-        raise
+        if not (type(error).__module__.startswith(("rclpy", "dgemma_ros")) or isinstance(error, RuntimeError)):
+            raise
+        refusal = f"{error}"
+    if node is None:
+        _refuse(refusal)
     apart = tuple(getattr(node, "apart", ()))
     main = Part(node, lambda group: all(group is not other for other in apart))
     main.add_node(node)
@@ -158,9 +162,7 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
         rclpy.try_shutdown()
     except Exception:
         logging.getLogger(__name__).exception("while ending")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # interpreter and DDS threads would only wait for one another
+    _exit(status)
 
 
 def _destroy(node: Node) -> None:
@@ -180,17 +182,27 @@ def _only(group: CallbackGroup) -> Callable[[CallbackGroup], bool]:
     return lambda other: other is group
 
 
-def _refuse(text: str) -> int:
+def _refuse(text: str) -> NoReturn:
+    """Ends the process with status 2 and one line. What was made of a node goes first, and its participant with it."""
     hint = "; set ROS_LOG_DIR to a folder that can be written" if "log directory" in text else ""
     print("error: " + " ".join(text.split()) + hint, file=sys.stderr)
+    _exit_later(2, "")
+    gc.collect()
     rclpy.try_shutdown()
-    return 2
+    _exit(2)
 
 
-def _exit_later(status: int) -> None:
+def _exit(status: int) -> NoReturn:
+    """Ends the process at once: interpreter and DDS threads would only wait for one another."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _exit_later(status: int, warning: str = "warning: ended with work still running\n") -> None:
     def end() -> None:
-        print("warning: ended with work still running", file=sys.stderr, flush=True)
-        os._exit(status)
+        sys.stderr.write(warning)
+        _exit(status)
 
     timer = threading.Timer(END_WITHIN, end)
     timer.daemon = True
