@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dgemma_ros.errors import ContextError
 from dgemma_ros.generation.canvas_loop import CanvasDraft, FinishReason, LogitsMask, Pins
-from dgemma_ros.generation.generate import Decoding, Generation, NoDeadline, generate, until_eos
+from dgemma_ros.generation.generate import Decoding, Generation, NoDeadline, generate, redo_last_canvas, until_eos
 from dgemma_ros.generation.pins import PinnedCanvas
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.sequence import Sequence
@@ -228,3 +228,26 @@ def test_the_context_limit_ends_it_with_what_is_there(opened: Models) -> None:
         assert sequence.length == len(PROMPT) + (canvases - 1) * CANVAS <= limit
     with pytest.raises(ContextError, match="a canvas of 16 tokens does not fit"):
         generated(opened(TINIES["contractive"].with_(positions=35)))
+
+
+class NoTime(NoDeadline):
+    def steps(self, tokens: int, most: int) -> int:
+        return 0
+
+
+def test_a_last_canvas_done_again_stands_behind_those_before_it(model: Model) -> None:
+    sequence, old = generated(model, max_canvases=2)
+    assert old.draft is not None
+    decoding = replace(Decoding.of(model, 3), mask=None, max_canvases=2)
+    free = LogitsMask(np.ones((1, model.config.text.vocab_size), np.bool_))
+    for place in (None, 0, CANVAS - 1):
+        pinned = PinnedCanvas(Pins(np.arange(CANVAS) != place, old.draft.argmax), free, ())
+        again = redo_last_canvas(sequence, decoding, 1000, old, old, pinned)
+        assert again is not None and again.steps > old.steps and len(again.canvases) == 2
+        same = np.arange(2 * CANVAS) != (None if place is None else CANVAS + place)
+        assert len(again.tokens) == 2 * CANVAS and np.array_equal(again.tokens[same], old.tokens[same])
+        assert again.positions.tolist() == [-1] * CANVAS + list(range(CANVAS))
+        assert len(again.entropy) == len(again.accepted) == 2 * CANVAS
+        assert sequence.length == len(PROMPT) + CANVAS
+    for hopeless in (replace(decoding, stop=lambda: True), replace(decoding, budget=NoTime())):
+        assert redo_last_canvas(sequence, hopeless, 1000, old, old, pinned) is None
