@@ -48,8 +48,8 @@ _TOOLS: Final[list[dict[str, Any]]] = [
 ]
 _ROWS: Final = '_x0 .,({[<|"\\\n\u00e9\u0301\u4e2d\U0001f916'
 """Letters of which long rows are encoded: how long that takes should grow with their length, not with its square."""
-_PACE: Final = 3.0
-"""Seconds that a row of the longest text may take; a tenth is usual."""
+_PACE: Final = 1.0
+"""Seconds of a core that a row of the longest text may take; a tenth is usual."""
 _WORDS: Final = "Put the red block into the left tray, then look. 3,14 \u00e9\u4e2d\U0001f916 <|turn>\n\n" * 40
 
 

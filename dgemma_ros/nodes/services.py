@@ -9,7 +9,7 @@ from dgemma_msgs import srv
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
-from dgemma_ros.errors import DgemmaError
+from dgemma_ros.errors import DgemmaError, one_line
 from dgemma_ros.nodes import plan_messages, topics
 from dgemma_ros.planning.planner import Planner
 
@@ -41,5 +41,5 @@ class Services:
             what(self._planner())
             response.success = True
         except DgemmaError as error:
-            response.message = str(error)
+            response.message = one_line(error, 300)
         return response

@@ -32,7 +32,7 @@ LATE = Ending(Status.DEADLINE, ErrorCode.LATE, "the time was up before there was
 
 def no_time(budget: float, margin: float) -> Ending:
     """Why a task ends at once for which not even one step would be done in time."""
-    if budget > margin:
+    if budget > margin + 1e-6:  # the difference of two moments, and so not to the last digit
         return LATE
     text = f"the budget of {budget:g} s leaves no time before publish_margin, {margin:g} s: give more"
     return Ending(Status.DEADLINE, ErrorCode.LATE, text)
