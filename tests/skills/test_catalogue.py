@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,10 @@ def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str) -> No
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SkillsError, match="no such file"):
         SkillCatalogue.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("content", [SKILLS, None], ids=["tests", "nano"])
+def test_its_content_makes_the_same_catalogue_again(content: Any) -> None:
+    catalogue = SkillCatalogue.of(content) if content else SkillCatalogue.load(NANO / "skills.yaml")
+    again = SkillCatalogue.of(json.loads(json.dumps(catalogue.content)))
+    assert again == catalogue and again.tools == catalogue.tools
