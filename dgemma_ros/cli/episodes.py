@@ -104,7 +104,12 @@ def episodes(
                 one = _Episode(loop, nodes, tally, seed * 100_000 + number, unreachable, blind)
                 terminal.note(f"{number + 1} of {n}: {one.run()}")
     finally:
+        if tally.episodes:  # also where it is interrupted: what was done counts
+            _tell(tally, as_json)
         nodes.stop()
+
+
+def _tell(tally: Tally, as_json: bool) -> None:
     if as_json:
         terminal.emit_json(tally.report())
     else:

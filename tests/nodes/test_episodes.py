@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,15 @@ def test_other_parameters_and_those_of_a_file_that_is_not_there(ros: None, tmp_p
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["endings"] == {"REFUSED": 1} and told["forbidden"] == 0 and told["forbidden_acts"] == []
+
+
+def test_what_was_done_before_an_interruption_counts(ros: None) -> None:
+    command = [sys.executable, "-m", "dgemma_ros.cli", "episodes", "--n", "9999", "--rate", "20", "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None and running.stderr is not None
+        first = running.stderr.readline()
+        assert "1 of 9999" in first
+        running.send_signal(signal.SIGINT)
+        told = json.loads(running.stdout.readline())
+        assert running.wait(30) == 130
+    assert told["episodes"] >= 1
