@@ -182,6 +182,15 @@ class Graph:
         until(task.done, "the client's own thread")
         return task.result()
 
+    def accepted(self, client: ActionClient, goal: Any) -> Any:
+        """The handle of a goal. Where no answer comes it is sent again, for the reason that :meth:`ask` has."""
+        for _ in range(6):
+            sent = self.in_turn(lambda: client.send_goal_async(goal))
+            with contextlib.suppress(AssertionError):
+                until(sent.done, "an answer to a goal", 10.0)
+                return sent.result()
+        raise AssertionError("no answer to a goal")
+
     def action(self, type_: Any, name: str) -> ActionClient:
         if name in self._actions:
             return self._actions[name]

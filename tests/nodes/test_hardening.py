@@ -159,9 +159,7 @@ def test_a_sender_with_another_clock_has_its_whole_budget(graph: Graph, sturdy: 
     client = graph.action(GeneratePlan, "sturdy/generate_plan")
     task = Task(text="tidy up", budget=Duration(sec=30))
     task.header.stamp.sec = int(time.time()) - 3600
-    handle = graph.in_turn(lambda: client.send_goal_async(GeneratePlan.Goal(task=task)))
-    until(handle.done, "an answer")
-    result = graph.in_turn(handle.result().get_result_async)
+    result = graph.in_turn(graph.accepted(client, GeneratePlan.Goal(task=task)).get_result_async)
     until(result.done, "the plan")
     assert result.result().result.plan.status in (Plan.STEP_LIMIT, Plan.CONVERGED)
     assert re.search(r"clock seems 36\d\d\.\d s behind ours", sturdy.output)  # by an hour and what it was on its way
