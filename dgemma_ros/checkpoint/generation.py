@@ -14,6 +14,7 @@ from dgemma_ros.checkpoint.fields import Section, shown
 CONFIG_FILE: Final = "config.json"
 GENERATION_FILE: Final = "generation_config.json"
 CONFIDENCE_FILE: Final = "confidence.json"
+MEMORY_FILE: Final = "memory.json"
 DEFAULT_NEW_TOKENS: Final = 256
 
 
@@ -61,6 +62,8 @@ class GenerationConfig:
     """Of prompt and answer together; None for no such limit."""
     calibration: Calibration | None = None
     """None: a call's confidence is exp(−entropy) of its least sure token."""
+    max_frames: int = 0
+    """Frames with which the model was found good, from memory.json: ``{"max_frames": …}``; 0 where nobody says."""
 
     def new_tokens(self, prompt: int) -> int:
         """How many tokens may follow a prompt of that many: as in the reference, rounded up to canvases by the caller.
@@ -74,7 +77,7 @@ class GenerationConfig:
 
 
 def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfig:
-    """The checkpoint's generation_config.json, and confidence.json where there is one.
+    """The checkpoint's generation_config.json, and confidence.json and memory.json where they are.
 
     A missing file or key takes the reference's default.
 
@@ -113,6 +116,7 @@ def load_generation_config(folder: Path, config: ModelConfig) -> GenerationConfi
         max_new_tokens=given.integer("max_new_tokens", 1, 1 << 28, DEFAULT_NEW_TOKENS),
         max_length=given.integer("max_length", 1, 1 << 28) if "max_length" in given else None,
         calibration=_read_calibration(Path(folder) / CONFIDENCE_FILE),
+        max_frames=_read_frames(Path(folder) / MEMORY_FILE),
     )
 
 
@@ -124,6 +128,10 @@ def _read_calibration(file: Path) -> Calibration | None:
     if entropy not in ("last", "highest"):
         fitted.fail("entropy", f"{shown(entropy)} is neither 'last' nor 'highest'")
     return Calibration(fitted.number("offset", -50.0, 50.0), fitted.number("slope", 0.0, 50.0), entropy == "highest")
+
+
+def _read_frames(file: Path) -> int:
+    return Section.of_file(file).integer("max_frames", 1, 1_000_000) if file.exists() else 0
 
 
 def _read_eos(given: Section, highest: int) -> tuple[int, ...]:

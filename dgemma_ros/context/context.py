@@ -10,23 +10,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from dgemma_ros.checkpoint.untrusted import MAX_TEXT
+from dgemma_ros.context import memory
+from dgemma_ros.context.difference import Changes
 from dgemma_ros.context.frames import FrameClock, clock_text
+from dgemma_ros.context.ladder import ladder_of
 from dgemma_ros.context.log import Log
-from dgemma_ros.context.memory import tokens_within, used_bytes
 from dgemma_ros.context.mirror import CacheMirror
 from dgemma_ros.context.prompt import Pieces, longer_than, make_pieces
 from dgemma_ros.context.restoring import Restoring, Saved
 from dgemma_ros.context.results import ResultStatus, SkillResult
-from dgemma_ros.context.retention import to_evict
+from dgemma_ros.context.retention import Coming, Limits, Reason, Retention
 from dgemma_ros.context.segments import SUMMARY, FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
-from dgemma_ros.context.types import Bounds, ContextInfo, Frame, SegmentInfo
+from dgemma_ros.context.types import Bounds, CameraInfo, ContextInfo, Frame, SegmentInfo
 from dgemma_ros.errors import ContextError, ContextFullError
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Floats
@@ -35,12 +37,28 @@ from dgemma_ros.skills.catalogue import SkillCatalogue
 
 SHORT_TASK = 16
 """Tokens of the words of a short task."""
+PIN: Final = "pin:"
+"""What a note begins with that shall stay."""
+UNPIN: Final = "unpin:"
+"""What a note begins with after which pinned notes that go on so are forgotten; all of them, where it says nothing."""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What other threads may know. ``segments`` and ``tokens`` go together."""
+
+    segments: tuple[Segment, ...]
+    tokens: tuple[int, ...]
+    pinned: frozenset[int]
+    info: ContextInfo
+    """Without segments."""
 
 
 class Context:
     """One conversation's memory. For the thread that has the model; :attr:`info` may be read from any.
 
-    ``clock`` is what :attr:`Frame.received` is of. Raises :class:`ContextFullError` where the skills alone do not fit,
+    ``clock`` is what :attr:`Frame.received` is of. ``later``: what comes in is read by :meth:`read`, slice by slice, or
+    by what needs it; without, at once. Raises :class:`ContextFullError` where the skills alone do not fit,
     :class:`TokenizerError` for an unusable template. After any error, the next use finds the cache as the log says.
     """
 
@@ -51,14 +69,22 @@ class Context:
         bounds: Bounds,
         clock: Callable[[], float] = time.monotonic,
         log: Log | None = None,
+        later: bool = False,
     ) -> None:
         self.model, self.log = model, log or Log()
         self._bounds, self._skills, self._now = bounds, skills, clock
+        self._spare = memory.spare_tokens(model)
         self._dropped: Counter[str] = Counter()
-        self._clock = FrameClock()
+        self._clock, self._changes = FrameClock(), Changes()
         self._restoring: Restoring | None = None
         pieces = self._fitting(skills, bounds)
-        self._mirror = CacheMirror(model, self.log, pieces)
+        self._mirror = CacheMirror(model, self.log, pieces, later=later)
+        self._retention = Retention(lambda number: self._mirror.places.tokens_of(number))
+        for segment in self.log.segments:
+            self._retention.appended(segment)
+        self.log.listen(self._retention)
+        self.catch_up: int | None = None
+        """How many tokens that are still to be read a task may wait for; None: any number."""
         with self._publishing():
             self._fit_bounds()
 
@@ -80,8 +106,9 @@ class Context:
     def reset(self) -> None:
         """Forgets all but the system turn."""
         with self._publishing():
+            self._changes.clear()
             self._give_up()
-            self._evict({segment.id for segment in self.log.segments})
+            self._evict({segment.id: Reason.ASKED for segment in self.log.segments})
             self._fit_bounds()
 
     def needed(self, skills: SkillCatalogue, bounds: Bounds) -> int:
@@ -98,16 +125,22 @@ class Context:
         if needed <= limit:
             return ""
         words = f"skills, a task and its answer need {needed} tokens"
-        if limit == bounds.context_tokens:
+        if bounds.context_tokens and limit == bounds.context_tokens:
             return f"context_tokens: {limit} is too small: {words}"
-        if limit < self.model.session.max_rows:
+        if bounds.context_bytes and limit < self.model.session.max_rows:
             return f"context_bytes: {bounds.context_bytes} is too small, it holds {limit} tokens: {words}"
+        if limit < self.model.session.max_rows:
+            return f"{words}, and a quarter of the machine's free memory holds {limit}: say how many by context_tokens"
         return f"{words}, and this model holds no more than {limit}: switch skills off"
 
     def limit_of(self, bounds: Bounds) -> int:
         """Tokens that the context may hold with these bounds, a canvas included. Safe from any thread."""
-        most = min(bounds.context_tokens, self.model.session.max_rows)
-        return min(most, tokens_within(self.model, bounds.context_bytes)) if bounds.context_bytes else most
+        most = self.model.session.max_rows
+        if bounds.context_tokens:
+            most = min(most, bounds.context_tokens)
+        if bounds.context_bytes:
+            return min(most, memory.tokens_within(self.model, bounds.context_bytes))
+        return most if bounds.context_tokens else min(most, self._spare)
 
     @property
     def limit(self) -> int:
@@ -126,8 +159,13 @@ class Context:
 
     @property
     def sequence(self) -> Sequence:
-        """The cache's sequence: what has been read."""
+        """The cache's sequence, with all that is remembered; what was not read is read first."""
         return self._mirror.sequence
+
+    @property
+    def current(self) -> Sequence:
+        """The same, as far as it has been read."""
+        return self._mirror.current
 
     def _pieces(self, skills: SkillCatalogue, bounds: Bounds) -> Pieces:
         return make_pieces(self.model.chat, skills, bounds.thinking)
@@ -141,24 +179,60 @@ class Context:
     # -- what comes in --------------------------------------------------------------------------------------------
 
     def add_frame(self, frame: Frame, soft: Floats) -> None:
-        """Reads a picture into the open user turn. Raises :class:`ContextFullError` where it cannot be held at all."""
-        shown = [segment.frame for segment in self.log.segments if isinstance(segment, FrameSegment)]
-        if not shown:
+        """Takes a picture into the open user turn. Raises :class:`ContextFullError` where it cannot be held at all."""
+        cameras = self._retention.cameras
+        if not self._retention.frames:
             self._clock.restart()
-        label = clock_text(self._clock.seconds(frame.stamp_ns, frame.received))
-        if len({other.camera for other in shown} | {frame.camera}) > 1:
+        seconds = self._clock.seconds(frame.stamp_ns, frame.received)
+        label = clock_text(seconds)
+        if {camera for camera, record in cameras.items() if record.kept} - {frame.camera}:
             label += f" {frame.camera}"
-        bare = replace(frame, rgb=np.empty((0, 0, 3), np.uint8))
-        self._add(FrameSegment(frame=bare, label=label, soft=soft), "a picture", frames=1)
+        change = self._changes.of(frame.camera, frame.rgb)
+        segment = FrameSegment(
+            frame=replace(frame, rgb=np.empty((0, 0, 3), np.uint8)),
+            label=label,
+            soft=soft,
+            seconds=seconds,
+            number=cameras[frame.camera].count if frame.camera in cameras else 0,
+            kept=change.reason(self._bounds.keyframe_change),
+        )
+        self._add(segment, "a picture", Coming(frame.camera, seconds))
+        if segment.kept:
+            self._changes.keep(frame.camera, change)
 
     def add_note(self, text: str) -> None:
-        """Reads somebody's words into the open user turn, as a line of their own; they ask for no answer.
+        """Takes somebody's words into the open user turn, as a line of their own; they ask for no answer.
 
-        Raises :class:`ContextFullError`, with nothing read, where they cannot fit.
+        One that begins with ``pin:`` stays until one of ``unpin:`` and its beginning comes. Raises
+        :class:`ContextFullError`, with nothing taken, where they cannot fit.
         """
-        text = " ".join(text[:MAX_TEXT].split())
-        self._check_length(text, "a note")
-        self._add(NoteSegment(text=text), "a note", notes=1)
+        words = " ".join(text[:MAX_TEXT].split())
+        self._check_length(words, "a note")
+        lower = words.lower()
+        if lower.startswith(UNPIN):
+            self._unpin(words[len(UNPIN) :].strip())
+            return
+        pinned = lower.startswith(PIN)
+        segment = NoteSegment(text=words[len(PIN) :].strip() if pinned else words, pinned=pinned)
+        if pinned:
+            self._check_pins(segment)
+        self._add(segment, "a note", Coming(notes=1))
+
+    def _unpin(self, words: str) -> None:
+        pinned = self._retention.pinned_notes
+        with self._publishing():
+            self._evict({note.id: Reason.ASKED for note in pinned if note.text.lower().startswith(words.lower())})
+
+    def _check_pins(self, segment: NoteSegment) -> None:
+        """Pins must leave room for what is not pinned."""
+        pinned = self._retention.pinned_notes
+        tokens = sum(self._mirror.places.tokens_of(note.id) for note in pinned) + self._mirror.needed_by(segment)
+        free = self.limit - len(self.pieces.system) - 2 * self.model.config.canvas_length
+        if len(pinned) + 1 >= max(2, self._bounds.max_notes) or 2 * tokens > free:
+            raise ContextFullError(
+                f"{len(pinned)} notes are pinned, and one more would leave too little room for others: send 'unpin: …' "
+                "with the beginning of one, or raise max_notes"
+            )
 
     def add_result(
         self,
@@ -169,26 +243,26 @@ class Context:
         skill: str = "",
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        """Reads what became of a plan's step, from 0, as the tool response to its call.
+        """Takes what became of a plan's step, from 0, as the tool response to its call.
 
         Where that plan is no longer remembered it becomes a note, which names ``skill`` and ``arguments`` if they are
-        given. Raises :class:`ContextFullError`, with nothing read, where it cannot fit.
+        given. Raises :class:`ContextFullError`, with nothing taken, where it cannot fit.
         """
         turn = self.log.turn(plan_id)
         if turn is not None and 0 <= step < len(turn.reply.calls):
             name, given = turn.reply.calls[step]
             result = SkillResult(name, given, outcome, reason)
-            self._add(ResultSegment(plan_id=plan_id, step=step, result=result), "a result")
+            self._add(ResultSegment(plan_id=plan_id, step=step, result=result), "a result", Coming())
             return
         said = SkillResult(skill or f"step {step + 1} of an earlier plan", arguments or {}, outcome, reason)
         summary = said.summary if skill else said.summary.replace("()", "", 1)
-        self.add_note(summary)
+        self._add(NoteSegment(text=summary), "a note", Coming(notes=1))
 
-    def _add(self, segment: Segment, what: str, frames: int = 0, notes: int = 0) -> None:
+    def _add(self, segment: Segment, what: str, coming: Coming) -> None:
         canvas, needed = self.model.config.canvas_length, self._mirror.needed_by(segment)
         self._check(needed + 2 * canvas, f"{what} of {needed} tokens")
         with self._publishing():
-            self._tidy(needed + canvas, frames, notes)
+            self._tidy(needed + canvas, coming)
             self.log.append(segment)
 
     def _check(self, needed: int, what: str) -> None:
@@ -202,22 +276,49 @@ class Context:
     @property
     def newest(self) -> Frame | None:
         """The particulars of the frame that arrived last (its pixels are gone)."""
-        frames = [segment.frame for segment in self.log.segments if isinstance(segment, FrameSegment)]
-        return max(reversed(frames), key=lambda frame: frame.received, default=None)
+        newest = self._retention.newest
+        return None if newest is None else newest.frame
+
+    @property
+    def seen(self) -> Frame | None:
+        """The newest frame that the open task is read behind, in the order of the log."""
+        segment = self._seen
+        return None if segment is None else segment.frame
+
+    @property
+    def _seen(self) -> FrameSegment | None:
+        skipped = self._mirror.skipped
+        if not skipped:
+            return self._retention.newest
+        kept = (self.log.segments[i] for i in reversed(range(len(self.log.segments))) if i not in skipped)
+        return next((segment for segment in kept if isinstance(segment, FrameSegment)), None)
+
+    # -- slices ---------------------------------------------------------------------------------------------------
+
+    @property
+    def behind(self) -> int:
+        """Tokens that are remembered and have not been read yet."""
+        return self._mirror.behind
+
+    def read(self, most: int | None = None) -> int:
+        """Reads about so many tokens of those, oldest first; how many. A picture is read as a whole."""
+        with self._publishing():
+            return self._mirror.read(most)
 
     # -- tasks ----------------------------------------------------------------------------------------------------
 
     def begin(self, text: str) -> int:
         """Reads a task and opens the reply; how many tokens have been read then.
 
-        Raises :class:`ContextFullError`, with nothing read, where it cannot fit.
+        What was not read before is read first, if it is no more than :attr:`catch_up`, or else the newest part of it.
+        Raises :class:`ContextFullError`, with nothing read, where the task cannot fit.
         """
         self._check_length(text, "a task")
         needed = self._mirror.needed_by_task(text) + 2 * self.model.config.canvas_length
         self._check(needed, f"a task of {needed} tokens, answer included,")
         with self._publishing():
             self._tidy(needed)
-            return self._mirror.begin(text)
+            return self._mirror.begin(text, self.catch_up)
 
     def abandon(self) -> None:
         """The open task had never been; nothing where there is none."""
@@ -232,8 +333,10 @@ class Context:
 
         Raises :class:`ContextFullError`, with the task still open, where the answer does not fit.
         """
+        seen = self._seen
+        turn = TurnSegment(task=task, reply=reply, plan=plan, plan_id=plan_id, frame_id=seen.id if seen else 0)
         with self._publishing():
-            self.log.append(TurnSegment(task=task, reply=reply, plan=plan, plan_id=plan_id))
+            self.log.append(turn)
             self._fit_bounds()
 
     # -- after a restart ------------------------------------------------------------------------------------------
@@ -249,11 +352,12 @@ class Context:
                 self._restoring = Restoring(self.log, self._mirror, saved)
             except ContextError:
                 self._mirror.doubt()
+                self._follow()
                 raise
             self._remembered()
 
     def read_again(self, segments: Collection[Segment], last_id: int) -> None:
-        """The same where only the segments are left, or rows that no longer fit: all of it is read, in one run."""
+        """The same where only the segments are left, or rows that no longer fit: all of it is read."""
         with self._publishing():
             self.log.put_back(segments, last_id)
             self._remembered()
@@ -271,11 +375,12 @@ class Context:
     def _put_back(self) -> None:
         if (restoring := self._restoring) is None:
             return
-        used = len(self.pieces.system) + sum(self._mirror.tokens.values())
+        used = len(self.pieces.system) + self._mirror.places.total
         if used + restoring.next_tokens + self.model.config.canvas_length > self.limit:
             self._give_up()
             return
         restoring.step()
+        self._follow()
         self._tidy()
         if not restoring.away:
             self._restoring = None
@@ -285,7 +390,13 @@ class Context:
         if restoring is not None:
             self._dropped["restored"] += len(restoring.give_up())
 
+    def _follow(self) -> None:
+        """The log holds segments of which it told nobody."""
+        self._mirror.follow()
+        self._retention.rebuild(self.log.segments)
+
     def _remembered(self) -> None:
+        self._follow()
         frames = [segment for segment in self.log.segments if isinstance(segment, FrameSegment)]
         if frames:
             self._clock.resume(frames[-1].label, frames[-1].frame.stamp_ns, frames[-1].frame.received)
@@ -296,21 +407,30 @@ class Context:
     # -- bounds ---------------------------------------------------------------------------------------------------
 
     def _fit_bounds(self) -> None:
-        """Forgets what is beyond the bounds, once it is known what all of it takes."""
+        """Forgets what is beyond the bounds."""
         self._tidy()
-        self._mirror.ready()
-        self._tidy()  # again: with other pieces, segments may take more tokens
+        if not self._mirror.later:
+            self._mirror.ready()
 
-    def _tidy(self, room: int = 0, frames: int = 0, notes: int = 0) -> None:
-        """Forgets what is beyond the bounds, with ``room`` for more tokens, frames and notes."""
-        free = self.limit - len(self.pieces.system) - max(room, self.model.config.canvas_length)
-        self._evict(to_evict(self.log.segments, self._mirror.tokens, self._bounds, free, frames, notes))
+    def _tidy(self, room: int = 0, coming: Coming | None = None) -> None:
+        """Forgets what is beyond the bounds, with ``room`` for more tokens and what is coming."""
+        bounds = self._bounds
+        limits = Limits(
+            frames=bounds.max_frames or self.model.generation.max_frames or self.limit,
+            turns=bounds.max_turns,
+            notes=bounds.max_notes,
+            tokens=self.limit - len(self.pieces.system) - max(room, self.model.config.canvas_length),
+            ladder=ladder_of(bounds.frame_ladder),
+            age=bounds.max_frame_age or float("inf"),
+        )
+        if gone := self._retention.to_forget(limits, self._mirror.places.total, coming):
+            self._evict(gone)
 
-    def _evict(self, ids: set[int]) -> None:
-        gone = {segment.id: segment.kinds for segment in self.log.segments if segment.id in ids}
-        for kinds in gone.values():
-            self._dropped.update(kinds)
-        self.log.evict(ids)
+    def _evict(self, reasons: Mapping[int, Reason]) -> None:
+        gone = [segment for segment in map(self.log.find, reasons) if segment is not None]
+        self._dropped.update(kind for segment in gone for kind in segment.kinds)
+        self._retention.count(gone, reasons)
+        self.log.evict(reasons)
 
     # -- for other threads ----------------------------------------------------------------------------------------
 
@@ -320,38 +440,66 @@ class Context:
         try:
             yield
         finally:
-            self._info = self._made_info()
+            self._facts = self._found()
 
-    def _made_info(self) -> ContextInfo:
-        newest, tokens = self.newest, self._mirror.tokens
-        length = len(self.pieces.system) + sum(tokens.get(segment.id, 0) for segment in self.log.segments)
-        system = SegmentInfo("system", len(self.pieces.system), None, f"{len(self._skills.usable)} skills")
-        infos = [info for segment in self.log.segments for info in self._infos_of(segment)]
-        return ContextInfo(
+    def _found(self) -> _Facts:
+        newest, places, pinned = self._retention.newest, self._mirror.places, self._retention.pinned
+        length = len(self.pieces.system) + places.total
+        cameras = tuple(
+            CameraInfo(
+                camera=camera,
+                kept=record.kept,
+                keyframes=record.keyframes,
+                pinned=self._retention.pinned_of(camera),
+                forgotten=MappingProxyType({str(reason): count for reason, count in record.forgotten.items()}),
+            )
+            for camera, record in sorted(self._retention.cameras.items())
+        )
+        info = ContextInfo(
             tokens=length,
             limit=self.limit,
-            bytes=used_bytes(self.model, length),
-            segments=(system, *infos),
+            bytes=memory.used_bytes(self.model, length),
+            segments=(SegmentInfo("system", len(self.pieces.system), None, f"{len(self._skills.usable)} skills"),),
             dropped=MappingProxyType(dict(self._dropped)),
             rebuilds=self._mirror.rebuilds,
             shifts=self._mirror.shifts,
             replaced_stamps=self._clock.replaced,
-            newest_stamp_ns=None if newest is None else newest.stamp_ns,
-            newest_age=None if newest is None else newest.received,
+            newest_stamp_ns=None if newest is None else newest.frame.stamp_ns,
+            newest_age=None if newest is None else newest.frame.received,
+            cameras=cameras,
+            behind=self._mirror.behind,
         )
+        return _Facts(self.log.segments, places.tokens, pinned, info)
 
-    def _infos_of(self, segment: Segment) -> list[SegmentInfo]:
-        """For people a turn is two: the task and the plan."""
-        tokens = self._mirror.tokens.get(segment.id, 0)
-        stamp = segment.frame.stamp_ns if isinstance(segment, FrameSegment) else None
-        if not isinstance(segment, TurnSegment):
-            return [SegmentInfo(segment.kinds[0], tokens, stamp, segment.summary, segment.id)]
-        answer = self._mirror.answer_length(segment)
-        task = SegmentInfo("task", tokens - answer, None, segment.summary, segment.id)
-        return [task, SegmentInfo("plan", answer, None, segment.plan[:SUMMARY], segment.id)]
+    @property
+    def rebuilds(self) -> int:
+        """How often what was kept had to be read again."""
+        return self._facts.info.rebuilds
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are remembered, the system turn's among them."""
+        return self._facts.info.tokens
 
     @property
     def info(self) -> ContextInfo:
         """What is remembered now; safe to read from any thread."""
-        info = self._info
-        return replace(info, newest_age=None if info.newest_age is None else self._now() - info.newest_age)
+        facts = self._facts
+        info = facts.info
+        each = zip(facts.segments, facts.tokens, strict=False)
+        infos = (one for segment, tokens in each for one in self._infos_of(segment, tokens, segment.id in facts.pinned))
+        age = None if info.newest_age is None else self._now() - info.newest_age
+        return replace(info, segments=(*info.segments, *infos), newest_age=age)
+
+    def _infos_of(self, segment: Segment, tokens: int, pinned: bool) -> list[SegmentInfo]:
+        """For people a turn is two: the task and the plan."""
+        if isinstance(segment, TurnSegment):
+            answer = self._mirror.answer_length(segment)
+            task = SegmentInfo("task", tokens - answer, None, segment.summary, segment.id)
+            return [task, SegmentInfo("plan", answer, None, segment.plan[:SUMMARY], segment.id)]
+        info = SegmentInfo(segment.kinds[0], tokens, None, segment.summary, segment.id, pinned)
+        if isinstance(segment, FrameSegment):
+            frame = segment.frame
+            info = replace(info, stamp_ns=frame.stamp_ns, camera=frame.camera)
+            info = replace(info, seconds=segment.seconds, reason=segment.kept)
+        return [info]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -68,12 +69,25 @@ class Log:
 
     def evict(self, ids: Collection[int]) -> tuple[Segment, ...]:
         """Forgets those segments, all at once; which they were. Unknown ids are passed over."""
-        gone = tuple(segment for segment in self.segments if segment.id in ids)
+        segments, found = list(self.segments), []
+        for index in sorted({index for number in ids if (index := self._index(number)) is not None}, reverse=True):
+            found.append(segments.pop(index))
+        gone = tuple(reversed(found))
         if gone:
-            self.segments = tuple(segment for segment in self.segments if segment.id not in ids)
+            self.segments = tuple(segments)
             for listener in self._listeners:
                 listener.evicted(gone)
         return gone
+
+    def find(self, number: int) -> Segment | None:
+        """The segment of that id, where it is there."""
+        index = self._index(number)
+        return None if index is None else self.segments[index]
+
+    def _index(self, number: int) -> int | None:
+        """By halves: ids rise."""
+        index = bisect_left(self.segments, number, key=lambda segment: segment.id)
+        return index if index < len(self.segments) and self.segments[index].id == number else None
 
     def turn(self, plan_id: str) -> TurnSegment | None:
         """The turn of that plan, where it is remembered."""

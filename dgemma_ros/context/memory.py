@@ -6,8 +6,14 @@ they may be an eighth larger than what is counted here.
 
 from __future__ import annotations
 
+from typing import Final
+
 from dgemma_ros.checkpoint.config import LayerKind
 from dgemma_ros.model import Model
+from dgemma_ros.trt.machine import available_memory
+
+SHARE: Final = 4
+"""One part in so many of the memory that is free may be taken where nobody says how much."""
 
 
 def used_bytes(model: Model, tokens: int) -> int:
@@ -23,6 +29,12 @@ def tokens_within(model: Model, limit: int) -> int:
     if limit < (full + sliding) * window:
         return min(most, limit // (full + sliding))
     return min(most, (limit - sliding * window) // full) if full else most
+
+
+def spare_tokens(model: Model) -> int:
+    """The most tokens that suit the machine as it is now: of its free memory, a share may become keys and values."""
+    free = available_memory()
+    return model.session.max_rows if free is None else tokens_within(model, free // SHARE)
 
 
 def _row_bytes(model: Model, kind: LayerKind) -> int:

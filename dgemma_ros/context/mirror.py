@@ -4,6 +4,9 @@ So that a picture costs the same after an hour as after a minute, forgetting rea
 left are those that would be read, but they keep what they saw of what is gone. Where positions run out, those of all
 rows behind the system turn are shifted down.
 
+What is in the log and not yet in the cache is read in slices, oldest first, so that a task need not wait for all of it:
+it is read behind what there is and the newest that there is time for, and afterwards the slices go on.
+
 Every change of the cache goes through here, and this is the one place that copes with what breaks: while something is
 being changed the mirror does not know what it holds, and what it does not know it reads anew before the next use.
 """
@@ -18,28 +21,17 @@ from typing import Final
 import numpy as np
 
 from dgemma_ros.context.log import Log
-from dgemma_ros.context.prompt import Pieces
-from dgemma_ros.context.rendering import NOTHING, Rendered, Renderer
+from dgemma_ros.context.places import Place, Places
+from dgemma_ros.context.prompt import LINE, Pieces
+from dgemma_ros.context.rendering import Rendered, Renderer
 from dgemma_ros.context.segments import Segment, TurnSegment
 from dgemma_ros.errors import ContextFullError
 from dgemma_ros.model import Model
-from dgemma_ros.runtime.contract import Ints
+from dgemma_ros.runtime.contract import Floats, Ints
 from dgemma_ros.runtime.rows import Layout, Rows, Window
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 
 READ_AGAIN: Final = 512
-
-
-@dataclass(frozen=True)
-class Place:
-    """Of a segment in the cache."""
-
-    tokens: int
-    """In all, the carry of the one before it among them."""
-    prefix: int | None
-    """Of them, the carry of the one before; None where it cannot be told from the segment's own words."""
-    carry: str
-    """What it leaves for the next one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +47,13 @@ class OpenTask:
     """Of the sequence behind it."""
     layout: Layout
     """Of the cache before it."""
+    skipped: range
+    """The indices of the segments that had not been read, nor are with it."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """Where what the log says ends in the cache."""
+    """Where what has been read of the log ends in the cache."""
 
     order: int
     position: int
@@ -69,44 +63,77 @@ class Settled:
     """Whether a task lies behind it."""
 
 
+class Reading:
+    """Tokens to be read in one go, with the soft tokens that stand for some of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ids: list[Ints] = []
+        self._types: list[Ints] = []
+        self._soft: list[Floats] = []
+
+    def add(self, rendered: Rendered, ids: Ints, start: int = 0, stop: int | None = None) -> None:
+        """Tokens ``start`` … ``stop`` - 1 of a segment; those of a picture are all added, or none."""
+        types = np.zeros(len(ids), np.int64)  # 1 where a soft token stands: a picture's span but its first and last
+        if rendered.soft is not None:
+            types[-1 - len(rendered.soft) : -1] = 1
+            self._soft.append(rendered.soft)
+        self._ids.append(ids[start:stop])
+        self._types.append(types[start:stop])
+        self.count += len(self._ids[-1])
+
+    def into(self, sequence: Sequence) -> None:
+        """Appends all of it."""
+        soft = np.concatenate(self._soft) if self._soft else None
+        sequence.append(np.concatenate(self._ids), np.concatenate(self._types), soft)
+
+
 class CacheMirror:
     """A :class:`~dgemma_ros.context.log.LogListener`. For the thread that has the model.
 
-    ``read_again``: tokens behind the system turn, up to which what is left is read again rather than moved.
+    ``read_again``: tokens behind the system turn, up to which what is left is read again rather than moved. ``later``:
+    what the log takes is read by :meth:`read`, slice by slice, or by the next use; without, at once.
 
     After any error, the next operation finds a cache that holds what the log says, or raises again.
     """
 
-    def __init__(self, model: Model, log: Log, pieces: Pieces, read_again: int = READ_AGAIN) -> None:
-        self._model, self._log, self._read_again = model, log, read_again
+    def __init__(
+        self, model: Model, log: Log, pieces: Pieces, read_again: int = READ_AGAIN, later: bool = False
+    ) -> None:
+        self._model, self._log, self._read_again, self.later = model, log, read_again, later
         self._renderer = Renderer(model.chat, pieces)
         self._sequence: Sequence | None = None
-        self._held: list[int] | None = None  # ids of the segments in the cache; None where that is not known
+        self._has_read = False  # any of the log, ever
+        self._known = False  # whether the cache holds what ``places`` says
         self._open: OpenTask | None = None
-        self._places: dict[int, Place] = {}
+        self._coming: Segment | None = None  # about to stand in the log
+        self._partial = 0  # tokens in the cache of the first segment that is not wholly read
+        self.places = Places()
         self.rebuilds = 0
         """How often what was kept had to be read again."""
         self.shifts = 0
         """How often positions ran out and were shifted."""
         self.epoch = 0
         """Another whenever all of the cache was read anew."""
+        for segment in log.segments:
+            self._place(segment)
         log.listen(self)
 
     @property
     def tokens(self) -> dict[int, int]:
-        """Of each segment in the cache, by its id."""
-        return {number: place.tokens for number, place in self._places.items()}
+        """Of each segment, by its id."""
+        return dict(zip(self.places.ids, self.places.tokens, strict=True))
 
     @property
-    def places(self) -> list[tuple[int, Place]]:
-        """Of the segments in the cache, in order, by their ids."""
-        return [(number, self._places[number]) for number in self._held or ()]
+    def held(self) -> list[tuple[int, Place]]:
+        """The places of the segments in the cache, in order, by their ids."""
+        return [(number, self.places[index]) for index, number in enumerate(self.places.ids[: self.places.read])]
 
     @property
     def settled(self) -> Settled | None:
-        """Where what the log says ends, an open task left out; None where it is not known what the cache holds."""
+        """Where what was read of the log ends, an open task left out; None where that is not known, or within one."""
         sequence, task = self._sequence, self._open
-        if self._held is None or sequence is None:
+        if not self._known or self._partial or sequence is None:
             return None
         if task is not None:
             return Settled(task.snapshot.order, task.snapshot.position, task.layout, open=True)
@@ -118,9 +145,10 @@ class CacheMirror:
         return self._base.length
 
     @property
-    def _carry(self) -> str:
-        """What the last segment leaves for the next one."""
-        return self._places[self._held[-1]].carry if self._held else self.pieces.user
+    def behind(self) -> int:
+        """Tokens of the log that are not in the cache."""
+        read = self.places.before(self.places.read) if self._known else 0
+        return self.places.total - read - self._partial * self._known
 
     @property
     def pieces(self) -> Pieces:
@@ -129,30 +157,48 @@ class CacheMirror:
 
     @property
     def sequence(self) -> Sequence:
-        """The cache's sequence, which holds what the log says."""
-        if self._sequence is None or self._held is None:
-            self.refresh()
+        """The cache's sequence, which holds what the log says, and the open task."""
+        if self._open is None or not self._known:
+            self.ready()
         assert self._sequence is not None
         return self._sequence
 
+    @property
+    def current(self) -> Sequence:
+        """The same, but with only so much of the log as has been read."""
+        if self._sequence is None or not self._known:
+            self._restart()
+        assert self._sequence is not None
+        return self._sequence
+
+    @property
+    def skipped(self) -> range:
+        """The indices of segments that the open task is not read behind."""
+        return range(0) if self._open is None else self._open.skipped
+
     def ready(self) -> None:
-        """Before each use: what is not as the log says is read anew, also behind a task that was never closed."""
-        if self._open is not None or self._held != [segment.id for segment in self._log.segments]:
-            self.refresh()
+        """Before each use: what the log says is read, and a task that was never closed is gone."""
+        if not self._known:
+            self._restart()
+        if self._open is not None:
+            self.abandon()
+        while self.places.read < len(self.places):
+            self.read()
 
     def declare(self, pieces: Pieces) -> None:
-        """Another system turn; it is read by the next :meth:`refresh` or use."""
+        """Another system turn; it is read by the next use."""
         self._renderer = Renderer(self._model.chat, pieces)
         self.doubt()
+        for index in range(len(self.places)):
+            self._place_again(index)
 
     def doubt(self) -> None:
         """It is not known any more what the cache holds."""
-        self._held, self._open = None, None
+        self._known, self._open, self.places.read, self._partial = False, None, 0, 0
 
     def needed(self, rendered: Rendered) -> int:
-        """Tokens that something would take behind what is there."""
-        self.ready()
-        return len(self._renderer.ids(rendered, self._carry))
+        """Tokens that something would take behind what is in the log."""
+        return len(self._renderer.ids(rendered, self._carry(len(self.places))))
 
     def needed_by(self, segment: Segment) -> int:
         """The same of a segment."""
@@ -169,17 +215,25 @@ class CacheMirror:
     # -- the log --------------------------------------------------------------------------------------------------
 
     def appended(self, segment: Segment) -> None:
-        """Reads the segment; of a turn whose task is open, only what is missing."""
+        """Takes the segment, and reads it, unless that is left for later; of the open task's turn, what is missing."""
         task = self._open
         if task is not None and isinstance(segment, TurnSegment):
             self._commit(segment, task)
             return
-        self.ready()
-        rendered = self._renderer.render(segment)
-        ids, prefix = self._renderer.ids(rendered, self._carry), self._renderer.prefix(rendered, self._carry)
-        self._make_room(len(ids) + self._model.config.canvas_length)
-        with self._changing(segment, Place(len(ids), prefix, rendered.carry)) as sequence:
-            sequence.append(ids, _types(ids, rendered), rendered.soft)
+        if not self.later:
+            self.ready()
+        elif task is not None:
+            self.abandon()
+        self._place(segment)
+        if not self.later:
+            self._coming = segment
+            try:
+                self.ready()
+            except BaseException:
+                self.places.remove(len(self.places) - 1, len(self.places))
+                raise
+            finally:
+                self._coming = None
 
     def evicted(self, segments: tuple[Segment, ...]) -> None:
         """Moves what is left over what is gone.
@@ -188,70 +242,103 @@ class CacheMirror:
         what is gone: rows that move keep what they saw, and sliding layers see what is forgotten until as much as their
         window holds has come in. So is what cannot be moved.
         """
-        gone, held = {segment.id for segment in segments}, self._held
-        left = [segment.id for segment in self._log.segments]
-        if held is None or self._open is not None or [number for number in held if number not in gone] != left:
-            self.refresh()
+        if not (runs := self.places.runs(segment.id for segment in segments)):
             return
-        if sum(self._places[number].tokens for number in left) <= self._read_again:
-            self.refresh()
-            return
-        runs = _runs([number in gone for number in held])
-        ends = [place for first, stop in runs for place in (first, stop) if place < len(held)]
-        if any(self._places[held[end]].prefix is None for end in ends):
-            self.refresh()
-            return
-        with self._changing():
-            for first, stop in reversed(runs):
-                self._move_over(held, first, stop)
-        self._held = left
-        self._places = {number: self._places[number] for number in left}
+        if self._open is not None and self._known:
+            self.abandon()
+        left = self.places.total - sum(self.places.tokens_of(segment.id) for segment in segments)
+        again = left <= self._read_again or not all(map(self._movable, runs))
+        moves = []
+        if self._known and not again:
+            moves = self._forget_partial(runs) + [move for run in reversed(runs) for move in self._move_over(*run)]
+        else:
+            self.places.read = 0
+        for first, stop in reversed(runs):
+            self.places.remove(first, stop)
+        before = 0
+        for first, stop in runs:
+            if self.places.read <= first - before < len(self.places):
+                self._place_again(first - before)
+            before += stop - first
+        if self._known and again:
+            self._restart()
+            if not self.later:
+                self.ready()
+        elif moves:
+            with self._changing() as sequence:
+                for start, count in moves:
+                    sequence.evict(start, count)
 
-    def _move_over(self, held: list[int], first: int, stop: int) -> None:
-        """Evicts the rows of the segments ``held[first:stop]``; those behind them are moved already.
+    def _movable(self, run: tuple[int, int]) -> bool:
+        """Whether what lies behind these segments, which may have to carry on other words, can be moved over them."""
+        first, stop = run
+        if stop >= self.places.read:
+            return True
+        return self.places[first].prefix is not None and self.places[stop].prefix is not None
+
+    def _forget_partial(self, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Rows to evict where the segment that has been read in part goes, or what it carries on."""
+        if not self._partial or not any(first <= self.places.read <= stop for first, stop in runs):
+            return []
+        rows = (self._base.length + self.places.before(self.places.read), self._partial)
+        self._partial = 0
+        return [rows]
+
+    def _move_over(self, first: int, stop: int) -> list[tuple[int, int]]:
+        """The rows to evict of segments ``first`` … ``stop`` - 1; those behind them are moved already.
 
         The carry before them stays, for the next segment instead of theirs; but where none follows, it goes, too: it
         is read with the next one.
         """
-        assert self._sequence is not None
-        start = self._base.length + sum(self._places[number].tokens for number in held[:first])
-        end = start + sum(self._places[number].tokens for number in held[first:stop])
-        if stop < len(held):
-            kept, follower = self._places[held[first]].prefix or 0, self._places[held[stop]]
+        read, base = self.places.read, self._base.length
+        start, end = (base + self.places.before(min(index, read)) for index in (first, stop))
+        if stop < read:
+            kept, follower = self.places[first].prefix or 0, self.places[stop]
             own = follower.prefix or 0
             start, end = start + kept, end + own
-            self._places[held[stop]] = replace(follower, tokens=follower.tokens - own + kept, prefix=kept)
-        else:
-            end = self._sequence.length
-        self._sequence.evict(start, end - start)
+            self.places.put(stop, replace(follower, tokens=follower.tokens - own + kept, prefix=kept))
+        return [(start, end - start)] if end > start else []
 
-    def _make_room(self, count: int) -> None:
-        """So many positions behind what is there: rows are shifted down to the system turn, or else read again."""
-        sequence, most = self.sequence, self._model.session.config.text.max_positions
+    def _make_room(self, count: int) -> bool:
+        """So many positions behind what is there: rows are shifted down to the system turn.
+
+        Where that is not enough, nothing is held any more, so that all is read again, and it is False.
+        """
+        sequence, most = self.current, self._model.session.config.text.max_positions
         if sequence.position + count <= most:
-            return
+            return True
         row = self._base.length  # behind it there is the carry that was kept, then what was not evicted
-        if self._held:
-            row += self._places[self._held[0]].prefix or 0
+        if self.places.read:
+            row += self.places[0].prefix or 0
         if gap := sequence.gap(row):
             with self._changing():
                 sequence.shift(row, -gap)
             self.shifts += 1
-        if sequence.position + count > most and sequence.position > sequence.length:
-            self.refresh()  # what is left between is given up
+        if sequence.position + count <= most or sequence.position == sequence.length:
+            return True
+        self._restart()  # what is left between is given up
+        return False
 
     def _commit(self, segment: TurnSegment, task: OpenTask) -> None:
         sequence = self.sequence
         answer = self._renderer.answer(segment.reply)
-        whole = len(task.ids) + len(answer)
         if len(answer) > sequence.room + sequence.length - task.length:
             raise ContextFullError(f"a plan of {len(answer)} tokens does not fit behind its task")
-        self._open = None
-        with self._changing(segment, Place(whole, task.prefix, self._renderer.pieces.user)):
-            if sequence.length != task.length:  # canvases were read on the way, with their thoughts and repairs
+        self._open, whole = None, self.places.read == len(self.places)
+        place = Place(len(task.ids) + len(answer), task.prefix, self._renderer.pieces.user)
+        with self._changing():
+            if not whole:
+                sequence.restore(task.snapshot)  # it is read behind what was not
+            elif sequence.length != task.length:  # canvases were read on the way, with their thoughts and repairs
                 sequence.restore(task.snapshot)
                 sequence.append(task.ids)
-            sequence.append(answer)
+            if whole:
+                sequence.append(answer)
+        if whole:
+            self.places.append(segment.id, place)
+            self.places.read += 1
+        else:
+            self._place(segment)
 
     # -- after a restart ------------------------------------------------------------------------------------------
 
@@ -260,8 +347,8 @@ class CacheMirror:
 
         Raises :class:`ContextError` where ``window`` or ``layout`` do not fit this model.
         """
-        sequence = self.sequence
-        assert not self._held
+        sequence = self.current
+        assert not self.places.read
         with self._changing():
             sequence.restore_window(window, layout)
 
@@ -272,29 +359,90 @@ class CacheMirror:
         ``places``, unless it is to stand behind all; the segments themselves stand before that one. Raises
         :class:`ContextError` where they do not fit there; the next use reads everything anew then.
         """
-        held = self._held
-        assert held is not None
-        slot = self._base.length + sum(self._places[number].tokens for number in held[:before]) + skip
-        known = set(held)
+        slot = self._base.length + self.places.before(before) + skip
         with self._changing() as sequence:
             for part in reversed(rows):
                 sequence.restore_rows(part, slot)
-            held[before:before] = [number for number, _ in places if number not in known]
-            self._places |= dict(places)
+            for number, place in places:
+                self.places.insert(number, place)
+
+    def follow(self) -> None:
+        """The log has got segments of which nobody told; what was not put back is read anew with all others."""
+        if self.places.ids != tuple(segment.id for segment in self._log.segments):
+            self.doubt()
+            self.places = Places()
+            for segment in self._log.segments:
+                self._place(segment)
+
+    # -- slices ---------------------------------------------------------------------------------------------------
+
+    def read(self, most: int | None = None) -> int:
+        """Reads so many tokens of what the log holds and the cache does not, oldest first; how many they were.
+
+        Words are cut anywhere, pictures never, so that one may be more; None reads all.
+        """
+        if not self._known:
+            self._restart()
+        elif self._open is not None:
+            self.abandon()
+        index, offset, reading = self.places.read, self._partial, Reading()
+        while index < len(self.places) and (most is None or reading.count < most):
+            rendered, ids = self._rendered(index)
+            count = len(ids) - offset
+            if most is not None and count > most - reading.count:
+                if rendered.soft is None:
+                    count = most - reading.count
+                elif reading.count:
+                    break
+            reading.add(rendered, ids, offset, offset + count)
+            index, offset = (index + 1, 0) if offset + count == len(ids) else (index, offset + count)
+        if (index, offset) == (self.places.read, self._partial):
+            return 0
+        if not self._make_room(reading.count + self._model.config.canvas_length):
+            return self.read(most)
+        with self._changing() as sequence:
+            reading.into(sequence)
+        self.places.read, self._partial, self._has_read = index, offset, True
+        return reading.count
 
     # -- an open task ---------------------------------------------------------------------------------------------
 
-    def begin(self, text: str) -> int:
-        """Reads a task and opens the reply; how many tokens there are then."""
-        self.ready()
+    def begin(self, text: str, most: int | None = None) -> int:
+        """Reads a task and opens the reply; how many tokens there are then.
+
+        Where more than ``most`` tokens of the log are still to be read (None: any number), the task is read behind what
+        there is and the newest segments of no more than so many tokens.
+        """
+        whole = most is None or self.behind <= most
+        if whole:
+            self.ready()
+        elif self._open is not None:
+            self.abandon()
+        sequence, reading = self.current, Reading()
+        carry = LINE if self._partial else self._carry(self.places.read)
+        newest = range(0) if whole else self._newest(most or 0)
+        for index in newest:
+            rendered = self._renderer.render(self._log.segments[index])
+            reading.add(rendered, self._renderer.ids(rendered, carry))
+            carry = rendered.carry
         rendered = self._renderer.task(text)
-        ids, prefix = self._renderer.ids(rendered, self._carry), self._renderer.prefix(rendered, self._carry)
-        self._make_room(len(ids) + 2 * self._model.config.canvas_length)
-        sequence, snapshot, layout = self.sequence, self.sequence.snapshot(), self.sequence.layout
+        ids, prefix = self._renderer.ids(rendered, carry), self._renderer.prefix(rendered, carry)
+        reading.add(rendered, ids)
+        if not self._make_room(reading.count + 2 * self._model.config.canvas_length):
+            return self.begin(text, most)
+        snapshot, layout = sequence.snapshot(), sequence.layout
         with self._changing():
-            sequence.append(ids)
-        self._open = OpenTask(ids, prefix, snapshot, sequence.length, layout)
+            reading.into(sequence)
+        skipped = range(self.places.read, newest.start if newest else len(self.places))
+        self._open = OpenTask(ids, prefix, snapshot, sequence.length, layout, skipped)
         return sequence.length
+
+    def _newest(self, most: int) -> range:
+        """The indices of the newest segments, none of them read, that have no more than so many tokens."""
+        first, lowest = len(self.places), self.places.read + bool(self._partial)
+        while first > lowest and (most := most - self.places[first - 1].tokens) >= 0:
+            first -= 1
+        return range(first, len(self.places))
 
     def abandon(self) -> None:
         """The open task had never been; nothing where there is none."""
@@ -305,20 +453,50 @@ class CacheMirror:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
+    def _carry(self, index: int) -> str:
+        """What there is to be carried to the segment of that index."""
+        return self.places[index - 1].carry if index else self.pieces.user
+
+    def _rendered(self, index: int) -> tuple[Rendered, Ints]:
+        segments = self._log.segments
+        segment = segments[index] if index < len(segments) else self._coming
+        assert segment is not None
+        rendered = self._renderer.render(segment)
+        return rendered, self._renderer.ids(rendered, self._carry(index))
+
+    def _place(self, segment: Segment) -> None:
+        """Behind all others."""
+        self.places.append(segment.id, self._place_of(segment, len(self.places)))
+
+    def _place_again(self, index: int) -> None:
+        """What is before it, or how it is rendered, has changed."""
+        self.places.put(index, self._place_of(self._log.segments[index], index))
+
+    def _place_of(self, segment: Segment, index: int) -> Place:
+        rendered, carry = self._renderer.render(segment), self._carry(index)
+        ids = self._renderer.ids(rendered, carry)
+        return Place(len(ids), self._renderer.prefix(rendered, carry), rendered.carry)
+
     @contextmanager
-    def _changing(self, segment: Segment | None = None, place: Place | None = None) -> Iterator[Sequence]:
-        """Meanwhile, and after an error, it is not known what the cache holds; when it is done, ``segment`` as well."""
-        assert self._sequence is not None and self._held is not None
-        held, self._held = self._held, None
-        yield self._sequence
-        if segment is not None and place is not None:
-            held.append(segment.id)
-            self._places[segment.id] = place
-        self._held = held
+    def _changing(self) -> Iterator[Sequence]:
+        """Meanwhile, and after an error, it is not known what the cache holds."""
+        assert self._sequence is not None and self._known
+        self._known = False
+        try:
+            yield self._sequence
+        except BaseException:
+            self.doubt()
+            raise
+        self._known = True
 
     def refresh(self) -> None:
-        """The cache becomes what the log says: the system turn, then all that is kept, in one run."""
-        known = self._held is not None and self._open is None
+        """All that the log holds is read anew, in one run."""
+        self._restart()
+        self.ready()
+
+    def _restart(self) -> None:
+        """The cache holds the system turn and nothing else."""
+        known = self._known and self._open is None
         self.doubt()
         self.epoch += 1
         if self._sequence is None or not known:
@@ -326,35 +504,8 @@ class CacheMirror:
             sequence = self._model.sequence()
             sequence.append(self.pieces.system)
             self._base = sequence.snapshot()
+            self._sequence = sequence
         else:
-            sequence = self._sequence
-            sequence.restore(self._base)
-        ids, types, soft, carry = [NOTHING], [NOTHING], [], self.pieces.user
-        places: dict[int, Place] = {}
-        for segment in self._log.segments:
-            rendered = self._renderer.render(segment)
-            own = self._renderer.ids(rendered, carry)
-            ids.append(own)
-            types.append(_types(own, rendered))
-            soft += [] if rendered.soft is None else [rendered.soft]
-            places[segment.id] = Place(len(own), self._renderer.prefix(rendered, carry), rendered.carry)
-            carry = rendered.carry
-        if places:
-            sequence.append(np.concatenate(ids), np.concatenate(types), np.concatenate(soft) if soft else None)
-            self.rebuilds += 1
-        self._sequence, self._places = sequence, places
-        self._held = list(places)
-
-
-def _runs(marks: list[bool]) -> list[tuple[int, int]]:
-    """[first, stop) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.array([False, *marks, False], np.int8))).tolist()
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def _types(ids: Ints, rendered: Rendered) -> Ints:
-    """1 where a soft token stands: all of a picture's span but its first and last token."""
-    types = np.zeros(len(ids), np.int64)
-    if rendered.soft is not None:
-        types[-1 - len(rendered.soft) : -1] = 1
-    return types
+            self._sequence.restore(self._base)
+        self._known = True
+        self.rebuilds += self._has_read and len(self.places) > 0

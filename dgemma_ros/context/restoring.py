@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dgemma_ros.context.log import Log
-from dgemma_ros.context.mirror import CacheMirror, Place
+from dgemma_ros.context.mirror import CacheMirror
+from dgemma_ros.context.places import Place
 from dgemma_ros.context.segments import Segment
 from dgemma_ros.errors import ContextError
 from dgemma_ros.runtime.rows import Layout, Rows, Window
@@ -165,7 +166,7 @@ class Restoring:
         """Puts a slice back. Where the cache has become another one meanwhile, all the rest is read instead."""
         slice_ = self._slice()
         head = self._head_of(slice_[0])
-        held = [number for number, _ in self._mirror.places]
+        held = [number for number, _ in self._mirror.held]
         behind = next((index for index, number in enumerate(held) if number > slice_[-1]), None)
         if behind is None or held[behind] not in self._places or self._places[held[behind]].prefix is None:
             self.give_up()  # what they stood before is forgotten, too

@@ -42,6 +42,12 @@ class FrameSegment(Segment):
     """What the model reads before it: its time, and its camera where there are several."""
     soft: Floats
     """Its soft tokens, [n, H]."""
+    seconds: float = 0.0
+    """Since the first frame that was remembered, see :class:`~dgemma_ros.context.frames.FrameClock`."""
+    number: int = 0
+    """Of its camera's frames, from 0: the ladder goes by it."""
+    kept: str = ""
+    """Why it is a keyframe, for people; empty where it is none, and thins out with age."""
 
     @property
     def summary(self) -> str:
@@ -55,6 +61,8 @@ class NoteSegment(Segment):
 
     kinds: ClassVar[tuple[str, ...]] = ("note",)
     text: str
+    pinned: bool = False
+    """Whether it stays until somebody asks for it to go."""
 
     @property
     def summary(self) -> str:
@@ -84,6 +92,8 @@ class TurnSegment(Segment):
     plan_id: str = ""
     plan: str = ""
     """The plan for people."""
+    frame_id: int = 0
+    """The id of the newest frame that it rests on; 0 where there was none."""
 
     @property
     def summary(self) -> str:

@@ -15,7 +15,19 @@ class Bounds(Protocol):
 
     @property
     def max_frames(self) -> int:
-        """Frames kept."""
+        """Frames kept; 0 for as many as the model was found good with, or as fit."""
+
+    @property
+    def frame_ladder(self) -> tuple[str, ...]:
+        """How frames that are no keyframes thin out with age, see :class:`~dgemma_ros.context.ladder.Ladder`."""
+
+    @property
+    def max_frame_age(self) -> float:
+        """Seconds after which a keyframe goes, too; 0 keeps it."""
+
+    @property
+    def keyframe_change(self) -> float:
+        """The difference, 0 … 1, from its camera's last keyframe that makes a frame one; 0 makes one of each."""
 
     @property
     def max_turns(self) -> int:
@@ -27,7 +39,7 @@ class Bounds(Protocol):
 
     @property
     def context_tokens(self) -> int:
-        """Tokens that may be remembered."""
+        """Tokens that may be remembered; 0 for as many as the model's positions and the machine's memory allow."""
 
     @property
     def context_bytes(self) -> int:
@@ -61,6 +73,33 @@ class SegmentInfo:
     summary: str
     id: int = 0
     """In the log; 0 for the system turn."""
+    pinned: bool = False
+    """Whether it stays while others go."""
+    reason: str = ""
+    """Of a frame: why it is a keyframe; empty where it thins out with age."""
+    camera: str = ""
+    """Of a frame."""
+    seconds: float = 0.0
+    """Of a frame: those that the model reads."""
+
+    @property
+    def line(self) -> str:
+        """The summary, and why it is kept."""
+        return ", ".join(filter(None, (self.summary, self.reason, "pinned" if self.pinned else "")))
+
+
+@dataclass(frozen=True)
+class CameraInfo:
+    """What is remembered of one camera, and how many of its frames were forgotten."""
+
+    camera: str
+    kept: int
+    keyframes: int
+    """Of those kept, where the picture changed."""
+    pinned: int
+    """Of those kept, which a plan rests on that is being carried out."""
+    forgotten: Mapping[str, int]
+    """By reason: ``thinned``, ``aged``, ``number``, ``room``, ``asked``."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +122,10 @@ class ContextInfo:
     """How often positions ran out and were shifted down."""
     replaced_stamps: int = 0
     """Frames whose stamp cannot be meant, so that the time of their arrival was taken."""
+
+    cameras: tuple[CameraInfo, ...] = ()
+    behind: int = 0
+    """Tokens that are remembered and have not been read into the cache yet."""
 
     @property
     def frames(self) -> int:

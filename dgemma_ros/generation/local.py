@@ -160,7 +160,7 @@ class LocalGenerator:
 
     def canary(self, context: Context) -> None:
         """See :meth:`Generator.canary`."""
-        generate(context.sequence, Decoding(self._config, self._noise(0), 1, 1, LogitsMask(self._model.allowed)))
+        generate(context.current, Decoding(self._config, self._noise(0), 1, 1, LogitsMask(self._model.allowed)))
 
     def _noise(self, seed: int) -> Noise:
         return Noise(seed, self._model.config.canvas_length, self._model.config.text.vocab_size)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dgemma_ros.context.mirror import Place
+from dgemma_ros.context.places import Place
 from dgemma_ros.context.restoring import Pace, Returned, Saved
 from dgemma_ros.context.segments import Segment
 from dgemma_ros.errors import DgemmaError

@@ -7,18 +7,18 @@ an append, an eviction, a cache that was read anew, and a journal that could not
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.context.context import Context
-from dgemma_ros.context.mirror import Place
+from dgemma_ros.context.places import Place
 from dgemma_ros.context.segments import Segment
 from dgemma_ros.journal.archive import State
 from dgemma_ros.journal.changes import (
@@ -49,6 +49,10 @@ class LastIds:
     shifts: int = 0
 
 
+PICTURES: Final = 64
+"""So many wait at most until their segments have been read; older ones are not kept."""
+
+
 class Recorder:
     """A :class:`~dgemma_ros.context.log.LogListener`, behind the mirror. Nothing that it does reaches the planner."""
 
@@ -68,6 +72,7 @@ class Recorder:
         self._epoch = -1
         self._shifts_seen = 0
         self._redo: set[int] = set()
+        self._pictures: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()  # whose segments have not been read yet
         if state is not None:
             self._resume(state)
         context.log.listen(self)
@@ -78,7 +83,7 @@ class Recorder:
         self._known = {placed.id: placed for placed in state.placed}
         self._uses.update(record for placed in state.placed for record, _, _ in placed.spans)
         self._windows = list(state.windows)
-        self._epoch, self._shifts_seen = mirror.epoch, len(mirror.sequence.shifts)
+        self._epoch, self._shifts_seen = mirror.epoch, len(mirror.current.shifts)
 
     # -- the log --------------------------------------------------------------------------------------------------
 
@@ -92,12 +97,21 @@ class Recorder:
 
     def picture(self, segment: Segment, rgb: NDArray[np.uint8]) -> None:
         """The frame of a segment, which nobody writes to any more."""
-        self._writer.put(Picture(segment.id, rgb))
+        self._pictures[segment.id] = rgb
+        while len(self._pictures) > PICTURES:
+            self._pictures.popitem(last=False)
+        self._show()
+
+    def _show(self) -> None:
+        """Hands on the pictures of segments that were told."""
+        for number in [number for number in self._pictures if number in self._known]:
+            self._writer.put(Picture(number, self._pictures.pop(number)))
 
     def sync(self, coming: Segment | None = None) -> None:
         """Tells what has changed since the last time; ``coming`` is about to stand in the log."""
         try:
             self._sync(coming)
+            self._show()
         except Exception as error:
             self._epoch = -1  # all of it is told next time
             self._on_error(error)
@@ -111,11 +125,12 @@ class Recorder:
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         settled = self._context.mirror.settled
         away = self._context.restoring is not None
+        skipped = bool(self._context.mirror.skipped)
         told: dict[str, Any] = dict(content) | {"skills": digest}
         rows: tuple[int, ...] = ()
         windows: tuple[int, ...] = ()
         known = self._epoch == self._context.mirror.epoch and not self._writer.lost
-        if settled is not None and known and not away:
+        if settled is not None and known and not away and not skipped:
             windows, rows = tuple(record for record, _, _ in self._windows), tuple(self._uses)
             told["state"] = {
                 "numbers": Numbers(settled.order, settled.position, self._last.shifts, settled.layout).told,
@@ -124,8 +139,13 @@ class Recorder:
                 "windows": self._windows,
             }
         else:
+            late = "the plan was made before all that was remembered had been read"
             told["why"] = (
-                "the memory was still coming back after a restart" if away else "the journal was behind at the time"
+                "the memory was still coming back after a restart"
+                if away
+                else late
+                if skipped
+                else "the journal was behind at the time"
             )
         self._writer.put(Basis(plan_id, told, (digest, text), rows, windows, 1024 + 64 * len(self._known)))
 
@@ -142,14 +162,16 @@ class Recorder:
         mirror = self._context.mirror
         if (settled := mirror.settled) is None:
             return  # it is read anew before the next use, and told then
-        sequence = mirror.sequence
+        sequence = mirror.current
         if settled.open and (self._writer.lost or mirror.epoch != self._epoch):
             return  # a task is open, and lies over what would be taken
+        if mirror.epoch != self._epoch and mirror.behind:
+            return  # it is being read anew, and told when it is there
         lost = self._writer.restart()
         anew = lost or mirror.epoch != self._epoch
-        present = dict(mirror.places)
+        present = dict(mirror.held)
         segments = [segment for segment in self._context.log.segments if segment.id in present]
-        if coming is not None:
+        if coming is not None and coming.id in present:  # or else it is told when it has been read
             segments.append(coming)
         away = set(self._context.restoring.away) if self._context.restoring is not None else set()
         gone = tuple(number for number in self._known if number not in present and number not in away)
@@ -223,9 +245,9 @@ class Recorder:
         mirror = self._context.mirror
         records: list[RowsRecord] = []
         slot = mirror.base_length
-        for number, place in mirror.places:
+        for number, place in mirror.held:
             if number in wanted:
-                taken = _runs(mirror.sequence.export_rows(slot, place.tokens, with_keys=True))
+                taken = _runs(mirror.current.export_rows(slot, place.tokens, with_keys=True))
                 spans = []
                 for rows in taken:
                     self._last.rows += 1
@@ -236,7 +258,7 @@ class Recorder:
         return records
 
     def _taken_window(self, most: int | None) -> tuple[WindowRecord, ...]:
-        window = self._context.mirror.sequence.export_window(most) if most != 0 else None
+        window = self._context.mirror.current.export_window(most) if most != 0 else None
         if window is None or not len(window):
             return ()
         self._last.windows += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, NoReturn, TypeVar
 
 import ml_dtypes
@@ -36,14 +37,15 @@ def content_of(segment: Segment) -> dict[str, Any]:
     match segment:
         case FrameSegment(frame=frame, label=label):
             stamps = {"stamp_ns": frame.stamp_ns, "camera": frame.camera, "frame_id": frame.frame_id}
-            return {"label": label} | stamps
-        case NoteSegment(text=text):
-            return {"text": text}
+            kept = {"seconds": segment.seconds, "number": segment.number, "kept": segment.kept}
+            return {"label": label} | stamps | kept
+        case NoteSegment(text=text, pinned=pinned):
+            return {"text": text, "pinned": pinned}
         case TurnSegment(task=task, reply=reply, plan_id=plan_id, plan=plan):
             ids = None if reply.ids is None else reply.ids.tolist()
             calls = [[name, dict(arguments)] for name, arguments in reply.calls]
             told = {"calls": calls, "text": reply.text, "ids": ids}
-            return {"task": task, "reply": told, "plan_id": plan_id, "plan": plan}
+            return {"task": task, "reply": told, "plan_id": plan_id, "plan": plan, "frame_id": segment.frame_id}
         case ResultSegment(plan_id=plan_id, step=step, result=result):
             told = {"skill": result.skill, "arguments": dict(result.arguments)}
             told |= {"status": str(result.status), "reason": result.reason}
@@ -65,12 +67,17 @@ def segment_of(
                 names = (_text(content["camera"], MAX_NAME), _text(content["frame_id"], MAX_NAME))
                 nothing = np.empty((0, 0, 3), np.uint8)
                 frame = Frame(nothing, _whole(content["stamp_ns"], -(2**63), 2**63), *names, received)
-                return FrameSegment(frame=frame, label=_text(content["label"], MAX_NAME), soft=soft, **common)
+                label = _text(content["label"], MAX_NAME)
+                number, kept = _whole(content["number"], 0, 2**63), _text(content["kept"], MAX_NAME)
+                shown = FrameSegment(frame=frame, label=label, soft=soft, id=segment_id, appended_ns=appended_ns)
+                return replace(shown, seconds=_seconds(content["seconds"]), number=number, kept=kept)
             case "note":
-                return NoteSegment(text=_text(content["text"]), **common)
+                return NoteSegment(text=_text(content["text"]), pinned=_typed(content["pinned"], bool), **common)
             case "turn":
                 task, plan_id, plan = (_text(content[key]) for key in ("task", "plan_id", "plan"))
-                return TurnSegment(task=task, reply=_reply(content["reply"]), plan_id=plan_id, plan=plan, **common)
+                frame_id = _whole(content["frame_id"], 0, 2**63)
+                reply = _reply(content["reply"])
+                return TurnSegment(task=task, reply=reply, plan_id=plan_id, plan=plan, frame_id=frame_id, **common)
             case "result":
                 told = content["result"]
                 result = SkillResult(
@@ -110,6 +117,12 @@ def _whole(value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not low <= _typed(value, int) < high:
         raise ValueError
     return int(value)
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0.0 <= value < 1e12:
+        raise ValueError
+    return float(value)
 
 
 def _wrong(where: str) -> NoReturn:

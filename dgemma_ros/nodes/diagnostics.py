@@ -88,6 +88,14 @@ def of_planner(health: Health, figures: Statistics, active: bool) -> None:
     health.put({f"frames dropped, {reason}": count for reason, count in sorted(figures.frames_dropped.items())})
     health.put({"context tokens": context.tokens, "context limit": context.limit, "context frames": context.frames})
     health.put({"context bytes": context.bytes, "context rebuilds": context.rebuilds})
+    health.put({"context tokens not read yet": context.behind})
+    health.put(_percentiles("background ms", figures.unit_time, 1e3))
+    for camera in context.cameras:
+        name = f"frames of {camera.camera or 'the camera'}"
+        health.put(
+            {f"{name} kept": camera.kept, f"{name} keyframes": camera.keyframes, f"{name} pinned": camera.pinned}
+        )
+        health.put({f"{name} {reason}": count for reason, count in sorted(camera.forgotten.items())})
     health.put({"position shifts": context.shifts, "stamps replaced": context.replaced_stamps})
     health.put({f"context dropped, {kind}": count for kind, count in sorted(context.dropped.items())})
     health.put({"model": figures.model, "backend": figures.backend})

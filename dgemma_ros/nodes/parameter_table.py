@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from enum import Enum, StrEnum
 from typing import Any
 
+from dgemma_ros.planning.settings import LADDER
 from dgemma_ros.planning.types import Settings
 
 Value = bool | int | float | str | list[str]
@@ -75,7 +76,12 @@ _SETTINGS = {
     "max_observation_age": "seconds; a plan resting on an older frame is stale; 0 takes any frame, or none",
     "stale_policy": "what becomes of a task whose newest frame is too old: its plan is marked, or it is refused",
     "frame_rate": "frames a second of each camera taken into the context; 0 takes none",
-    "max_frames": "frames kept in the context",
+    "max_frames": "frames kept in the context; 0: as many as the model was found good with (`memory.json`), or as fit",
+    "keyframe_change": "difference of a picture from its camera's last keyframe that makes it one: it stays while "
+    "others thin out; 0 makes a keyframe of each",
+    "frame_ladder": "how other frames thin out with age: `600:2` keeps every 2nd of a camera until it is 600 s old; "
+    '`[""]` keeps all',
+    "max_frame_age": "seconds after which keyframes go, too; 0 keeps them",
     "max_turns": "earlier tasks with their plans kept in the context",
     "max_notes": "notes kept in the context",
     "image_tokens": "soft tokens a frame may take; 0 for the checkpoint's own",
@@ -88,7 +94,8 @@ _SETTINGS = {
     "thinking": "let the model think before it answers, where its template can",
     "repair": "denoise only the wrong part of a plan again while time is left",
     "confirm": "a valid plan is made once more, from the next seed, where there is time, and the two are compared",
-    "context_tokens": "tokens that may be remembered",
+    "context_tokens": "tokens that may be remembered; 0: as many as the model's positions and a quarter of the free "
+    "memory hold",
     "context_bytes": "bytes of keys and values that may be remembered; 0 leaves it to `context_tokens`",
 }
 
@@ -96,6 +103,8 @@ _SETTINGS = {
 def _setting(name: str, about: str) -> Parameter:
     """The parameter of one of the planner's settings; None, which ROS has not, becomes 0."""
     entry = next(entry for entry in fields(Settings) if entry.name == name)
+    if name == "frame_ladder":
+        return Parameter(name, list(LADDER), about)
     if entry.default is MISSING:
         raise TypeError(f"Settings.{name} has no default")
     default = 0 if entry.default is None else entry.default

@@ -208,7 +208,7 @@ def fill_context(response: srv.ContextInfo.Response, info: ContextInfo) -> None:
             kind=segment.kind,
             tokens=segment.tokens,
             stamp=ros_time.to_time(segment.stamp_ns or 0),
-            summary=segment.summary,
+            summary=segment.line,
         )
         for segment in info.segments
     ]
@@ -216,8 +216,12 @@ def fill_context(response: srv.ContextInfo.Response, info: ContextInfo) -> None:
         response.newest_stamp = ros_time.to_time(info.newest_stamp_ns)
     if info.newest_age is not None:
         response.newest_age = ros_time.to_duration(info.newest_age)
-    response.dropped_kinds = list(info.dropped)
-    response.dropped_counts = list(info.dropped.values())
+    dropped = dict(info.dropped) | {
+        f"frame of {camera.camera or 'the camera'}, {reason}": count
+        for camera in info.cameras
+        for reason, count in camera.forgotten.items()
+    }
+    response.dropped_kinds, response.dropped_counts = list(dropped), list(dropped.values())
 
 
 def _number(value: float) -> float:

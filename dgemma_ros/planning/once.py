@@ -35,7 +35,7 @@ def plan_once(
     cannot be read, and what ``on_draft`` raises, which ends the plan. The model is free again afterwards.
     """
     made: Future[Plan] = Future()
-    wanted = replace(settings, max_frames=max(1, len(pictures)))
+    wanted = replace(settings, max_frames=max(1, len(pictures)), frame_ladder=())  # all of them
     broken: list[Exception] = []
 
     def shown(draft: PlanDraft) -> None:

@@ -94,7 +94,7 @@ class Planner:
         self._lock = threading.RLock()
         work = threading.Condition(self._lock)  # there is something for the worker
         self._times = times or StepTimes(clock)
-        self._context = Context(model, skills, settings, clock)
+        self._context = Context(model, skills, settings, clock, later=True)
         self._generator = generator or LocalGenerator(model)
         self._configuration = Configuration(self._context, settings, skills)
         self._watchdog = Watchdog(self._lock, self._times, clock)
@@ -351,6 +351,7 @@ class Planner:
             waiting=waiting,
             step_time=percentiles(self._times.latest),
             step_drift=self._times.drift,
+            unit_time=percentiles(list(self._worker.unit_times)),
             last_step=self._worker.last_step,
             frames_taken=taken,
             frames_dropped={reason: count for reason, count in dropped.items() if count},

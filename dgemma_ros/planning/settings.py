@@ -6,9 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from dgemma_ros.context.ladder import Ladder, LadderError
 from dgemma_ros.errors import DgemmaError
+
+LADDER: Final = ("60:1", "600:2", "3600:8")
+"""Every frame of the last minute, every 2nd of the last ten, every 8th of the last hour."""
 
 
 class SettingsError(DgemmaError):
@@ -61,8 +65,15 @@ class Settings:
     stale_policy: StalePolicy = StalePolicy.MARK
     frame_rate: float = _range(1.0, 0.0, 1000.0)
     """Frames a second taken into the context; 0 takes none."""
-    max_frames: int = _range(3, 1, 1_000_000)
-    """Frames kept in the context."""
+    max_frames: int = _range(0, 0, 1_000_000)
+    """Frames kept in the context; 0 for as many as the model was found good with, or as fit."""
+    keyframe_change: float = _range(0.07, 0.0, 1.0)
+    """The difference from its camera's last keyframe that makes a frame one, which stays while others thin out with
+    age; 0 makes a keyframe of each."""
+    frame_ladder: tuple[str, ...] = LADDER
+    """How other frames thin out with age: ``600:2`` keeps every 2nd of a camera until it is 600 s old."""
+    max_frame_age: float = _range(0.0, 0.0, 1e9)
+    """Seconds after which keyframes go, too; 0 keeps them."""
     max_turns: int = _range(1, 0, 1_000_000)
     """Earlier tasks kept in the context, with their plans."""
     max_notes: int = _range(8, 1, 1_000_000)
@@ -83,8 +94,9 @@ class Settings:
     repair: bool = True
     confirm: bool = False
     """Whether a valid plan is made once more, from the next seed, where there is time, and the two compared."""
-    context_tokens: int = _range(4096, 16, 1 << 30)
-    """Tokens that may be remembered; never more than the model's positions allow."""
+    context_tokens: int = _range(0, 0, 1 << 30)
+    """Tokens that may be remembered, never more than the model's positions allow; 0 for as many as these and the
+    machine's memory do."""
     context_bytes: int = _range(0, 0, 1 << 50)
     """Bytes of keys and values that what is remembered may take; 0 leaves it to ``context_tokens``."""
 
@@ -94,6 +106,11 @@ class Settings:
             if value not in [choice.value for choice in kind]:
                 raise SettingsError(f"{name}: {value!r} is none of {', '.join(choice.value for choice in kind)}")
             object.__setattr__(self, name, kind(value))
+        try:
+            Ladder.of(self.frame_ladder)
+        except LadderError as error:
+            raise SettingsError(f"frame_ladder: {error}") from error
+        object.__setattr__(self, "frame_ladder", tuple(self.frame_ladder))
         for entry in fields(self):
             value, limits = getattr(self, entry.name), entry.metadata.get("range")
             if limits is None or (value is None and entry.default is None):

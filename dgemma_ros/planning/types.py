@@ -245,6 +245,8 @@ class Statistics:
     steps_per_plan: Percentiles
     step_drift: float
     """Step time now over what warming up measured."""
+    unit_time: Percentiles
+    """Of background work, after each unit of which a waiting task goes first."""
     last_step: float
     """``time.monotonic()`` at the end of the last denoising step, a canary's included; 0 where none was made."""
     frames_taken: int

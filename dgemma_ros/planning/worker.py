@@ -1,5 +1,8 @@
 """What the worker's thread does with the model: it reads frames and notes, answers tasks, warms up.
 
+What is not for a task is done in units, each no longer than a denoising step where it can be cut: a picture's encoding,
+its place in the context, a slice of what is to be read. After each a waiting task goes first.
+
 A task's way: a fresh frame where the newest is too old, the answer, the plan out, and only then what is remembered.
 """
 
@@ -8,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,7 @@ from dgemma_ros.errors import CheckpointError, ContextError, ContextFullError, D
 from dgemma_ros.generation.contract import Answer, FinishReason, Generator, Limits, Request
 from dgemma_ros.generation.template import TemplateError
 from dgemma_ros.journal.recorder import Recorder
-from dgemma_ros.planning.budget import Budget, Clock, StepTimes
+from dgemma_ros.planning.budget import KEPT, Budget, Clock, StepTimes
 from dgemma_ros.planning.confirmation import NOT_TRIED, read_again
 from dgemma_ros.planning.jobs import LATE, Ending, Job
 from dgemma_ros.planning.publisher import Publisher, described
@@ -26,6 +30,7 @@ from dgemma_ros.planning.record import basis_of, skills_of
 from dgemma_ros.planning.trace import Trace
 from dgemma_ros.planning.types import ErrorCode, EventKind, Frame, Plan, StalePolicy, Status
 from dgemma_ros.planning.watchdog import Watchdog
+from dgemma_ros.runtime.contract import Floats
 
 STATUS = {
     FinishReason.CONVERGED: Status.CONVERGED,
@@ -33,7 +38,9 @@ STATUS = {
     FinishReason.INTERRUPTED: Status.DEADLINE,
 }
 SHARE = 4
-"""A task's way may spend one part in so many of its time on frames, and as much on words."""
+"""A task's way may spend one part in so many of its time on frames, as much on words, and as much on reading both."""
+SLICE, SMALLEST_SLICE, LARGEST_SLICE = 128, 16, 4096
+"""Tokens that are read at a time: at first, and within what bounds that is fitted to a step's time."""
 
 
 @dataclass
@@ -54,35 +61,99 @@ class Worker:
         self._frame_times: deque[float] = deque(maxlen=16)
         self._word_times: deque[float] = deque(maxlen=16)
         self._rebuilds = 0
+        self._encoded: tuple[Frame, Floats] | None = None
+        self._slice = SLICE
+        self._slices: deque[tuple[int, float]] = deque(maxlen=16)  # tokens and seconds of the last ones
+        self._resting = False
+        self.unit_times: deque[float] = deque(maxlen=KEPT)
+        """Seconds of the last units of background work."""
         self.last_step = 0.0
         """By the clock, when the last denoising step ended; 0 where none did."""
 
     # -- what is read ---------------------------------------------------------------------------------------------
 
-    def read_frame(self, frame: Frame) -> float:
-        """Reads a frame into the context; seconds in the vision tower. A picture that does not fit becomes an event."""
-        try:
-            return self.read_frame_or_raise(frame)
-        except (ImageError, ContextError) as error:
-            self.publisher.event(EventKind.ERROR, f"a frame of {frame.camera}: {error}")
-            return 0.0
+    def unit(self) -> Callable[[], None] | None:
+        """The next unit of what was begun: an encoded picture, a slice of what is to be read, or of what comes back
+        after a restart; None where nothing waits.
+        """
+        if self._encoded is not None:
+            return partial(self._timed, self._take_encoded)
+        if self.context.behind and not self._resting:
+            return partial(self._timed, self._read_slice)
+        if self.context.restoring is not None:
+            return partial(self._timed, self.context.restore_slice)
+        return None
 
-    def read_frame_or_raise(self, frame: Frame) -> float:
-        """The same, but raises :class:`ImageError` and :class:`ContextError`."""
+    def encode_frame(self, frame: Frame) -> None:
+        """A unit: the vision tower. One that does not fit becomes an event."""
+        self._timed(partial(self._told, frame, partial(self._encode, frame)))
+
+    def read_frame_or_raise(self, frame: Frame) -> None:
+        """Reads a frame into the context, at once. Raises :class:`ImageError` and :class:`ContextError`."""
+        self._encode(frame)
+        self._take_encoded_or_raise()
+        while self.context.behind:
+            self._read_slice()
+
+    def _read_fresh(self, frame: Frame) -> float:
+        """The same but for what :meth:`Context.begin` reads, on a task's way; seconds in the vision tower."""
         began = self.clock()
-        soft = self.encoder.encode(frame)
+        self._told(frame, partial(self._encode, frame))
         seconds = self.clock() - began
+        self._take_encoded()
+        return seconds
+
+    def _encode(self, frame: Frame) -> None:
+        began = self.clock()
+        self._encoded = frame, self.encoder.encode(frame)
+        self._frame_times.append(self.clock() - began)
+
+    def _take_encoded(self) -> None:
+        if self._encoded is not None:
+            self._told(self._encoded[0], self._take_encoded_or_raise)
+
+    def _take_encoded_or_raise(self) -> None:
+        assert self._encoded is not None
+        (frame, soft), self._encoded, self._resting = self._encoded, None, False
         self.context.add_frame(frame, soft)
         if self.recorder is not None:
             self.recorder.picture(self.context.log.segments[-1], frame.rgb)
-        self._frame_times.append(self.clock() - began)
         self._tell_rebuilds()
         self.publisher.event(EventKind.FRAME_ENCODED, f"{frame.camera}: {len(soft)} soft tokens")
-        return seconds
+
+    def _told(self, frame: Frame, do: Callable[[], None]) -> None:
+        """A picture that cannot be read becomes an event."""
+        try:
+            do()
+        except (ImageError, ContextError) as error:
+            self.publisher.event(EventKind.ERROR, f"a frame of {frame.camera}: {error}")
+
+    def _read_slice(self) -> None:
+        """Reads so much of what waits in the context as takes no longer than a denoising step, as far as is known."""
+        began, self._resting = self.clock(), True  # after an error, until there is something new
+        count = self.context.read(self._slice)
+        if self.recorder is not None:
+            self.recorder.sync()
+        seconds, self._resting = self.clock() - began, False
+        step = self.times.estimate(self.context.tokens)
+        if count < SMALLEST_SLICE or seconds <= 0:
+            return
+        self._slices.append((count, seconds))
+        if 0 < step < seconds:
+            self._slice = max(SMALLEST_SLICE, min(self._slice, int(0.9 * count * step / seconds)))
+        elif 2 * seconds < step and count >= self._slice:
+            self._slice = min(LARGEST_SLICE, 2 * self._slice)
+
+    def _timed(self, unit: Callable[[], None]) -> None:
+        began = self.clock()
+        try:
+            unit()
+        finally:
+            self.unit_times.append(self.clock() - began)
 
     def read_words(self, what: str, add: Callable[..., None], *words: Any) -> None:
         """Has the context ``add`` a note or a result; one that does not fit becomes an event."""
-        began = self.clock()
+        began, self._resting = self.clock(), False
         try:
             add(*words)
         except ContextFullError as error:
@@ -91,7 +162,7 @@ class Worker:
         finally:
             self._word_times.append(self.clock() - began)
         self._tell_rebuilds()
-        self.publisher.event(EventKind.REMEMBERED, f"{what}; {self.context.info.tokens} tokens")
+        self.publisher.event(EventKind.REMEMBERED, f"{what}; {self.context.tokens} tokens")
 
     def room_for_frames(self, job: Job) -> int:
         """How many frames may be encoded on a task's own way: as many as take a quarter of its time."""
@@ -107,6 +178,12 @@ class Worker:
         left, each = job.deadline - job.settings.publish_margin - self.clock(), max(times, default=0.0)
         return 0.0 if left <= 0 else left / (SHARE * each) if each > 0 else 1000.0
 
+    def _tokens_fitting(self, job: Job) -> int | None:
+        """How many tokens may be read on a task's way besides its own; None while nobody knows how long one takes."""
+        if not self._slices:
+            return None
+        return int(self._fitting(job, [max(seconds / count for count, seconds in self._slices)]))
+
     # -- tasks ----------------------------------------------------------------------------------------------------
 
     def plan(self, job: Job, fresh: list[Frame]) -> None:
@@ -117,8 +194,10 @@ class Worker:
         if job.ending is not None or budget.usable <= 0:
             self.publisher.finish(job, job.ending or LATE)
             return
+        self._take_encoded()
         for frame in fresh:
-            job.vision += self.read_frame(frame)
+            job.vision += self._read_fresh(frame)
+        self.context.catch_up = self._tokens_fitting(job)
         job.frame = self.context.newest
         if (refused := self._stale(job)) is not None:
             self.publisher.finish(job, refused)
@@ -127,6 +206,7 @@ class Worker:
             trace = Trace(budget, lambda: job.ending is not None)
             request = self._request(job, trace)
             answer = job.answer = self.generator.answer(request)
+            job.frame = self.context.seen
             self.context.model.check_weights()
         except TemplateError as error:
             self.publisher.finish(job, Ending(Status.REJECTED, ErrorCode.BAD_TASK, str(error)))
@@ -222,7 +302,7 @@ class Worker:
             self.publisher.event(EventKind.ERROR, f"the plan is not remembered: {error}", job.task.task_id)
             return
         self._tell_rebuilds()
-        self.publisher.event(EventKind.REMEMBERED, f"{self.context.info.tokens} tokens", job.task.task_id)
+        self.publisher.event(EventKind.REMEMBERED, f"{self.context.tokens} tokens", job.task.task_id)
 
     def canary(self) -> None:
         """One denoising step without a task, to see that the model still runs. Raises what the backend raises."""
@@ -236,9 +316,8 @@ class Worker:
     # -- events --------------------------------------------------------------------------------------------------
 
     def _tell_rebuilds(self) -> None:
-        info = self.context.info
-        if info.rebuilds != self._rebuilds:
-            self._rebuilds = info.rebuilds
+        if self.context.rebuilds != self._rebuilds:
+            self._rebuilds, info = self.context.rebuilds, self.context.info
             dropped = ", ".join(f"{count} {kind}s" for kind, count in info.dropped.items())
             self.publisher.event(EventKind.CONTEXT_REBUILT, f"{info.tokens} tokens kept; forgotten so far: {dropped}")
 

@@ -1,4 +1,7 @@
-"""The thread that has the model while the planner runs: tasks first, each behind the words that came before it."""
+"""The thread that has the model while the planner runs: tasks first, each behind the words that came before it.
+
+Where no task waits, there is background work, a unit at a time: what was begun, words and frames, in turn.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from dgemma_ros.planning.budget import Clock
 from dgemma_ros.planning.configuration import Configuration
 from dgemma_ros.planning.jobs import Job
 from dgemma_ros.planning.scheduler import Scheduler
-from dgemma_ros.planning.types import Frame
 from dgemma_ros.planning.work_queue import WorkItem, WorkQueue
 from dgemma_ros.planning.worker import Worker
 
@@ -33,7 +35,8 @@ class WorkerThread:
         self._work, self._configuration, self._scheduler = work, configuration, scheduler
         self._gate, self._work_queue, self._worker, self._clock = gate, work_queue, worker, clock
         self._thread: threading.Thread | None = None
-        self._frame_next = False
+        self._background = (self._unit, self._work_queue.take_next, self._frame)
+        self._turn = 0
 
     @property
     def running(self) -> bool:
@@ -64,39 +67,38 @@ class WorkerThread:
     def _run(self) -> None:
         try:
             while (todo := self._next()) is not None:
-                items, job, frame = todo
+                items, job = todo
                 for item in items:
                     self._work_queue.do(item)
                 if job is not None:
                     self._plan(job)
-                if frame is not None:
-                    self._work_queue.do(WorkItem(partial(self._worker.read_frame, frame)))
         finally:
             with self._work:
                 self._scheduler.running = None
             self._work_queue.release_model()
 
-    def _next(self) -> tuple[list[WorkItem], Job | None, Frame | None] | None:
-        """A task and what is done before it, else words and frames in turn, one at a time; None where it is to end.
-
-        Where there is none of these, a slice of what comes back after a restart.
-        """
+    def _next(self) -> tuple[list[WorkItem], Job | None] | None:
+        """A task and what is done before it, else one unit of background work; None where it is to end."""
         with self._work:
             self._scheduler.running = None
-            while not (self.stopping or self._work_queue or self._scheduler.queue.waiting or self._gate.waiting):
-                if self._worker.context.restoring is not None:
-                    return [WorkItem(self._worker.context.restore_slice)], None, None
+            while not self.stopping:
+                if (job := self._scheduler.next()) is not None:
+                    return self._work_queue.take(job.behind, self._worker.room_for_words(job)), job
+                for number in range(len(self._background)):
+                    turn = (self._turn + number) % len(self._background)
+                    if items := self._background[turn]():
+                        self._turn = turn + 1
+                        return items, None
                 self._work.wait()
-            if self.stopping:
-                return None
-            if (job := self._scheduler.next()) is not None:
-                return self._work_queue.take(job.behind, self._worker.room_for_words(job)), job, None
-            self._frame_next = not self._frame_next
-            if self._frame_next and (frame := self._gate.next()) is not None:
-                return [], None, frame
-            if items := self._work_queue.take_next():
-                return items, None, None
-            return [], None, self._gate.next()
+            return None
+
+    def _frame(self) -> list[WorkItem]:
+        frame = self._gate.next()
+        return [] if frame is None else [WorkItem(partial(self._worker.encode_frame, frame))]
+
+    def _unit(self) -> list[WorkItem]:
+        unit = self._worker.unit()
+        return [] if unit is None else [WorkItem(unit)]
 
     def _plan(self, job: Job) -> None:
         with self._work:

@@ -122,7 +122,7 @@ def test_thinking_leaves_the_thought_channel_open(nano: Model) -> None:
 
 def test_the_oldest_frames_go_and_the_cache_is_as_if_they_had_never_been(nano: Model) -> None:
     skills = SkillCatalogue.load(NANO / "skills.yaml")
-    context = Context(nano, skills, Settings(max_frames=3))
+    context = Context(nano, skills, Settings(max_frames=3, keyframe_change=0))
     for seconds in range(5):
         see(context, nano, seconds)
     info = context.info
@@ -135,7 +135,7 @@ def test_the_oldest_frames_go_and_the_cache_is_as_if_they_had_never_been(nano: M
 
 
 def test_where_there_are_many_one_goes_for_one_and_nothing_is_read_again(nano: Model) -> None:
-    context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(max_frames=30, context_tokens=8192))
+    context = Context(nano, SkillCatalogue.load(NANO / "skills.yaml"), Settings(max_frames=30, keyframe_change=0))
     for seconds in range(33):
         see(context, nano, seconds)
         assert context.info.frames == min(seconds + 1, 30)
@@ -226,7 +226,7 @@ def test_notes_are_lines_of_the_users_turn(nano: Model) -> None:
 
 def test_the_oldest_notes_go(nano: Model) -> None:
     skills = SkillCatalogue.load(NANO / "skills.yaml")
-    context = Context(nano, skills, Settings(max_notes=2))
+    context = Context(nano, skills, Settings(max_notes=2, context_tokens=4096))
     for number in range(4):
         context.add_note(f"note {number}")
     assert [s.summary for s in context.info.segments[1:]] == ["note 2", "note 3"]

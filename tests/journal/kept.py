@@ -113,7 +113,7 @@ def assert_equal(ours: Context, other: Context) -> None:
     """Bit by bit: log, places, numbers, keys and values of every layer."""
     assert [content(s) for s in ours.log.segments] == [content(s) for s in other.log.segments]
     left, right = ours.sequence, other.sequence
-    assert ours.mirror.places == other.mirror.places
+    assert ours.mirror.held == other.mirror.held
     assert (left.length, left.order, left.position) == (right.length, right.order, right.position)
     mine, theirs = (sequence.export_rows(0, sequence.length, with_keys=True) for sequence in (left, right))
     np.testing.assert_array_equal(mine.orders, theirs.orders)
