@@ -156,6 +156,8 @@ class Worker:
         began, self._resting = self.clock(), False
         try:
             add(*words)
+            if 0 < self.context.behind <= self._slice:  # no longer than a step: who sent it may go on from there
+                self._read_slice()
         except ContextFullError as error:
             self.publisher.event(EventKind.ERROR, f"{what}: {error}")
             return
