@@ -20,7 +20,7 @@ from dgemma_ros.context.segments import FrameSegment, NoteSegment, Reply, Result
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import SkillCatalogue
 from tests.desk import frame, write_model
-from tests.runtime.test_sequence import assert_same
+from tests.runtime.alike import assert_same
 from tests.scripted import scripted
 
 STOP = Reply((("stop", {}),))

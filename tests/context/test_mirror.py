@@ -16,7 +16,7 @@ from dgemma_ros.errors import BackendError, ContextFullError
 from dgemma_ros.model import Model
 from dgemma_ros.planning import Settings, SkillCatalogue
 from tests.desk import Breaks, frame
-from tests.runtime.test_sequence import assert_same
+from tests.runtime.alike import assert_same
 
 SETTINGS = Settings(max_frames=2, max_turns=2, max_notes=2)
 STOP = Reply((("stop", {}),))

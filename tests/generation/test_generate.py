@@ -18,7 +18,7 @@ from dgemma_ros.generation.pins import PinnedCanvas
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.sequence import Sequence
 from tests.conftest import Models
-from tests.runtime.test_sequence import assert_same
+from tests.runtime.alike import assert_same
 from tests.tiny import TINIES
 
 CANVAS = 16

@@ -17,7 +17,7 @@ from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Settings, SkillCatalogue
 from tests.desk import write_model
 from tests.journal.kept import SETTINGS, Kept, assert_equal, keep, keeping, killed
-from tests.runtime.test_sequence import CLOSE
+from tests.runtime.alike import CLOSE
 
 PACE = Pace(at_once=200, slice=150)
 OPERATIONS = st.lists(

@@ -13,9 +13,11 @@ TESTS = {
     "generation.repair": "generation/test_repair.py generation/test_generate.py",
     "generation.pins": "generation/test_pins.py generation/test_generate.py",
     "runtime.sampling": "runtime/test_sampling.py generation/test_canvas_loop.py",
-    "runtime.sequence": "runtime/test_sequence.py runtime/test_sequence_slots.py runtime/test_ort_session.py",
-    "runtime.row_table": "runtime/test_row_table.py runtime/test_sequence_slots.py runtime/test_sequence.py",
-    "runtime.visibility": "runtime/test_visibility.py runtime/test_sequence_slots.py",
+    "runtime.sequence": of(
+        "runtime", "sequence_slots", "sequence_limits", "sequence_refusals", "sequence_edits", "sequence"
+    ),
+    "runtime.row_table": "runtime/test_row_table.py runtime/test_sequence_slots.py",
+    "runtime.visibility": "runtime/test_visibility.py runtime/test_sequence_slots.py runtime/test_sequence_refusals.py",
     "runtime.keys": "runtime/test_rotary.py runtime/test_ort_cache.py runtime/test_sequence_slots.py",
     "skills.validation": "skills",
     "skills.parser": "skills generation/test_pins.py",

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
+from dgemma_ros.checkpoint.config import LayerKind, ModelConfig, read_config
+from dgemma_ros.checkpoint.fields import Section
 from dgemma_ros.runtime.contract import Feeds
+from tests.cases import GOLDEN
+from tests.tiny import Tiny, config_json
 
 GARBAGE = -1
 SCRATCH = -2  # what a canvas leaves behind
@@ -138,3 +141,8 @@ class SlotSession:
                 assert 0 <= first <= last < cache.capacity(kind)
                 seen.append(cache.slots[kind][first : last + 1].tolist())
             self.seen.append((seen[0], seen[1]))
+
+
+def session_of(window: int, canvas: int, layers: str = "SF", positions: int = 1 << 18) -> SlotSession:
+    tiny = Tiny(layers=layers, window=window, canvas=canvas, positions=positions)
+    return SlotSession(read_config(Section(GOLDEN, config_json(tiny))), max_rows=positions)
