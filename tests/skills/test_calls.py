@@ -62,6 +62,12 @@ def test_values_of_every_kind(form: CallFormat) -> None:
     }
 
 
+def test_spaces_between_the_parts_do_not_matter(form: CallFormat) -> None:
+    text = """<|tool_call> call:turn {  a : 1 , b : [ 2 ,  3 ] , c : { d : <|"|> x <|"|> } , e : [ ] } <tool_call|>"""
+    (found,) = form.read(ids_of(form, text)).calls
+    assert found.name == "turn" and found.arguments == {"a": 1, "b": [2, 3], "c": {"d": " x "}, "e": []}
+
+
 def test_spans_point_at_the_values(form: CallFormat) -> None:
     ids = ids_of(form, call("place{object:'red cube',target:'left'}") + call("turn{by:12,fast:true}"))
     first, second = form.read(ids).calls
