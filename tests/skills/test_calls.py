@@ -131,6 +131,7 @@ def test_thoughts_are_never_read(form: CallFormat) -> None:
         "<|tool_call>call:turn{by:007}<tool_call|>",
         "<|tool_call>call:turn{by:" + "[" * 60 + "<tool_call|>",
         "<|tool_call>call:turn{by:nan}<tool_call|>",
+        "so<tool_call|>",
     ],
 )
 def test_a_malformed_call_is_dropped_and_said(form: CallFormat, text: str) -> None:
