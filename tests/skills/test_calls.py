@@ -113,6 +113,11 @@ def test_thoughts_are_never_read(form: CallFormat) -> None:
     assert not answer.calls and answer.thinking
 
 
+def test_control_tokens_outside_of_calls_and_ends_of_calls_in_thoughts_are_no_mistake(form: CallFormat) -> None:
+    answer = form.read(ids_of(form, "<|channel>thought\n<tool_call|><channel|>" + '<|"|>' + call("stop{}") + '<|"|>'))
+    assert [c.name for c in answer.calls] == ["stop"] and not answer.broken and not answer.text
+
+
 @pytest.mark.parametrize(
     "text",
     [
