@@ -183,6 +183,28 @@ def test_a_kill_while_it_comes_back_loses_nothing(model: Model, skills: SkillCat
         assert_equal(third.context, live.context)
 
 
+def test_what_had_not_been_read_is_back_too(model: Model, skills: SkillCatalogue, tmp_path: Path) -> None:
+    """The model is busy for seconds, and what comes in meanwhile is told at once."""
+    with keeping(tmp_path / "memory.db", model, skills, later=True) as live:
+        live.see(1)
+        live.context.read()
+        live.recorder.sync()
+        live.see(2), live.note(3)
+        copy = killed(live, tmp_path / "copy")
+        with keeping(copy, model, skills, later=True) as again:
+            assert [segment.id for segment in again.context.log.segments] == [1, 2, 3]
+            assert not again.journal.warnings and again.context.behind == live.context.behind > 0
+            for kept in (again, live):
+                kept.context.read()
+                kept.recorder.sync()
+            assert_equal(again.context, live.context)
+            third = killed(again, tmp_path / "third")
+        with keeping(third, model, skills, later=True) as last:
+            last.restore_all()
+            assert last.context.behind == 0
+            assert_equal(last.context, live.context)
+
+
 def test_two_planners_never_share_one(model: Model, skills: SkillCatalogue, tmp_path: Path) -> None:
     with keeping(tmp_path / "memory.db", model, skills), pytest.raises(JournalError, match="another planner keeps it"):
         keep(tmp_path / "memory.db", model, skills)
