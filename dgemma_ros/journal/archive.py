@@ -276,8 +276,16 @@ class Archive:
             load,
             self._newest(codec, state, received),
             state.numbers.layout,
-            pace=pace or Pace(),
+            self._pinned(state),
+            pace or Pace(),
         )
+
+    def _pinned(self, state: State) -> frozenset[int]:
+        with self._reading() as connection:
+            notes = connection.execute("SELECT id, content FROM segments WHERE kind = 'note' AND evicted_ns IS NULL")
+            own = {placed.id for placed in state.placed}
+            read = [(number, unsealed(content, f"segment {number}")) for number, content in notes if number in own]
+            return frozenset(number for number, note in read if note["pinned"])
 
     def _newest(self, codec: RowCodec, state: State, received: Callable[[int], float]) -> FrameSegment | None:
         """The last frame that is remembered, read or not."""
