@@ -125,6 +125,11 @@ class CacheMirror:
         return dict(zip(self.places.ids, self.places.tokens, strict=True))
 
     @property
+    def known(self) -> bool:
+        """Whether the cache holds the system turn, and nothing but what the log says."""
+        return self._known
+
+    @property
     def held(self) -> list[tuple[int, Place]]:
         """The places of the segments in the cache, in order, by their ids."""
         return [(number, self.places[index]) for index, number in enumerate(self.places.ids[: self.places.read])]

@@ -131,6 +131,9 @@ class Worker:
     def _read_slice(self) -> None:
         """Reads so much of what waits in the context as takes no longer than a denoising step, as far as is known."""
         began, self._resting = self.clock(), True  # after an error, until there is something new
+        if not self.context.mirror.known:  # the system turn is a unit of its own
+            self._resting = self.context.current.length == 0
+            return
         count = self.context.read(self._slice)
         if self.recorder is not None:
             self.recorder.sync()
