@@ -41,7 +41,7 @@ def asked(folder: Path, count: int, sessions: int) -> tuple[np.ndarray, np.ndarr
             for tally in evaluate.score(desk, questions).values():
                 whole.join(tally)
     for held in (False, True):
-        for tally in evaluate.talks(desk, SEED, sessions, held)[0].values():
+        for tally in evaluate.talks(desk, SEED, range(sessions), held)[0].values():
             whole.join(tally)
     desk.close()
     sure = np.array(whole.sure)

@@ -16,8 +16,10 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -254,11 +256,13 @@ class Live(Talk):
                 self.turn(self.draw(["pair", "put", "all_of"] if rng.random() < 0.35 else None))
 
 
-def talks(desk: Desk, seed: int, count: int, held: bool, condition: str = "usual") -> tuple[Tallies, Tallies]:
-    """Tallies by kind and by what came directly before, over so many sessions."""
+def talks(
+    desk: Desk, seed: int, numbers: Iterable[int], held: bool, condition: str = "usual"
+) -> tuple[Tallies, Tallies]:
+    """Tallies by kind and by what came directly before, over the sessions of these numbers."""
     kinds: Tallies = defaultdict(Tally)
     after: Tallies = defaultdict(Tally)
-    for number in range(count):
+    for number in numbers:
         shape = Shape(held=held, rough=0.0, rear=0.0)
         live = Live(np.random.default_rng((seed, number, 77)), shape, desk, condition)
         live.live()
@@ -266,6 +270,31 @@ def talks(desk: Desk, seed: int, count: int, held: bool, condition: str = "usual
             for name, tally in own.items():
                 total[name].join(tally)
     return kinds, after
+
+
+def talks_apart(job: tuple[Path, int, range, bool, str, dict[str, Any]]) -> tuple[Tallies, Tallies, int]:
+    """The same with a planner of its own, in a process of its own; and the errors that it told of."""
+    folder, seed, numbers, held, condition, changes = job
+    desk = Desk(folder, **changes)
+    try:
+        kinds, after = talks(desk, seed, numbers, held, condition)
+        return kinds, after, len(desk.errors)
+    finally:
+        desk.close()
+
+
+def many_talks(jobs: int, *job: Any) -> tuple[Tallies, Tallies, int]:
+    """`talks_apart` of (folder, seed, count, …), its sessions shared out to so many processes."""
+    folder, seed, count, *rest = job
+    shares = [(folder, seed, range(first, count, jobs), *rest) for first in range(jobs)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        (kinds, after, errors), *others = pool.map(talks_apart, shares)
+    for more_kinds, more_after, more_errors in others:
+        errors += more_errors
+        for total, own in ((kinds, more_kinds), (after, more_after)):
+            for name, tally in own.items():
+                total[name].join(tally)
+    return kinds, after, errors
 
 
 def interval(right: int, count: int) -> tuple[float, float]:
@@ -335,6 +364,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1234, help="of the scenes; training never uses these streams")
     parser.add_argument("--n", type=int, default=500)
     parser.add_argument("--sessions", type=int, help="talks of ten things instead of single scenes")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the sessions")
     parser.add_argument("--kinds", nargs="+", default=list(tasks.KINDS), choices=tasks.KINDS)
     parser.add_argument("--words", choices=("known", "held"), default="known")
     parser.add_argument("--condition", choices=list(CONDITIONS), default="usual")
@@ -350,8 +380,8 @@ def main() -> None:
 
         reference = Reference(args.model)
     held = args.words == "held"
-    changes = {"max_frames": KEPT + args.back} if args.back else {}
-    desk = Desk(args.model, max_steps=args.steps, **changes)
+    changes: dict[str, Any] = {"max_frames": KEPT + args.back} if args.back else {}
+    changes |= {"max_steps": args.steps}
     result: dict[str, Any] = {
         "model": args.model.name,
         "seed": args.seed,
@@ -359,17 +389,21 @@ def main() -> None:
         "condition": args.condition,
     }
     if args.sessions:
-        kinds, after = talks(desk, args.seed, args.sessions, held, args.condition)
+        kinds, after, errors = many_talks(
+            args.jobs, args.model, args.seed, args.sessions, held, args.condition, changes
+        )
         result |= {"sessions": args.sessions} | report(kinds, "turns")
         result["after"] = {name: figures(tally, "turns") for name, tally in sorted(after.items())}
     else:
+        desk = Desk(args.model, **changes)
         asked = questions(
             args.seed, args.n, args.blank_image, (320, 240), tuple(args.kinds), held, args.condition, args.back
         )
         result |= {"step_budget": args.steps, "blank_image": args.blank_image, "back": args.back}
         result |= report(score(desk, asked, reference), "scenes")
-    result["errors"] = len(desk.errors)
-    desk.close()
+        errors = len(desk.errors)
+        desk.close()
+    result["errors"] = errors
     if args.json:
         print(json.dumps(result, indent=2))
         return

@@ -1,8 +1,9 @@
 """What is learned from a batch of sessions: canvases by block diffusion, and what helps to get there.
 
-- *Canvases*: 30 % of them fully random, the others in a random part of their places; every other session's get
-  self-conditioning from a first pass without gradient, at a temperature between 0.4 and 1. Cross-entropy on every
-  token; names, places, numbers and skills count twice, padding a tenth.
+- *Canvases*: 30 % of them fully random, the others in a random part of their places, where a third of the things and
+  places are such as belong elsewhere in the same answer, for those are the mistakes that are made; every other
+  session's get self-conditioning from a first pass without gradient, at a temperature between 0.4 and 1. Cross-entropy
+  on every token; names, places, numbers and skills count twice, padding a tenth.
 - *Answers*: the encoder tells each leaf's answer by itself, word by word: cheap decisions, and encoder and decoder are
   the same weights.
 - *Grounding*: each soft token should point, by dot product, at the words that are true of its cell, and tell where.
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +26,7 @@ from training.model import Caches, Masks, Network
 from training.relations import MARKS
 
 Batch = dict[str, Tensor]
+MISTAKEN = 0.35  # share of the noised things and places that another of the same answer stands in for
 _NAMES = [f"{colour}▁{shape}" for colour in COLOURS for shape in SHAPES]
 _PLACES = [place.replace(" ", "▁") for place in PLACES]
 COLOUR_WORDS = (list(COLOURS), [f"▁{w}" for w in COLOURS])
@@ -51,10 +54,14 @@ def truths(things: Tensor, cells: int) -> tuple[Tensor, Tensor]:
 
 
 class Helpers(nn.Module):
-    """Maps that are thrown away after training."""
+    """Maps that are thrown away after training, and which sort of word each token is: a thing, a place, or neither."""
 
-    def __init__(self, hidden: int, word_ids: list[int]):
+    def __init__(self, hidden: int, word_ids: list[int], vocabulary: int):
         super().__init__()
+        sorts = torch.zeros(vocabulary, dtype=torch.long)
+        for number, names in enumerate((_NAMES, _PLACES), 1):
+            sorts[[word_ids[WORDS.index(name)] for name in names]] = number
+        self.register_buffer("sorts", sorts, persistent=False)
         self.register_buffer("word_ids", torch.tensor(word_ids), persistent=False)
         self.bias = nn.Parameter(torch.full((len(word_ids),), -2.0))
         self.marks = nn.Linear(hidden, len(MARKS))
@@ -215,6 +222,14 @@ class Objective:
         hidden = net.denoise(canvas.flatten(1), positions.flatten(1), masks, caches, previous)
         return hidden.unflatten(1, (leaves, CANVAS))
 
+    def _another(self, answer: Tensor, chance: Callable[..., Tensor]) -> Tensor:
+        """For each token one of the same sort of the same answer: what a wrong plan is made of is not any word, but a
+        thing or a place that belongs to another call."""
+        sorts = self.helpers.sorts[answer]
+        same = sorts[..., :, None] == sorts[..., None, :]
+        drawn = (chance(*answer.shape, answer.shape[-1]) * same).argmax(-1)
+        return answer.gather(-1, drawn)
+
     def diffuse(
         self, net: Network, batch: Batch, reading: Reading, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -228,6 +243,8 @@ class Objective:
         full = chance(*answer.shape[:2], 1) < 0.3
         hit = chance(*answer.shape) < torch.where(full, 1.0, chance(*answer.shape[:2], 1))
         noise = torch.randint(vocabulary, answer.shape, generator=generator, device=answer.device)
+        mistaken = self.helpers.sorts[answer] * (~full & (chance(*answer.shape) < MISTAKEN))
+        noise = torch.where(mistaken > 0, self._another(answer, chance), noise)
         canvas = torch.where(hit, noise, answer)
         half = len(answer) // 2
         previous = None

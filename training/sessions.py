@@ -234,7 +234,8 @@ class Talk:
         rng = self.rng
         for _ in range(int(rng.integers(1, 4))):
             odds = np.array([weight * self.mix.get(kind, 1.0) for kind, weight in EDITS.items()])
-            task = self.draw([str(k) for k in rng.choice(list(EDITS), len(EDITS), False, odds / odds.sum())])
+            order = rng.choice(list(EDITS), np.count_nonzero(odds), False, odds / odds.sum())
+            task = self.draw([str(k) for k in order])
             self.ask(task)
             if task is not None and rng.random() < 0.4:
                 self.commit(task)

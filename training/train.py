@@ -93,7 +93,9 @@ class Run:
             weight.data = weight.data.to(self.device)
         ids = [words.token_to_id(w) for w in objective.WORDS]
         assert None not in ids
-        self.helpers = objective.Helpers(self.config["text_config"]["hidden_size"], ids).to(self.device)
+        self.helpers = objective.Helpers(self.config["text_config"]["hidden_size"], ids, words.get_vocab_size()).to(
+            self.device
+        )
         self.optimisers = optimisers(self.weights, self.helpers, args.lr)
         content = torch.ones(words.get_vocab_size())
         content[[i for w in CONTENT if (i := words.token_to_id(w)) is not None]] = 2.0

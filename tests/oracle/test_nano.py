@@ -118,7 +118,7 @@ def test_each_canvas_of_a_packed_batch_computes_what_it_computes_alone(network: 
     batch = joined(parts, used, wide)
     prefix = torch.arange(200) % len(network.table)
     config = {"text_config": network.text}
-    helpers = objective.Helpers(network.hidden, list(range(len(objective.WORDS))))
+    helpers = objective.Helpers(network.hidden, list(range(len(objective.WORDS))), len(network.table))
     goal = objective.Objective(config, prefix, torch.ones(len(network.table)), helpers)
     soft = goal.look(network, batch)
     flat = torch.cat([soft[kind].flatten(0, 1) for kind in (False, True) if kind in soft])

@@ -20,8 +20,10 @@ from training.sessions import Session, Shape
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Session]:
+    """As training draws them; every other one begins with what the planner keeps of a longer talk."""
     rng = np.random.default_rng(8)
-    return [sessions.sample(rng) for _ in range(150)]
+    used = Shape(past=1.0, filled=True)
+    return [sessions.sample(rng, used if number % 2 else Shape()) for number in range(150)]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,28 @@ def test_what_is_left_to_do_follows_from_results_and_the_newest_picture() -> Non
     there = sessions.Object("red", "ball", "left tray", 0.2, 0.8)
     assert left((ResultStatus.UNKNOWN, ""), now=(there, blue)) == plan[1:]
     assert left((ResultStatus.TIMED_OUT, "")) == plan
+
+
+def test_what_the_planner_forgets_is_not_there_when_a_talk_goes_on() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(40):
+        talk = sessions.Talk(rng, Shape(rear=0.0))
+        for number in range(4):
+            talk.round(number == 0)
+        before = talk.session
+        talk.keep()
+        kinds = [piece.kind for piece in talk.session.pieces]
+        assert not talk.session.leaves and kinds.count("turn") <= 1
+        assert kinds.count("frame") == min(3, sum(p.kind == "frame" for p in before.pieces)) == len(talk.view.moments)
+        assert [p.moment for p in talk.session.pictures] == list(talk.view.moments)
+        assert all(p.history == talk.view.moments[: i + 1] for i, p in enumerate(talk.session.pictures))
+
+
+def test_kinds_are_asked_as_often_as_they_are_weighted() -> None:
+    rng = np.random.default_rng(6)
+    shape = Shape(mix=(("sort", 50.0), ("edit_add", 0.0)), filled=True)
+    kinds = [leaf.task.kind for _ in range(20) for leaf in sessions.sample(rng, shape).leaves]
+    assert kinds.count("sort") > len(kinds) / 3 and "edit_add" not in kinds
 
 
 def test_held_out_words_are_never_drawn_for_training() -> None:

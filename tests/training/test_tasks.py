@@ -45,6 +45,20 @@ def test_any_order_is_right_only_where_the_task_says_so() -> None:
     assert not any(swapped["edit_order"])
 
 
+def test_what_is_so_already_may_be_left_out_or_done_again() -> None:
+    one, two, done = tasks.place("red ball", "middle"), tasks.place("blue bar", "middle"), tasks.DONE
+    task = tasks.Task("pair", "", (two,), optional=(one,))
+    assert task.right([two]) and task.right([one, two])
+    assert task.needless([one, two]) and not task.needless([two])
+    assert not task.right([one]) and not task.right([one, one, two]) and not task.right([done])
+    nothing = tasks.Task("put", "", (done,), optional=(one,))
+    assert nothing.right([done]) and nothing.right([one]) and not nothing.right([]) and not nothing.right([two])
+    for kind in ("put", "pair", "sort", "all_of"):
+        for drawn in samples(kind):
+            assert not drawn.optional or all(skill == "place" for skill, _ in drawn.optional)
+            assert drawn.right([*drawn.plan, *drawn.optional]) or drawn.plan == (done,)
+
+
 def test_at_least_half_of_the_kinds_need_the_picture() -> None:
     assert len(tasks.KINDS) >= 25
     assert 2 * len(tasks.NEEDS_PICTURE) >= len(tasks.KINDS)
