@@ -40,10 +40,7 @@ BUDGET = 1.0
 TASK_EVERY, NOTE_EVERY, ASK_EVERY = 60.0, 400.0, 300.0
 """Seconds between two, on average; and between two questions about what is remembered."""
 KINDS = (*tasks.PICTURE, *tasks.HISTORY)
-AWAKE = 3
-"""Seconds behind a task or a question for which the planner's own thread goes on."""
-PATIENCE = 300.0
-GREY = np.full((2, 2, 3), 128, np.uint8)
+PATIENCE = 60.0
 
 
 class Skipping:
@@ -112,9 +109,7 @@ class Day:
             model, skills, settings, None, self._on_plan, self._on_event, generator=self.generator, clock=self.clock
         )
         self.planner.warm_up()
-        self._read_here = 0
-        self._awake = False
-        """Whether the planner's own thread has the model; what is read while it has not is read by this one."""
+        self.planner.start()
 
     # -- what the planner tells -----------------------------------------------------------------------------------
 
@@ -141,7 +136,7 @@ class Day:
         held = {
             "tokens": (info.tokens, info.limit),
             "bytes": (info.bytes, bounds.context_bytes or np.inf),
-            "frames": (kinds["frame"], bounds.max_frames or self.model.generation.max_frames or info.limit),
+            "frames": (kinds["frame"], bounds.max_frames),
             "turns": (kinds["task"], bounds.max_turns),
             "notes": (kinds["note"], bounds.max_notes),
         }
@@ -154,28 +149,17 @@ class Day:
 
     def run(self, seconds: int, note: Callable[[str], None] = lambda text: None) -> Found:
         """Lives through so many."""
-        began, awake_until = self.clock(), 0
+        began = self.clock()
         for second, shot in enumerate(self.world.shots(seconds)):
             self.clock.skip_to(began + second)
-            task, told = self.rng.random() < 1 / TASK_EVERY, self.rng.random() < 1 / NOTE_EVERY
-            asked = second % ASK_EVERY == ASK_EVERY - 1
-            if (task or asked) and not self._awake:
-                self.planner.start()
-                self._awake = True
-            if task or asked:
-                awake_until = second + AWAKE
-            self._show(shot, wait=self.rng.random() < 0.5)
-            if told:
+            self._show(shot, wait=self.rng.random() < 0.9)
+            if self.rng.random() < 1 / NOTE_EVERY:
                 self.planner.add_note(str(self.rng.choice(NOTES)))
-            if task:
+            if self.rng.random() < 1 / TASK_EVERY:
                 self._task(shot)
-            if asked:
-                self._settle()
+            self._settle()
+            if second % ASK_EVERY == ASK_EVERY - 1:
                 self._compare()
-            if self._awake and second >= awake_until:
-                self._settle()
-                self.planner.stop()
-                self._awake = False
             if second % 60 == 0:
                 self.found.memory.append(_own_memory())
                 self._forget_truth()
@@ -193,12 +177,8 @@ class Day:
         received = self.clock()
         self.truth[received] = shot.objects
         frame = Frame(shot.picture, shot.stamp_ns, shot.camera, f"{shot.camera}_lens", received)
-        self.found.frames += 1
-        if not self._awake:
-            self.planner.read_frame(frame)
-            self._read_here += 1
-            return
         self.planner.add_frame(frame)
+        self.found.frames += 1
         if wait:
             self._settle()
 
@@ -213,9 +193,8 @@ class Day:
 
     def _busy(self) -> bool:
         figures = self.planner.statistics()
-        read = self._done[EventKind.FRAME_ENCODED.value] - self._read_here + sum(self.found.errors.values())
-        busy = figures.state != "idle" or figures.waiting > 0 or figures.frames_taken > read
-        return busy or figures.context.behind > 0
+        read = self._done[EventKind.FRAME_ENCODED.value] + sum(self.found.errors.values())
+        return figures.state != "idle" or figures.waiting > 0 or figures.frames_taken > read
 
     def _task(self, shot: Shot) -> None:
         view = tasks.View((shot.objects,))
@@ -267,12 +246,10 @@ class Day:
 
     def _fresh(self, segments: tuple[Any, ...], text: str) -> list[tasks.Call]:
         """The calls with which a context answers that has never held anything else."""
-        # Nothing is thinned there: it holds no more than what is remembered here, and does not see which changed.
-        bounds = replace(self.settings, frame_ladder=(), max_frames=0, max_frame_age=0.0)
-        other = Context(self.model, self.skills, bounds, self.clock)
+        other = Context(self.model, self.skills, self.settings, self.clock)
         for one in segments:
             if isinstance(one, FrameSegment):
-                other.add_frame(replace(one.frame, rgb=GREY), one.soft)
+                other.add_frame(one.frame, one.soft)
             elif isinstance(one, NoteSegment):
                 other.add_note(one.text)
             elif isinstance(one, TurnSegment):
