@@ -26,7 +26,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 WHEELS := $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -))
 
 # What of the tests needs no ROS and is not about developing either.
-CORE := $(addprefix tests/,checkpoint images graphs runtime skills context generation planning verification execution tabletop cli launch soak) \
+CORE := $(addprefix tests/,checkpoint images graphs runtime skills context journal generation planning verification execution tabletop cli launch soak) \
     $(wildcard tests/test_*.py)
 
 .PHONY: image secure-test help demo test core ros colcon oracle fuzz mutants soak lint bench clean

@@ -40,7 +40,10 @@ BUDGET = 1.0
 TASK_EVERY, NOTE_EVERY, ASK_EVERY = 60.0, 400.0, 300.0
 """Seconds between two, on average; and between two questions about what is remembered."""
 KINDS = (*tasks.PICTURE, *tasks.HISTORY)
-PATIENCE = 60.0
+AWAKE = 3
+"""Seconds behind a task or a question for which the planner's own thread goes on."""
+PATIENCE = 300.0
+GREY = np.full((2, 2, 3), 128, np.uint8)
 
 
 class Skipping:
@@ -109,7 +112,9 @@ class Day:
             model, skills, settings, None, self._on_plan, self._on_event, generator=self.generator, clock=self.clock
         )
         self.planner.warm_up()
-        self.planner.start()
+        self._read_here = 0
+        self._awake = False
+        """Whether the planner's own thread has the model; what is read while it has not is read by this one."""
 
     # -- what the planner tells -----------------------------------------------------------------------------------
 
@@ -136,7 +141,7 @@ class Day:
         held = {
             "tokens": (info.tokens, info.limit),
             "bytes": (info.bytes, bounds.context_bytes or np.inf),
-            "frames": (kinds["frame"], bounds.max_frames),
+            "frames": (kinds["frame"], bounds.max_frames or self.model.generation.max_frames or info.limit),
             "turns": (kinds["task"], bounds.max_turns),
             "notes": (kinds["note"], bounds.max_notes),
         }
@@ -149,17 +154,28 @@ class Day:
 
     def run(self, seconds: int, note: Callable[[str], None] = lambda text: None) -> Found:
         """Lives through so many."""
-        began = self.clock()
+        began, awake_until = self.clock(), 0
         for second, shot in enumerate(self.world.shots(seconds)):
             self.clock.skip_to(began + second)
-            self._show(shot, wait=self.rng.random() < 0.9)
-            if self.rng.random() < 1 / NOTE_EVERY:
+            task, told = self.rng.random() < 1 / TASK_EVERY, self.rng.random() < 1 / NOTE_EVERY
+            asked = second % ASK_EVERY == ASK_EVERY - 1
+            if (task or asked) and not self._awake:
+                self.planner.start()
+                self._awake = True
+            if task or asked:
+                awake_until = second + AWAKE
+            self._show(shot, wait=self.rng.random() < 0.5)
+            if told:
                 self.planner.add_note(str(self.rng.choice(NOTES)))
-            if self.rng.random() < 1 / TASK_EVERY:
+            if task:
                 self._task(shot)
-            self._settle()
-            if second % ASK_EVERY == ASK_EVERY - 1:
+            if asked:
+                self._settle()
                 self._compare()
+            if self._awake and second >= awake_until:
+                self._settle()
+                self.planner.stop()
+                self._awake = False
             if second % 60 == 0:
                 self.found.memory.append(_own_memory())
                 self._forget_truth()
@@ -177,8 +193,12 @@ class Day:
         received = self.clock()
         self.truth[received] = shot.objects
         frame = Frame(shot.picture, shot.stamp_ns, shot.camera, f"{shot.camera}_lens", received)
-        self.planner.add_frame(frame)
         self.found.frames += 1
+        if not self._awake:
+            self.planner.read_frame(frame)
+            self._read_here += 1
+            return
+        self.planner.add_frame(frame)
         if wait:
             self._settle()
 
@@ -193,8 +213,9 @@ class Day:
 
     def _busy(self) -> bool:
         figures = self.planner.statistics()
-        read = self._done[EventKind.FRAME_ENCODED.value] + sum(self.found.errors.values())
-        return figures.state != "idle" or figures.waiting > 0 or figures.frames_taken > read
+        read = self._done[EventKind.FRAME_ENCODED.value] - self._read_here + sum(self.found.errors.values())
+        busy = figures.state != "idle" or figures.waiting > 0 or figures.frames_taken > read
+        return busy or figures.context.behind > 0
 
     def _task(self, shot: Shot) -> None:
         view = tasks.View((shot.objects,))
@@ -246,10 +267,12 @@ class Day:
 
     def _fresh(self, segments: tuple[Any, ...], text: str) -> list[tasks.Call]:
         """The calls with which a context answers that has never held anything else."""
-        other = Context(self.model, self.skills, self.settings, self.clock)
+        # Nothing is thinned there: it holds no more than what is remembered here, and does not see which changed.
+        bounds = replace(self.settings, frame_ladder=(), max_frames=0, max_frame_age=0.0)
+        other = Context(self.model, self.skills, bounds, self.clock)
         for one in segments:
             if isinstance(one, FrameSegment):
-                other.add_frame(one.frame, one.soft)
+                other.add_frame(replace(one.frame, rgb=GREY), one.soft)
             elif isinstance(one, NoteSegment):
                 other.add_note(one.text)
             elif isinstance(one, TurnSegment):

@@ -62,5 +62,6 @@ def ask(
 
 def _waited(listener: Listener, wait: float, what: str) -> str:
     if listener.heard and listener.state != "active":
-        return f"the planner is there, but {listener.state}: {listener.message}; waited {wait:g} s for it to be active"
+        why = "" if listener.message == listener.state else f": {listener.message}"
+        return f"the planner is there, but {listener.state}{why}; waited {wait:g} s for it to be active"
     return f"waited {wait:g} s for {what}; is ROS_DOMAIN_ID the planner's?"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dgemma_ros.console.listening import Listener
 from dgemma_ros.console.processes import START_WITHIN, Nodes, ProcessError
 from dgemma_ros.installed import share
 
 ANSWER_WITHIN = 30.0
+PATIENCE: Final = {
+    "planner": {"budget": 10.0, "max_observation_age": 10.0},
+    "executor": {"planner_timeout": 10.0, "camera_timeout": 10.0},
+}
+"""Seconds, in place of those that a robot wants."""
 
 
 class Loop(Listener):
@@ -44,18 +49,19 @@ class Loop(Listener):
     ) -> None:
         """Starts tabletop, planner and executor, and waits until all three are ready.
 
-        Their parameters are those of ``params``, by default what ``loop.launch.xml`` takes too; with more patience,
+        Their parameters are those of ``params``, by default what ``loop.launch.xml`` takes too, but with more patience,
         for a machine that does other things besides. ``table`` are the tabletop's own.
         """
+        patience = {} if params else PATIENCE
         params = params or share("launch/config/loop.yaml", "config/loop.yaml")
         if params is None:
             raise ProcessError("loop.yaml is not installed here; give the nodes' parameters with --params")
         self._nodes.start("tabletop", params, **table)
-        self._nodes.start("planner", params, model=model, skills=skills, threads=1, budget=10.0)
+        self._nodes.start("planner", params, model=model, skills=skills, threads=1, **patience.get("planner", {}))
         names = ["tabletop"]
         if executor:
             journal = self._nodes.logs / "executor.journal.jsonl"
-            self._nodes.start("executor", params, skills=skills, journal=journal, planner_timeout=10.0)
+            self._nodes.start("executor", params, skills=skills, journal=journal, **patience.get("executor", {}))
             names.append("executor")
         for name in names:
             self._nodes.wait(lambda name=name: self._nodes.said(name, "ready"), f"the {name} to be ready", START_WITHIN)  # type: ignore[misc]

@@ -181,7 +181,7 @@ class Context:
     def add_frame(self, frame: Frame, soft: Floats) -> None:
         """Takes a picture into the open user turn. Raises :class:`ContextFullError` where it cannot be held at all."""
         cameras = self._retention.cameras
-        if not self._retention.frames:
+        if not self._retention.frames and self._restoring is None:
             self._clock.restart()
         seconds = self._clock.seconds(frame.stamp_ns, frame.received)
         label = clock_text(seconds)
@@ -341,20 +341,23 @@ class Context:
 
     # -- after a restart ------------------------------------------------------------------------------------------
 
-    def restore(self, saved: Saved) -> None:
+    def restore(self, saved: Saved, unread: Collection[Segment] = ()) -> None:
         """Puts back what was remembered before a restart: the newest now, the rest with :meth:`restore_slice`.
 
-        Nothing is read. Before anything else comes in. Raises :class:`ContextError`, with nothing put back, where it
+        Nothing is read but ``unread``, which had not been before either, and stands behind all. Before anything else
+        comes in. Raises :class:`ContextError`, with nothing put back, where it
         does not fit this model.
         """
         with self._publishing():
             try:
                 self._restoring = Restoring(self.log, self._mirror, saved)
+                self.log.put_back(unread)
+                self._mirror.take(unread)
             except ContextError:
                 self._mirror.doubt()
                 self._follow()
                 raise
-            self._remembered()
+            self._remembered(saved.newest)
 
     def read_again(self, segments: Collection[Segment], last_id: int) -> None:
         """The same where only the segments are left, or rows that no longer fit: all of it is read."""
@@ -395,11 +398,12 @@ class Context:
         self._mirror.follow()
         self._retention.rebuild(self.log.segments)
 
-    def _remembered(self) -> None:
+    def _remembered(self, newest: FrameSegment | None = None) -> None:
+        """``newest``: the last frame, where it may be away still."""
         self._follow()
         frames = [segment for segment in self.log.segments if isinstance(segment, FrameSegment)]
-        if frames:
-            self._clock.resume(frames[-1].label, frames[-1].frame.stamp_ns, frames[-1].frame.received)
+        if last := newest or (frames[-1] if frames else None):
+            self._clock.resume(last.seconds, last.frame.stamp_ns, last.frame.received)
         if self._restoring is not None and not self._restoring.away:
             self._restoring = None
         self._fit_bounds()

@@ -5,7 +5,6 @@ Of each camera the newest frame waits and replaces the one before it; the rate s
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +22,6 @@ MAX_SIDE = 16384
 MOST_AHEAD: Final = 3600.0
 """Seconds that stamps may run ahead of arrivals from one frame to the next: bags are played faster than real time."""
 _NO_STAMP: Final = (2**31 - 1) * 10**9
-_CLOCK_TEXT: Final = re.compile(r"([0-9]{2,9}):([0-5][0-9])\b")
 
 
 class FrameGate:
@@ -157,11 +155,10 @@ class FrameClock:
         self._seconds = 0.0
         self._before: tuple[int, bool, float] | None = None  # stamp, whether it can be meant, arrival
 
-    def resume(self, label: str, stamp_ns: int, received: float) -> None:
-        """Goes on behind a frame that was remembered before a restart; ``label`` says its time."""
-        if found := _CLOCK_TEXT.match(label):
-            self._seconds = 60.0 * int(found[1]) + int(found[2])
-            self._before = stamp_ns, 0 <= stamp_ns < _NO_STAMP, received
+    def resume(self, seconds: float, stamp_ns: int, received: float) -> None:
+        """Goes on behind a frame that was remembered before a restart, and was so many seconds behind the first."""
+        self._seconds = seconds
+        self._before = stamp_ns, 0 <= stamp_ns < _NO_STAMP, received
 
     def seconds(self, stamp_ns: int, received: float) -> float:
         """Seconds since the first frame; ``received`` in seconds of a clock that never jumps."""

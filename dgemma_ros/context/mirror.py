@@ -13,7 +13,7 @@ being changed the mirror does not know what it holds, and what it does not know 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -370,6 +370,11 @@ class CacheMirror:
                 sequence.restore_rows(part, slot)
             for number, place in places:
                 self.places.insert(number, place)
+
+    def take(self, segments: Iterable[Segment]) -> None:
+        """Segments that stand in the log again, behind all that is held: they are read as others that come in."""
+        for segment in segments:
+            self._place(segment)
 
     def follow(self) -> None:
         """The log has got segments of which nobody told; what was not put back is read anew with all others."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from dgemma_ros.context.log import Log
 from dgemma_ros.context.mirror import CacheMirror
 from dgemma_ros.context.places import Place
-from dgemma_ros.context.segments import Segment
+from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.errors import ContextError
 from dgemma_ros.runtime.rows import Layout, Rows, Window
 
@@ -56,6 +56,8 @@ class Saved:
     last_id: int
     """Of the last segment that there ever was."""
     load: Callable[[Sequence[int]], dict[int, Returned]]
+    newest: FrameSegment | None = None
+    """The last frame of all."""
     layout: Layout | None = None
     """Of the cache that it was saved from."""
     pinned: frozenset[int] = frozenset()

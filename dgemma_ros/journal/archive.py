@@ -18,7 +18,7 @@ import numpy as np
 
 from dgemma_ros.context.places import Place
 from dgemma_ros.context.restoring import Pace, Returned, Saved
-from dgemma_ros.context.segments import Segment
+from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.journal import schema
 from dgemma_ros.journal.changes import Numbers, Placed, WindowSpan
@@ -65,6 +65,8 @@ class State:
     system: str
     placed: tuple[Placed, ...]
     windows: tuple[WindowSpan, ...]
+    unread: tuple[int, ...] = ()
+    """Segments behind those, which are remembered and had not been read."""
 
 
 class Archive:
@@ -187,6 +189,9 @@ class Archive:
             placed = connection.execute(
                 "SELECT id, place FROM segments WHERE place IS NOT NULL ORDER BY id LIMIT ?", (MAX_SEGMENTS,)
             ).fetchall()
+            unread = connection.execute(
+                "SELECT id FROM segments WHERE place IS NULL AND evicted_ns IS NULL ORDER BY id"
+            ).fetchall()
             windows = connection.execute(
                 "SELECT id, first, first + count FROM windows WHERE live ORDER BY first"
             ).fetchall()
@@ -195,6 +200,7 @@ class Archive:
                 about["system"],
                 tuple(_placed(number, place) for number, place in placed),
                 tuple((_count(record), _count(first), _count(stop)) for record, first, stop in windows),
+                tuple(_count(number) for (number,) in unread),
             )
 
     def state_of(self, plan: PlanEntry) -> State:
@@ -264,8 +270,32 @@ class Archive:
 
         places = tuple((own.id, Place(own.tokens, own.prefix, own.carry)) for own in state.placed)
         return Saved(
-            places, self.window(codec, state), self.last_ids()[0], load, state.numbers.layout, pace=pace or Pace()
+            places,
+            self.window(codec, state),
+            self.last_ids()[0],
+            load,
+            self._newest(codec, state, received),
+            state.numbers.layout,
+            self._pinned(state),
+            pace or Pace(),
         )
+
+    def _pinned(self, state: State) -> frozenset[int]:
+        with self._reading() as connection:
+            notes = connection.execute("SELECT id, content FROM segments WHERE kind = 'note' AND evicted_ns IS NULL")
+            own = {placed.id for placed in state.placed}
+            read = [(number, unsealed(content, f"segment {number}")) for number, content in notes if number in own]
+            return frozenset(number for number, note in read if note["pinned"])
+
+    def _newest(self, codec: RowCodec, state: State, received: Callable[[int], float]) -> FrameSegment | None:
+        """The last frame that is remembered, read or not."""
+        with self._reading() as connection:
+            frames = {number for (number,) in connection.execute("SELECT id FROM segments WHERE kind = 'frame'")}
+        mine = frames.intersection([*(placed.id for placed in state.placed), *state.unread])
+        if not mine:
+            return None
+        found = self.segment(max(mine), codec.config.text.hidden_size, received)
+        return found if isinstance(found, FrameSegment) else None
 
     def segment(self, number: int, width: int, received: Callable[[int], float]) -> Segment:
         """One segment, whole. ``width``: of soft tokens. Raises :class:`DamageError`."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgemma_ros.context.segments import Segment
+from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.runtime.rows import Layout, Rows, Window
 
 Span = tuple[int, int, int]
@@ -73,7 +73,6 @@ class Change:
     numbers: Numbers
     system: str
     """Digest of the system turn's ids."""
-    appended: tuple[Segment, ...] = ()
     evicted: tuple[int, ...] = ()
     rows: tuple[RowsRecord, ...] = ()
     windows: tuple[WindowRecord, ...] = ()
@@ -87,12 +86,27 @@ class Change:
     """Records of windows that have slid out of it."""
     fresh: bool = False
     """All rows that were in the cache before are void: it was read again."""
+    alive: tuple[int, ...] = ()
+    """Where fresh: the segments that are remembered, read or not; all others are forgotten."""
 
     @property
     def nbytes(self) -> int:
         """About what it takes in memory."""
         arrays = [*(record.rows.nbytes for record in self.rows), *(record.rows.nbytes for record in self.windows)]
         return sum(arrays) + 1024 * len(self.placed)
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """Segments that stand in the log. That they have been read, and where, is told by a :class:`Change`."""
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """About what they take in memory."""
+        soft = sum(segment.soft.nbytes for segment in self.segments if isinstance(segment, FrameSegment))
+        return soft + 1024 * len(self.segments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,4 +146,4 @@ class Made:
     nbytes: int = field(default=4096)
 
 
-Entry = Change | Picture | Basis | Made
+Entry = Taken | Change | Picture | Basis | Made

@@ -78,7 +78,7 @@ class Journal:
         """What the journal and the context both hold then, rows and all; None where rows are to be told anew."""
         context.log.put_back((), last.segments)
         state = archive.state()
-        if state is None or not state.placed:
+        if state is None or not (state.placed or state.unread):
             return None
         now_ns, now = time.time_ns(), clock()
 
@@ -86,10 +86,14 @@ class Journal:
             return now - max(0, now_ns - appended_ns) / 1e9
 
         why = "the skills are others" if state.system != system_digest(context.pieces) else ""
+        last_read = max((placed.id for placed in state.placed), default=0)
+        if not why and any(number < last_read for number in state.unread):
+            why = "some of it had not been read"
         if not why:
             try:
                 # Read through a connection that lives as long as something is still away.
-                context.restore(Archive(self._store.file).saved(self._codec, state, received, self._pace))
+                saved = Archive(self._store.file).saved(self._codec, state, received, self._pace)
+                context.restore(saved, self._unread(archive, state, received))
             except (DamageError, ContextError) as error:
                 why = str(error)
                 context.reset()
@@ -97,7 +101,7 @@ class Journal:
                 return state
         segments = self._segments(archive, state, context, received)
         context.read_again(segments, last.segments)
-        if (lost := len(state.placed) - len(segments)) or why:
+        if (lost := len(state.placed) + len(state.unread) - len(segments)) or why:
             gone = f"; {lost} of it are gone" if lost else ""
             self.warnings.append(f"{self._store.file}: what was remembered was read again: {why}{gone}")
         return None
@@ -112,11 +116,19 @@ class Journal:
             free -= placed.tokens
             if free < 0:
                 break
-            try:
-                found.append(archive.segment(placed.id, self._model.config.text.hidden_size, received))
-            except DamageError:
-                continue
-        return found[::-1]
+            found += self._loaded(archive, placed.id, received)
+        unread = self._unread(archive, state, received)
+        return sorted([*found, *unread], key=lambda segment: segment.id)
+
+    def _unread(self, archive: Archive, state: State, received: Callable[[int], float]) -> list[Segment]:
+        return [segment for number in state.unread for segment in self._loaded(archive, number, received)]
+
+    def _loaded(self, archive: Archive, number: int, received: Callable[[int], float]) -> list[Segment]:
+        """That segment, or nothing where it is damaged."""
+        try:
+            return [archive.segment(number, self._model.config.text.hidden_size, received)]
+        except DamageError:
+            return []
 
     def figures(self) -> JournalFigures | None:
         """State and counts; None before :meth:`attach`. Safe from any thread."""

@@ -7,12 +7,12 @@ an append, an eviction, a cache that was read anew, and a journal that could not
 from __future__ import annotations
 
 import json
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from dgemma_ros.journal.changes import (
     Placed,
     RowsRecord,
     Span,
+    Taken,
     WindowRecord,
     WindowSpan,
 )
@@ -47,10 +48,6 @@ class LastIds:
     rows: int = 0
     windows: int = 0
     shifts: int = 0
-
-
-PICTURES: Final = 64
-"""So many wait at most until their segments have been read; older ones are not kept."""
 
 
 class Recorder:
@@ -72,7 +69,7 @@ class Recorder:
         self._epoch = -1
         self._shifts_seen = 0
         self._redo: set[int] = set()
-        self._pictures: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()  # whose segments have not been read yet
+        self._told: set[int] = set()  # ids of segments that the journal holds, and that are remembered
         if state is not None:
             self._resume(state)
         context.log.listen(self)
@@ -81,6 +78,7 @@ class Recorder:
     def _resume(self, state: State) -> None:
         mirror = self._context.mirror
         self._known = {placed.id: placed for placed in state.placed}
+        self._told = {*self._known, *state.unread}
         self._uses.update(record for placed in state.placed for record, _, _ in placed.spans)
         self._windows = list(state.windows)
         self._epoch, self._shifts_seen = mirror.epoch, len(mirror.current.shifts)
@@ -89,6 +87,8 @@ class Recorder:
 
     def appended(self, segment: Segment) -> None:
         """See the protocol."""
+        self._told.add(segment.id)
+        self._writer.put(Taken((segment,)))
         self.sync(segment)
 
     def evicted(self, segments: tuple[Segment, ...]) -> None:
@@ -97,21 +97,12 @@ class Recorder:
 
     def picture(self, segment: Segment, rgb: NDArray[np.uint8]) -> None:
         """The frame of a segment, which nobody writes to any more."""
-        self._pictures[segment.id] = rgb
-        while len(self._pictures) > PICTURES:
-            self._pictures.popitem(last=False)
-        self._show()
-
-    def _show(self) -> None:
-        """Hands on the pictures of segments that were told."""
-        for number in [number for number in self._pictures if number in self._known]:
-            self._writer.put(Picture(number, self._pictures.pop(number)))
+        self._writer.put(Picture(segment.id, rgb))
 
     def sync(self, coming: Segment | None = None) -> None:
         """Tells what has changed since the last time; ``coming`` is about to stand in the log."""
         try:
             self._sync(coming)
-            self._show()
         except Exception as error:
             self._epoch = -1  # all of it is told next time
             self._on_error(error)
@@ -170,17 +161,19 @@ class Recorder:
         lost = self._writer.restart()
         anew = lost or mirror.epoch != self._epoch
         present = dict(mirror.held)
-        segments = [segment for segment in self._context.log.segments if segment.id in present]
-        if coming is not None and coming.id in present:  # or else it is told when it has been read
-            segments.append(coming)
+        segments = (*self._context.log.segments, *([] if coming is None else [coming]))
         away = set(self._context.restoring.away) if self._context.restoring is not None else set()
-        gone = tuple(number for number in self._known if number not in present and number not in away)
-        new = tuple(segment for segment in segments if segment.id not in self._known)
+        alive = away | {segment.id for segment in segments}
+        gone = tuple(sorted(self._told - alive))
+        new = [number for number in present if number not in self._known]
+        if fresh := tuple(segment for segment in segments if lost or segment.id not in self._told):
+            self._writer.put(Taken(fresh))
+        self._told = alive
         shifts = tuple(sequence.shifts[self._shifts_seen :]) if not anew else ()
         self._last.shifts += len(shifts)
         self._shifts_seen = len(sequence.shifts)
         followers = {} if anew else self._followers(set(gone))
-        wanted = set(present) if anew else {segment.id for segment in new}
+        wanted = set(present) if anew else set(new)
         placed: dict[int, Placed] = {number: self._moved(number, first) for number, first in followers.items()}
         if not away:
             # What moved while others were away, and what is not as long as it should be.
@@ -198,7 +191,7 @@ class Recorder:
             }
         if not (anew or gone or new or shifts or placed or rows):
             return
-        windows = self._taken_window(None if anew else sum(present[segment.id].tokens for segment in new))
+        windows = self._taken_window(None if anew else sum(present[number].tokens for number in new))
         retired = self._remember(gone, placed)
         needed = settled.order - (sequence.window - 1)
         left = tuple(record for record, _, stop in self._windows if anew or stop <= needed)
@@ -209,7 +202,6 @@ class Recorder:
             Change(
                 numbers=Numbers(settled.order, settled.position, self._last.shifts, settled.layout),
                 system=system_digest(self._context.pieces),
-                appended=tuple(segments) if lost else new,
                 evicted=gone,
                 rows=tuple(rows),
                 windows=windows,
@@ -218,6 +210,7 @@ class Recorder:
                 retired=retired,
                 left=left,
                 fresh=anew,
+                alive=tuple(sorted(alive)) if anew else (),
             )
         )
 
@@ -271,7 +264,7 @@ class Recorder:
             if number in self._known:
                 self._uses.subtract(record for record, _, _ in self._known[number].spans)
         for number in gone:
-            del self._known[number]
+            self._known.pop(number, None)
         self._known |= placed
         for own in placed.values():
             self._uses.update(record for record, _, _ in own.spans)

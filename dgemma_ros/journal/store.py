@@ -16,9 +16,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from dgemma_ros.context.segments import FrameSegment
+from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.journal import schema
-from dgemma_ros.journal.changes import Basis, Change, Entry, Made, Picture, Placed
+from dgemma_ros.journal.changes import Basis, Change, Entry, Made, Picture, Placed, Taken
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.row_codec import RowCodec, checked
 from dgemma_ros.journal.segment_codec import content_of, kind_of, sealed, soft_bytes
@@ -127,6 +127,8 @@ class Store:
     def _write(self, entry: Entry) -> None:
         execute = self._connection.execute
         match entry:
+            case Taken():
+                self._take(entry.segments)
             case Change():
                 self._change(entry)
             case Picture():
@@ -151,17 +153,10 @@ class Store:
             (plan_id, time.time_ns(), text, text),
         )
 
-    def _change(self, change: Change) -> None:
-        execute, codec = self._connection.execute, self._codec
-        assert codec is not None
-        now = time.time_ns()
-        if change.fresh:
-            execute("UPDATE segments SET place = NULL, evicted_ns = ? WHERE place IS NOT NULL", (now,))
-            execute("UPDATE rows SET live = 0")
-            execute("UPDATE windows SET live = 0")
-        for segment in change.appended:
+    def _take(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
             soft = soft_bytes(segment.soft) if isinstance(segment, FrameSegment) else None
-            execute(
+            self._connection.execute(
                 "INSERT OR IGNORE INTO segments (id, appended_ns, kind, content, soft, soft_count)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (
@@ -173,6 +168,17 @@ class Store:
                     len(segment.soft) if isinstance(segment, FrameSegment) else 0,
                 ),
             )
+
+    def _change(self, change: Change) -> None:
+        execute, codec = self._connection.execute, self._codec
+        assert codec is not None
+        now = time.time_ns()
+        if change.fresh:
+            execute("UPDATE segments SET place = NULL, evicted_ns = ? WHERE evicted_ns IS NULL", (now,))
+            alive = [(number,) for number in change.alive]
+            self._connection.executemany("UPDATE segments SET evicted_ns = NULL WHERE id = ?", alive)
+            execute("UPDATE rows SET live = 0")
+            execute("UPDATE windows SET live = 0")
         for first, delta in change.shifts:
             execute("INSERT INTO shifts (first, delta) VALUES (?, ?)", (first, delta))
         for record in change.rows:

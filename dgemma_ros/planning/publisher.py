@@ -140,11 +140,12 @@ class Publisher:
             plan = self._written(job, Ending(Status.FAILED, ErrorCode.INTERNAL, text), Status.FAILED)
         self._tell(self._listeners.on_plan, plan)
         with self._lock:
-            self._watchdog.handed_on(self._clock() - began)
-            late = self.counters.add(plan)
+            handed_on = self._clock()
+            self._watchdog.handed_on(handed_on - began)
+            late = self.counters.add(plan, handed_on)
             self.counters.repairs += job.answer.usage.repairs
         if late:
-            text = f"{plan.status} {1e3 * (plan.finished - plan.deadline):.1f} ms after the deadline"
+            text = f"{plan.status} {1e3 * late:.1f} ms after the deadline"
             self.event(EventKind.DEADLINE_MISSED, text, job.task.task_id)
         return plan
 

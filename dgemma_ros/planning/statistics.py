@@ -50,17 +50,20 @@ class Counters:
             "watchdog": self.watchdog,
         }
 
-    def add(self, plan: Plan) -> bool:
-        """Counts a plan; whether it was late."""
-        late = plan.finished > plan.deadline
+    def add(self, plan: Plan, at: float) -> float:
+        """Counts a plan that was handed on by ``at``; seconds behind its deadline, 0 where that was in time.
+
+        What was written in time and handed on too late is late, as whoever hears it has it.
+        """
+        late = max(0.0, at - plan.deadline)
         self.plans[plan.status.value] += 1
         self.valid += plan.valid
         empty = not late and plan.status is Status.DEADLINE and not plan.steps
         self.hits += not (late or empty)
-        self.misses += late
+        self.misses += late > 0
         self.empty += empty
         if late:
-            self.lateness.append(plan.finished - plan.deadline)
+            self.lateness.append(late)
         if plan.canvases:
             self.latency.append(plan.latency.total)
             self.steps.append(plan.denoising_steps)

@@ -68,8 +68,9 @@ def keep(
     bounds: Settings = SETTINGS,
     limits: Limits | None = None,
     pace: Pace | None = None,
+    later: bool = False,
 ) -> Kept:
-    context, journal = Context(model, skills, bounds), Journal(file, model, limits, pace=pace)
+    context, journal = Context(model, skills, bounds, later=later), Journal(file, model, limits, pace=pace)
     kept = Kept(context, journal, None)  # type: ignore[arg-type]
     kept.recorder = journal.attach(context, kept.troubles.append, kept.errors.append)
     return kept

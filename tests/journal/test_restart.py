@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dgemma_ros.context.restoring import Pace
+from dgemma_ros.errors import ContextFullError
 from dgemma_ros.journal.errors import JournalError
 from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Settings, SkillCatalogue
@@ -23,7 +25,7 @@ PACE = Pace(at_once=200, slice=150)
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("see"), st.sampled_from([3, 60, 130])),
-        st.tuples(st.sampled_from(["note", "turn", "abandon", "result", "reset", "skills"]), st.just(0)),
+        st.tuples(st.sampled_from(["note", "pin", "turn", "abandon", "result", "reset", "skills"]), st.just(0)),
     ),
     max_size=16,
 )
@@ -41,6 +43,9 @@ def do(kept: Kept, skills: SkillCatalogue, number: int, name: str, size: int = 0
             kept.see(number, size)
         case "note":
             kept.note(number)
+        case "pin":
+            with suppress(ContextFullError):
+                kept.context.add_note(f"pin: {number}")
         case "turn":
             kept.turn(number)
         case "abandon":
@@ -181,6 +186,42 @@ def test_a_kill_while_it_comes_back_loses_nothing(model: Model, skills: SkillCat
     with keeping(second, model, skills) as third:
         third.restore_all()
         assert_equal(third.context, live.context)
+
+
+def test_what_had_not_been_read_is_back_too(model: Model, skills: SkillCatalogue, tmp_path: Path) -> None:
+    """The model is busy for seconds, and what comes in meanwhile is told at once."""
+    with keeping(tmp_path / "memory.db", model, skills, later=True) as live:
+        live.see(1)
+        live.context.read()
+        live.recorder.sync()
+        live.see(2), live.note(3)
+        copy = killed(live, tmp_path / "copy")
+        with keeping(copy, model, skills, later=True) as again:
+            assert [segment.id for segment in again.context.log.segments] == [1, 2, 3]
+            assert not again.journal.warnings and again.context.behind == live.context.behind > 0
+            for kept in (again, live):
+                kept.context.read()
+                kept.recorder.sync()
+            assert_equal(again.context, live.context)
+            third = killed(again, tmp_path / "third")
+        with keeping(third, model, skills, later=True) as last:
+            last.restore_all()
+            assert last.context.behind == 0
+            assert_equal(last.context, live.context)
+
+
+def test_what_is_pinned_is_there_at_once(model: Model, skills: SkillCatalogue, tmp_path: Path) -> None:
+    with keeping(tmp_path / "memory.db", model, skills) as live:
+        live.see(0), live.note(1)
+        live.context.add_note("pin: the dog bites")
+        for number in range(2, 6):
+            live.see(number)
+        copy = killed(live, tmp_path / "copy")
+    with keeping(copy, model, skills, pace=PACE) as again:
+        assert again.context.log.segments[0].summary == "the dog bites"
+        assert again.context.restoring is not None and again.context.restoring.left > 200
+        again.restore_all()
+        assert_equal(again.context, live.context)
 
 
 def test_two_planners_never_share_one(model: Model, skills: SkillCatalogue, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_ask_says_which_state_the_planner_is_in(graph: Graph, model: Path) -> No
     process = graph.start("planner", "idle", model=model, threads=1, autostart=False)
     until(lambda: graph.node.count_publishers("/idle/plan"), "the node")
     done = dgemma("ask", "tidy up", "--namespace", "idle", "--wait", "4")
-    assert done.returncode == 2 and "the planner is there, but unconfigured" in done.stderr
+    assert done.returncode == 2 and "is there, but unconfigured; waited" in done.stderr
     process.end()
 
 

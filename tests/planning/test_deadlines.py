@@ -96,6 +96,23 @@ def test_a_plan_behind_its_deadline_says_so(
     assert (figures.deadline_hits, figures.deadline_misses, figures.deadline_empty) == (0, 1, 0)
 
 
+def test_a_plan_that_is_handed_on_too_late_counts_as_late(model: Model, desk_of: Callable[..., Desk]) -> None:
+    """As where the process was stopped between a plan's writing and its sending."""
+    clock = Later()
+    desk = desk_of(Says(model, PICK), clock=clock)
+
+    def stand_still(plan: Any) -> None:
+        clock.ahead = 200.0
+
+    desk.seen.then = stand_still
+    plan = desk.ask(budget=100.0, received=clock())
+    assert plan.finished < plan.deadline
+    desk.seen.wait(lambda: any(e.kind is EventKind.DEADLINE_MISSED for e in desk.seen.events))
+    figures = desk.planner.statistics()
+    assert (figures.deadline_hits, figures.deadline_misses, figures.deadline_empty) == (0, 1, 0)
+    assert figures.lateness.max > 50.0
+
+
 def test_a_budget_within_the_publish_margin_says_so(model: Model, desk_of: Callable[..., Desk]) -> None:
     desk = desk_of(Says(model, PICK), publish_margin=0.5)
     plan = desk.ask(budget=0.5, received=time.monotonic() - 0.1)  # a sum of which is not exact

@@ -88,6 +88,13 @@ def test_it_grows_with_edits_and_neither_with_rows_nor_with_what_is_done_again()
         table.shift(5, 8, 0)
     assert small < size() == cut
     table = RowTable()
+    table.append(5, 0, 0)
+    table.append(3, 90, 90)  # another run
+    two = size()
+    for _ in range(100):
+        table.append(3, 85 + table.count, 85 + table.count)
+    assert size() == two > small
+    table = RowTable()
     table.append(8, 0, 0)
     for _ in range(100):
         table.evict(3, 2)

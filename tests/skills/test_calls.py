@@ -62,6 +62,12 @@ def test_values_of_every_kind(form: CallFormat) -> None:
     }
 
 
+def test_spaces_between_the_parts_do_not_matter(form: CallFormat) -> None:
+    text = """<|tool_call> call:turn {  a : 1 , b : [ 2 ,  3 ] , c : { d : <|"|> x <|"|> } , e : [ ] } <tool_call|>"""
+    (found,) = form.read(ids_of(form, text)).calls
+    assert found.name == "turn" and found.arguments == {"a": 1, "b": [2, 3], "c": {"d": " x "}, "e": []}
+
+
 def test_spans_point_at_the_values(form: CallFormat) -> None:
     ids = ids_of(form, call("place{object:'red cube',target:'left'}") + call("turn{by:12,fast:true}"))
     first, second = form.read(ids).calls
@@ -107,6 +113,11 @@ def test_thoughts_are_never_read(form: CallFormat) -> None:
     assert not answer.calls and answer.thinking
 
 
+def test_control_tokens_outside_of_calls_and_ends_of_calls_in_thoughts_are_no_mistake(form: CallFormat) -> None:
+    answer = form.read(ids_of(form, "<|channel>thought\n<tool_call|><channel|>" + '<|"|>' + call("stop{}") + '<|"|>'))
+    assert [c.name for c in answer.calls] == ["stop"] and not answer.broken and not answer.text
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -125,6 +136,7 @@ def test_thoughts_are_never_read(form: CallFormat) -> None:
         "<|tool_call>call:turn{by:007}<tool_call|>",
         "<|tool_call>call:turn{by:" + "[" * 60 + "<tool_call|>",
         "<|tool_call>call:turn{by:nan}<tool_call|>",
+        "so<tool_call|>",
     ],
 )
 def test_a_malformed_call_is_dropped_and_said(form: CallFormat, text: str) -> None:

@@ -69,6 +69,17 @@ def test_integers_are_those_that_a_message_holds(model: Model, number: int, fits
         assert result.problems[0].code is ErrorCode.BAD_ARGUMENT and f"{number} is too large" in result.problems[0].text
 
 
+def test_what_is_wrong_is_said_with_its_tokens(model: Model, skills: SkillCatalogue) -> None:
+    """A value where it is a value that is wrong, the call where something is missing or nobody knows the skill."""
+    wrong = ("place{object:'a',target:'sky'}", "pick{}", "fly{}", "pick{object:' '}", "turn{by:99}")
+    text = "".join(map(call, wrong))
+    tokens = model.chat.tokenizer.encode(text, trusted=True)
+    problems = checked(model, skills, text).problems
+    spans = [tokens[slice(*problem.span)] for problem in problems if problem.span]
+    said = [model.chat.tokenizer.decode(span) for span in spans]
+    assert said[:4] == ["sky", "call:pick{}", "call:fly{}", " "] and "99" in said[4] and "call" not in said[4]
+
+
 def test_a_skill_switched_off_is_refused(model: Model, skills: SkillCatalogue) -> None:
     result = checked(model, skills.without(["stop"]), call("stop{}"))
     assert result.problems[0].code is ErrorCode.UNKNOWN_SKILL and "switched off" in result.problems[0].text
