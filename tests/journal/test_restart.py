@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -65,11 +64,12 @@ def test_a_restart_changes_nothing(
     model: Model,
     short: Model,
     skills: SkillCatalogue,
+    tmp_path_factory: pytest.TempPathFactory,
     operations: list[tuple[str, int]],
     whole: bool,
     narrow: bool,
 ) -> None:
-    folder = Path(mkdtemp(prefix="dgemma-journal-"))
+    folder = tmp_path_factory.mktemp("kept")
     used = short if narrow else model
     bounds = replace(SETTINGS, context_tokens=1000) if narrow else SETTINGS
     with keeping(folder / "memory.db", used, skills, bounds) as live:
