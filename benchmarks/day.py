@@ -92,14 +92,17 @@ class Found:
     right: int = 0
     right_fresh: int = 0
     alike: int = 0
+    replaced: int = 0
+    """Stamps that could not be meant."""
 
 
 class Day:
     """One planner, fed second by second. A context manager."""
 
-    def __init__(self, model: Model, skills: SkillCatalogue, settings: Settings, seed: int) -> None:
+    def __init__(self, model: Model, skills: SkillCatalogue, settings: Settings, seed: int, hurry: float = 1.0) -> None:
+        """``hurry``: so much more often than usual a task, a note, and a fault of the clock come."""
         self.model, self.skills, self.settings = model, skills, settings
-        self.found, self.clock, self.world = Found(), Skipping(), World(seed)
+        self.found, self.clock, self.world = Found(), Skipping(), World(seed, hurry)
         self.rng = np.random.default_rng((seed, 1))
         self.truth: dict[float, tuple[Any, ...]] = {}
         """What lay on the table, by the arrival of the frame that shows it."""
@@ -112,7 +115,7 @@ class Day:
             model, skills, settings, None, self._on_plan, self._on_event, generator=self.generator, clock=self.clock
         )
         self.planner.warm_up()
-        self._read_here = 0
+        self._read_here, self._hurry = 0, hurry
         self._awake = False
         """Whether the planner's own thread has the model; what is read while it has not is read by this one."""
 
@@ -157,8 +160,8 @@ class Day:
         began, awake_until = self.clock(), 0
         for second, shot in enumerate(self.world.shots(seconds)):
             self.clock.skip_to(began + second)
-            task, told = self.rng.random() < 1 / TASK_EVERY, self.rng.random() < 1 / NOTE_EVERY
-            asked = second % ASK_EVERY == ASK_EVERY - 1
+            task, told = (self.rng.random() < self._hurry / every for every in (TASK_EVERY, NOTE_EVERY))
+            asked = second % round(ASK_EVERY / self._hurry) == 0 and second > 0
             if (task or asked) and not self._awake:
                 self.planner.start()
                 self._awake = True
@@ -182,6 +185,7 @@ class Day:
             if second % 3600 == 0:
                 info = self.planner.context_info()
                 note(f"hour {second // 3600}: {info.tokens} tokens, {info.frames} frames, {_own_memory():.0f} MiB")
+        self.found.replaced = self.planner.context_info().replaced_stamps
         return self.found
 
     def close(self) -> None:

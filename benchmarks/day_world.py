@@ -16,7 +16,7 @@ CHANGE_EVERY = 90.0
 """Seconds between two changes on the table, on average."""
 CLEARED_EVERY = 15
 """After so many changes the table is laid anew."""
-JUMP_EVERY = 5400.0
+JUMP_EVERY = 1800.0
 """Seconds between two faults of the sender's clock, on average."""
 BEGAN = 1_800_000_000
 """Unix time of the first frame."""
@@ -40,7 +40,8 @@ class Shot:
 class World:
     """Shots, one a second, the same from the same seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, hurry: float = 1.0) -> None:
+        self._hurry = hurry
         self._rng = np.random.default_rng((seed, 86400))
         self._left: list[tuple[Object, ...]] = []
         self._pictures: dict[str, list[np.ndarray]] = {}
@@ -50,7 +51,7 @@ class World:
         """So many."""
         rng, objects = self._rng, self._lay()
         for second in range(seconds):
-            changed = second > 0 and rng.random() < 1 / CHANGE_EVERY
+            changed = second > 0 and rng.random() < self._hurry / CHANGE_EVERY
             if changed:
                 objects = self._left.pop(0) if self._left else self._lay()
                 self._pictures = {}
@@ -80,7 +81,7 @@ class World:
 
     def _stamp(self, second: int) -> int:
         rng = self._rng
-        if rng.random() < 1 / JUMP_EVERY:
+        if rng.random() < self._hurry / JUMP_EVERY:
             if rng.random() < 0.5:
                 self._offset += int(rng.choice([-86400, -3600, -60, 60, 3600, 10**8]))
             else:
