@@ -2,6 +2,8 @@
 
 Nothing in it is trusted: each text and each blob has a checksum and a size, and what is not what was written raises
 :class:`DamageError`.
+
+Longer than most files: every statement that reads a journal is here, as every one that writes it is in ``store``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The journal's file as it is written: entries in, one transaction for many, and the oldest out where it grows.
 
-For one thread; who reads has a connection of his own (:mod:`dgemma_ros.journal.archive`).
+For one thread; readers have connections of their own (:mod:`dgemma_ros.journal.archive`). Longer than most files: every
+statement that writes is here.
 """
 
 from __future__ import annotations
