@@ -23,7 +23,7 @@ def test_commands_files_and_targets_exist(page: str) -> None:
     assert named <= commands.keys() | {"health"}
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)) <= targets
-    for path in re.findall(r"\b(docker/[\w.-]+(?:/[\w.-]+)*)", text):
+    for path in re.findall(r"(?<![\w/])((?:tests/)?docker/[\w.-]+(?:/[\w.-]+)*)", text):
         assert "*" in path or (ROOT / path.rstrip("./")).exists() or path.startswith("docker/compose"), path
     for file in re.findall(r"docker/compose\.(\w+)\.yaml", text):
         assert (ROOT / "docker" / f"compose.{file}.yaml").is_file()
