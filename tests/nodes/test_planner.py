@@ -280,7 +280,7 @@ def test_parameters_are_described_checked_and_live(graph: Graph, planner: Proces
         DescribeParameters, "/planner/describe_parameters", request
     ).descriptors
     assert budget.description and budget.floating_point_range[0].to_value == 86400.0
-    assert frames.integer_range[0].from_value == 1
+    assert frames.integer_range[0].from_value == 0
     assert autostart.read_only and not model.read_only
     for name, value, word in (
         ("budget", -1.0, "budget"),
