@@ -48,7 +48,6 @@ def _task(view: View, nodes: Nodes, loop: Loop, goal: Goal) -> bool:
     message = json.dumps({"task_id": "demo", "text": goal.task})
     view.tell(f"$ ros2 topic pub -1 /task_request dgemma_msgs/msg/Task '{message}'", "bold cyan")
     seen = {"plans": len(loop.plans), "shown": 0, "results": 0, "slips": 0}
-    touched = len(loop.truth["touches"])
     loop.request("demo", goal.task)
 
     def follow() -> Any:
@@ -65,8 +64,8 @@ def _task(view: View, nodes: Nodes, loop: Loop, goal: Goal) -> bool:
         for result in loop.results[seen["results"] :]:
             seen["results"] += 1
             _show(view, result)
-        if seen["slips"] == 0 and len(loop.truth["touches"]) > touched:
-            # The arm still carries the first thing: on a busy machine it would be too late once it has put it down.
+        if seen["slips"] == 0 and (loop.truth["held"] or seen["results"]):
+            # While the arm carries the first thing: once it has put it down it may be too late, on a busy machine.
             seen["slips"] = 1
             loop.call("SlipNext", "tabletop/slip_next", count=1)
             view.tell("  (the next grasp will slip: ros2 service call /tabletop/slip_next …)", "dim")
