@@ -69,6 +69,8 @@ class State:
     windows: tuple[WindowSpan, ...]
     unread: tuple[int, ...] = ()
     """Segments behind those, which are remembered and had not been read."""
+    forgotten: frozenset[int] = frozenset()
+    """Those of ``placed`` that were forgotten while the cache was being read anew: without them the rows do not fit."""
 
 
 class Archive:
@@ -181,15 +183,14 @@ class Archive:
             used = dict(connection.execute("SELECT kind, max(record) FROM uses GROUP BY kind").fetchall())
             return segments, max(rows, used.get("rows", 0)), max(windows, used.get("windows", 0)), shifts
 
-    def state(self) -> State | None:
-        """As it is now; None where nothing was written yet."""
+    def state(self) -> State:
+        """As it is now. Where no rows were written yet, nothing is placed, and the system turn has no digest."""
         about = self.about()
-        if "numbers" not in about or "system" not in about:
-            return None
         with self._reading() as connection:
-            numbers = _numbers(json.loads(about["numbers"]))
+            numbers = _numbers(json.loads(about.get("numbers", "[0, 0, 0, 0, 0, 0]")))
             placed = connection.execute(
-                "SELECT id, place FROM segments WHERE place IS NOT NULL ORDER BY id LIMIT ?", (MAX_SEGMENTS,)
+                "SELECT id, place, evicted_ns FROM segments WHERE place IS NOT NULL ORDER BY id LIMIT ?",
+                (MAX_SEGMENTS,),
             ).fetchall()
             unread = connection.execute(
                 "SELECT id FROM segments WHERE place IS NULL AND evicted_ns IS NULL ORDER BY id"
@@ -199,10 +200,11 @@ class Archive:
             ).fetchall()
             return State(
                 numbers,
-                about["system"],
-                tuple(_placed(number, place) for number, place in placed),
+                about.get("system", ""),
+                tuple(_placed(number, place) for number, place, _ in placed),
                 tuple((_count(record), _count(first), _count(stop)) for record, first, stop in windows),
                 tuple(_count(number) for (number,) in unread),
+                frozenset(_count(number) for number, _, evicted in placed if evicted is not None),
             )
 
     def state_of(self, plan: PlanEntry) -> State:

@@ -110,6 +110,21 @@ class Taken:
 
 
 @dataclass(frozen=True, eq=False)
+class Remembered:
+    """What is remembered while the cache is read anew: all else is forgotten, though rows lie as they were told last.
+
+    Until a :class:`Change` says where they are, those rows are not to be used where something of theirs is forgotten.
+    """
+
+    ids: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """About what they take in memory."""
+        return 64 * len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A frame as the camera gave it: ``rgb`` uint8 [H, W, 3]."""
 
@@ -146,4 +161,4 @@ class Made:
     nbytes: int = field(default=4096)
 
 
-Entry = Taken | Change | Picture | Basis | Made
+Entry = Taken | Remembered | Change | Picture | Basis | Made

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.restoring import Pace
@@ -20,6 +21,8 @@ from dgemma_ros.journal.row_codec import RowCodec
 from dgemma_ros.journal.store import Limits, Store
 from dgemma_ros.journal.writer import JournalFigures, Writer
 from dgemma_ros.model import Model
+
+UNREAD: Final = "some of it had not been read"
 
 
 class Journal:
@@ -78,18 +81,15 @@ class Journal:
         """What the journal and the context both hold then, rows and all; None where rows are to be told anew."""
         context.log.put_back((), last.segments)
         state = archive.state()
-        if state is None or not (state.placed or state.unread):
+        if not (state.placed or state.unread):
             return None
         now_ns, now = time.time_ns(), clock()
 
         def received(appended_ns: int) -> float:
             return now - max(0, now_ns - appended_ns) / 1e9
 
-        why = "the skills are others" if state.system != system_digest(context.pieces) else ""
-        last_read = max((placed.id for placed in state.placed), default=0)
-        if not why and any(number < last_read for number in state.unread):
-            why = "some of it had not been read"
-        if not why:
+        why = self._misfit(context, state)
+        if not why and state.placed:
             try:
                 # Read through a connection that lives as long as something is still away.
                 saved = Archive(self._store.file).saved(self._codec, state, received, self._pace)
@@ -101,10 +101,20 @@ class Journal:
                 return state
         segments = self._segments(archive, state, context, received)
         context.read_again(segments, last.segments)
-        if (lost := len(state.placed) + len(state.unread) - len(segments)) or why:
+        if (lost := len(state.placed) - len(state.forgotten) + len(state.unread) - len(segments)) or why:
             gone = f"; {lost} of it are gone" if lost else ""
-            self.warnings.append(f"{self._store.file}: what was remembered was read again: {why}{gone}")
+            self.warnings.append(f"{self._store.file}: what was remembered was read again: {why or UNREAD}{gone}")
         return None
+
+    def _misfit(self, context: Context, state: State) -> str:
+        """Why the rows cannot be put back; empty where they can, or there are none."""
+        if not state.placed:
+            return ""
+        if state.system != system_digest(context.pieces):
+            return "the skills are others"
+        if state.forgotten or any(number < state.placed[-1].id for number in state.unread):
+            return UNREAD
+        return ""
 
     def _segments(
         self, archive: Archive, state: State, context: Context, received: Callable[[int], float]
@@ -113,6 +123,8 @@ class Journal:
         free = context.limit - len(context.pieces.system) - 2 * self._model.config.canvas_length
         found: list[Segment] = []
         for placed in reversed(state.placed):
+            if placed.id in state.forgotten:
+                continue
             free -= placed.tokens
             if free < 0:
                 break

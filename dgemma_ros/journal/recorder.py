@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.context.context import Context
+from dgemma_ros.context.mirror import Settled
 from dgemma_ros.context.places import Place
 from dgemma_ros.context.segments import Segment
 from dgemma_ros.journal.archive import State
@@ -28,6 +29,7 @@ from dgemma_ros.journal.changes import (
     Numbers,
     Picture,
     Placed,
+    Remembered,
     RowsRecord,
     Span,
     Taken,
@@ -69,7 +71,8 @@ class Recorder:
         self._epoch = -1
         self._shifts_seen = 0
         self._redo: set[int] = set()
-        self._told: set[int] = set()  # ids of segments that the journal holds, and that are remembered
+        # Ids of segments that the journal holds, and that are remembered.
+        self._told = {segment.id for segment in context.log.segments}
         if state is not None:
             self._resume(state)
         context.log.listen(self)
@@ -78,7 +81,7 @@ class Recorder:
     def _resume(self, state: State) -> None:
         mirror = self._context.mirror
         self._known = {placed.id: placed for placed in state.placed}
-        self._told = {*self._known, *state.unread}
+        self._told |= {*self._known, *state.unread}
         self._uses.update(record for placed in state.placed for record, _, _ in placed.spans)
         self._windows = list(state.windows)
         self._epoch, self._shifts_seen = mirror.epoch, len(mirror.current.shifts)
@@ -87,8 +90,6 @@ class Recorder:
 
     def appended(self, segment: Segment) -> None:
         """See the protocol."""
-        self._told.add(segment.id)
-        self._writer.put(Taken((segment,)))
         self.sync(segment)
 
     def evicted(self, segments: tuple[Segment, ...]) -> None:
@@ -150,25 +151,35 @@ class Recorder:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _sync(self, coming: Segment | None) -> None:
-        mirror = self._context.mirror
-        if (settled := mirror.settled) is None:
-            return  # it is read anew before the next use, and told then
-        sequence = mirror.current
-        if settled.open and (self._writer.lost or mirror.epoch != self._epoch):
-            return  # a task is open, and lies over what would be taken
-        if mirror.epoch != self._epoch and mirror.behind:
-            return  # it is being read anew, and told when it is there
-        lost = self._writer.restart()
-        anew = lost or mirror.epoch != self._epoch
-        present = dict(mirror.held)
+        """What came in or is forgotten is told at once; rows are when all that moved them is done."""
+        if lost := self._writer.restart():
+            self._epoch = -1
         segments = (*self._context.log.segments, *([] if coming is None else [coming]))
         away = set(self._context.restoring.away) if self._context.restoring is not None else set()
         alive = away | {segment.id for segment in segments}
-        gone = tuple(sorted(self._told - alive))
-        new = [number for number in present if number not in self._known]
         if fresh := tuple(segment for segment in segments if lost or segment.id not in self._told):
             self._writer.put(Taken(fresh))
+        settled = self._readable()
+        if settled is not None:
+            self._tell_rows(settled, alive, away)
+        elif lost or self._told - alive:
+            self._writer.put(Remembered(tuple(sorted(alive))))
         self._told = alive
+
+    def _readable(self) -> Settled | None:
+        """Where the rows end that can be told now; None while the cache is being read, or a task lies over them."""
+        mirror = self._context.mirror
+        settled = mirror.settled
+        if settled is not None and mirror.epoch != self._epoch and (settled.open or mirror.behind):
+            return None
+        return settled
+
+    def _tell_rows(self, settled: Settled, alive: set[int], away: set[int]) -> None:
+        mirror = self._context.mirror
+        sequence, anew = mirror.current, mirror.epoch != self._epoch
+        present = dict(mirror.held)
+        gone = tuple(sorted((self._told | self._known.keys()) - alive))
+        new = [number for number in present if number not in self._known]
         shifts = tuple(sequence.shifts[self._shifts_seen :]) if not anew else ()
         self._last.shifts += len(shifts)
         self._shifts_seen = len(sequence.shifts)

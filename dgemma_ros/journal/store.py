@@ -19,7 +19,7 @@ import numpy as np
 
 from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.journal import schema
-from dgemma_ros.journal.changes import Basis, Change, Entry, Made, Picture, Placed, Taken
+from dgemma_ros.journal.changes import Basis, Change, Entry, Made, Picture, Placed, Remembered, Taken
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.row_codec import RowCodec, checked
 from dgemma_ros.journal.segment_codec import content_of, kind_of, sealed, soft_bytes
@@ -130,6 +130,8 @@ class Store:
         match entry:
             case Taken():
                 self._take(entry.segments)
+            case Remembered():
+                self._remember_only(entry.ids, time.time_ns())
             case Change():
                 self._change(entry)
             case Picture():
@@ -170,14 +172,19 @@ class Store:
                 ),
             )
 
+    def _remember_only(self, ids: Iterable[int], now: int) -> None:
+        """All other segments are forgotten."""
+        self._connection.execute("UPDATE segments SET evicted_ns = ? WHERE evicted_ns IS NULL", (now,))
+        alive = [(number,) for number in ids]
+        self._connection.executemany("UPDATE segments SET evicted_ns = NULL WHERE id = ?", alive)
+
     def _change(self, change: Change) -> None:
         execute, codec = self._connection.execute, self._codec
         assert codec is not None
         now = time.time_ns()
         if change.fresh:
-            execute("UPDATE segments SET place = NULL, evicted_ns = ? WHERE evicted_ns IS NULL", (now,))
-            alive = [(number,) for number in change.alive]
-            self._connection.executemany("UPDATE segments SET evicted_ns = NULL WHERE id = ?", alive)
+            execute("UPDATE segments SET place = NULL WHERE place IS NOT NULL")
+            self._remember_only(change.alive, now)
             execute("UPDATE rows SET live = 0")
             execute("UPDATE windows SET live = 0")
         for first, delta in change.shifts:
@@ -264,10 +271,14 @@ class Store:
         return int((pages - free) * size)
 
     def _prune_step(self, before: int | None) -> int:
-        """The oldest of what the context has forgotten, and of the plans; None: however old."""
+        """The oldest of what the context has forgotten, and of the plans; None: however old.
+
+        Segments that have a place still were forgotten while the cache was being read anew: they go after that.
+        """
         limit = 2**63 - 1 if before is None else before
         oldest = self._connection.execute(
-            "SELECT appended_ns, 'segment', id FROM segments WHERE evicted_ns IS NOT NULL AND appended_ns < ?1"
+            "SELECT appended_ns, 'segment', id FROM segments"
+            " WHERE evicted_ns IS NOT NULL AND place IS NULL AND appended_ns < ?1"
             " UNION ALL SELECT made_ns, 'plan', id FROM plans WHERE made_ns < ?1 ORDER BY 1 LIMIT ?2",
             (limit, PRUNED),
         ).fetchall()
