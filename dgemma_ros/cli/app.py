@@ -13,6 +13,7 @@ from dgemma_ros.cli.approve import approve
 from dgemma_ros.cli.ask import ask
 from dgemma_ros.cli.bench import bench
 from dgemma_ros.cli.build import build
+from dgemma_ros.cli.context import context
 from dgemma_ros.cli.doctor.command import doctor
 from dgemma_ros.cli.episodes import episodes
 from dgemma_ros.cli.export import export
@@ -51,6 +52,7 @@ for command in (
     health,
     ask,
     watch,
+    context,
     approve,
     episodes,
 ):

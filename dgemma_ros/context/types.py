@@ -84,8 +84,10 @@ class SegmentInfo:
 
     @property
     def line(self) -> str:
-        """The summary, and why it is kept."""
-        return ", ".join(filter(None, (self.summary, self.reason, "pinned" if self.pinned else "")))
+        """The summary, of a frame with its camera, and why it is kept."""
+        named = not self.camera or self.summary.endswith(f" {self.camera}")
+        summary = self.summary if named else f"{self.summary} {self.camera}"
+        return ", ".join(filter(None, (summary, self.reason, "pinned" if self.pinned else "")))
 
 
 @dataclass(frozen=True)

@@ -94,13 +94,14 @@ _WATCH = Policy(
     (*EVERY_NODE, topics.TASK.name, topics.TASK_REQUEST.name),
     _shown(topics.PLANNER, Kind.OUT),
     (TYPE_SERVICE,),
+    request=(topics.CONTEXT_INFO.name.replace("~", "planner"),),
 )
 POLICIES = (
     policy("planner", topics.PLANNER, lifecycle=True, loggers=True),
     policy("camera", topics.CAMERA, loggers=True),
     policy("executor", topics.EXECUTOR, lifecycle=True),
     policy("tabletop", topics.TABLETOP),
-    # `dgemma watch` and `dgemma ask`: they see what the planner says, and may give it a task.
+    # `dgemma watch`, `ask` and `context`: they see what the planner says and remembers, and may give it a task.
     _WATCH,
     # `dgemma approve`: the same terminal, and the right to answer the executor.
     replace(

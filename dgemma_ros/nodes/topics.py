@@ -115,7 +115,11 @@ GENERATE_PLAN = Name(
     "a task as an action: drafts are its feedback, cancel works within a denoising step",
 )
 CONTEXT_INFO = Name(
-    "~/context_info", "dgemma_msgs/srv/ContextInfo", Kind.SERVICE, None, "what the planner remembers now"
+    "~/context_info",
+    "dgemma_msgs/srv/ContextInfo",
+    Kind.SERVICE,
+    None,
+    "what the planner remembers now; `dgemma context` shows it",
 )
 RESET_CONTEXT = Name(
     "~/reset_context", "dgemma_msgs/srv/ResetContext", Kind.SERVICE, None, "forgets frames, notes, tasks and plans"

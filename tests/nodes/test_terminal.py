@@ -9,17 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
 from collections import deque
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import yaml
+from dgemma_msgs.srv import ContextInfo
 from rich.console import Console
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from dgemma_ros.cli.watch import Pace, Rates, picture
 from dgemma_ros.console.listening import Listener
-from tests.nodes.graph import ROOT, Graph, Process, until
+from tests.nodes.graph import ROOT, SENSOR, Graph, Process, until
 from tests.patience import in_time
 
 
@@ -86,6 +90,49 @@ def test_ask_takes_the_terms_of_a_task(robot: Process) -> None:
     assert done.returncode == (0 if told["valid"] else 1)
     bad = dgemma("ask", "tidy up", "--namespace", "robot", "--template", "pick(", "--json")
     assert bad.returncode == 1 and json.loads(bad.stdout)["status"] == "REJECTED"
+
+
+def test_context_shows_what_is_remembered(graph: Graph, model: Path, tmp_path: Path) -> None:
+    process = graph.start("planner", "mindful", model=model, threads=1, cameras="[front, rear]", max_frames=2)
+    graph.until_active(process)
+    grey = Image(encoding="mono8", width=64, height=48, step=64, data=array("B", bytes(64 * 48)))
+    for number, camera in enumerate(("front", "rear"), 1):
+
+        def taken(camera: str = camera, number: int = number) -> bool:
+            graph.say(grey, f"mindful/{camera}/image_raw", SENSOR)
+            return int(graph.ask(ContextInfo, "/mindful/planner/context_info").frames) >= number
+
+        until(taken, f"a frame of {camera}")
+    graph.say(String(data="pin: the gripper is \x1b[31mweak"), "mindful/note")
+
+    def noted() -> bool:
+        return any(one.kind == "note" for one in graph.ask(ContextInfo, "/mindful/planner/context_info").segments)
+
+    until(noted, "the note")
+    shown = dgemma("context", "--namespace", "mindful", "--image", str(tmp_path / "memory.svg"))
+    assert shown.returncode == 0 and not shown.stderr and "\x1b" not in shown.stdout
+    for words in ("/mindful/planner remembers", "front", "rear", "MB of keys and values", "weak  pinned", "now"):
+        assert words in shown.stdout, shown.stdout
+    assert "the gripper is" in (tmp_path / "memory.svg").read_text()
+    told = json.loads(dgemma("context", "--namespace", "mindful", "--json").stdout)
+    frames = [entry for entry in told["entries"] if entry["kind"] == "frame"]
+    assert {(frame["camera"], frame["keyframe"]) for frame in frames} >= {("front", "first"), ("rear", "first")}
+    assert told["bytes"] > 0 and all(0 <= entry["age"] < 120 for entry in told["entries"])
+    process.end()
+
+
+def test_context_without_a_planner_ends_in_one_line(ros: None, tmp_path: Path) -> None:
+    image = tmp_path / "memory.svg"
+    done = dgemma("context", "--namespace", "nowhere", "--wait", "1", "--image", str(image))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "no planner is heard as /nowhere" in done.stderr
+    assert not done.stdout and not image.exists()
+
+
+def test_context_of_a_planner_that_is_not_configured(graph: Graph, model: Path) -> None:
+    process = graph.start("planner", "blank", model=model, threads=1, autostart=False)
+    done = dgemma("context", "--namespace", "blank", "--wait", "30")
+    assert done.returncode == 2 and done.stderr.startswith("dgemma: /blank/planner: ") and done.stderr.count("\n") == 1
+    process.end()
 
 
 def test_ask_says_which_state_the_planner_is_in(graph: Graph, model: Path) -> None:
