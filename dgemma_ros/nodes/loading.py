@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,19 +12,13 @@ from dgemma_ros.errors import CheckpointError
 from dgemma_ros.journal.journal import Journal
 from dgemma_ros.journal.store import Limits
 from dgemma_ros.model import Model, open_model
+from dgemma_ros.nodes.allocator import give_memory_back
 from dgemma_ros.nodes.parameter_table import settings_of
 from dgemma_ros.planning.planner import Planner
 from dgemma_ros.planning.types import Event, Plan, PlanDraft
 from dgemma_ros.skills.catalogue import SkillCatalogue, SkillsError
 
 SKILLS = "skills.yaml"
-
-
-def give_memory_back() -> None:
-    """Frees what only cycles hold, and hands the allocator's free pages to the system: perception shares the memory."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # glibc has it, others need it less
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def load(

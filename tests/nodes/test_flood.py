@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration
 from dgemma_msgs.msg import Plan, Task
+from rclpy.duration import Duration as Patience
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from tests.nodes.graph import LATCHED, ROOT, SENSOR, Graph, until
+from tests.nodes.graph import DEEP, LATCHED, PATIENCE, ROOT, SENSOR, Graph, until
 from tests.nodes.test_hardening import status_of
+from tests.nodes.test_lifecycle import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
+from tests.soak.watch import sample
 
 TASKS = 30
 
@@ -88,3 +91,31 @@ def test_a_camera_of_broken_pictures_costs_little(graph: Graph, model: Path) -> 
     told = re.findall(r"cut or damaged", process.output)
     assert 1 <= len(told) <= 3, process.output
     assert not re.search(r"^(Corrupt|Premature|libpng|\[ ?WARN:)", process.output, re.MULTILINE)
+
+
+def test_memory_holds_what_waits_and_nothing_once_it_is_unconfigured(graph: Graph, model: Path) -> None:
+    """Each flood brings 57 MiB. A twentieth of that, kept, would show."""
+    node, characters, count = "/sated/planner", 300_000, 150
+    process = graph.start("planner", "sated", model=model, threads=1, autostart=False, max_steps=2, repair=False)
+    notes = graph.node.create_publisher(String, "sated/note", DEEP)
+    plans = graph.hear(Plan, "sated/plan", LATCHED)
+    listening, unconfigured = [], []
+    for trip in range(4):
+        assert graph.change(CONFIGURE, node) and graph.change(ACTIVATE, node), process.output
+        until(notes.get_subscription_count, "a listener to notes")
+        for flood in range(2):
+            for _ in range(count):
+                notes.publish(String(data="x" * characters))
+                graph.say(Task(text="x" * 100_000, remember=False), "sated/task_request")
+            assert notes.wait_for_all_acked(Patience(seconds=PATIENCE))
+            last = f"last{trip}.{flood}"
+            graph.say(Task(task_id=last, text="go on"), "sated/task_request")
+            plans.one(lambda plan, own=last: plan.task_id == own, "the plan behind the flood")
+            listening.append(sample(process.popen.pid).memory)
+        assert graph.change(DEACTIVATE, node) and graph.change(CLEANUP, node)
+        unconfigured.append(sample(process.popen.pid).memory)
+    mib = 2**20
+    pools = (100 * characters + count * 100_000) / mib  # of the notes and tasks that wait at once
+    assert max(listening) - listening[0] < pools + 16, f"{listening} MiB"
+    assert unconfigured[-1] - unconfigured[1] < 16, f"{unconfigured} MiB"
+    assert process.end()[0] == 0

@@ -179,6 +179,7 @@ class Torment:
         self._change(DEACTIVATE, "inactive")
         self._leave("cleanup")
         self._change(CLEANUP, "unconfigured")
+        self.fleet.members["planner"].life.look_unconfigured()
         self._set(image_transport=self.chance.choice(("raw", "raw", "compressed")))
         self._change(CONFIGURE, "inactive")
         self._change(ACTIVATE, "active")

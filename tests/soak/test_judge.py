@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.judge import GROWTH, Audit, Row, audit, judge
+from tests.soak.judge import GROWTH, KEPT, Audit, Row, audit, judge
 from tests.soak.ledger import Came, Ledger
 from tests.soak.watch import Life, Sample, sample, segments
 
@@ -39,6 +39,7 @@ class Day:
         self.life = Life("planner", 1, log, how="SIGTERM", status=0, leaving=0.5)
         self.life.samples = [Sample(NOW + second, 200.0, 20, 60) for second in range(3600)]
         self.life.quiet = self.life.samples[::600]
+        self.life.unconfigured = [Sample(NOW + second, 110.0, 20, 60) for second in (600, 1200, 1800)]
         self.figures = {"plans converged": "3", "deadline misses": "0"}
 
     @property
@@ -105,7 +106,12 @@ def writes_a_traceback(day: Day) -> None:
 
 
 def grows(day: Day) -> None:
-    day.life.samples = [replace(s, memory=200 + 3 * GROWTH * i / 3600) for i, s in enumerate(day.life.samples)]
+    most = 3 * (GROWTH + KEPT["planner"])
+    day.life.samples = [replace(s, memory=200 + most * i / 3600) for i, s in enumerate(day.life.samples)]
+
+
+def keeps_what_it_was_sent(day: Day) -> None:
+    day.life.unconfigured = [replace(s, memory=110 + GROWTH * i) for i, s in enumerate(day.life.unconfigured)]
 
 
 def leaks_threads(day: Day) -> None:
@@ -141,6 +147,7 @@ def test_a_good_day(tmp_path: Path) -> None:
         (dies, "a signal ends a node within two seconds, and nothing else does"),
         (writes_a_traceback, "no traceback on any stderr"),
         (grows, "planner: memory, threads and descriptors are flat"),
+        (keeps_what_it_was_sent, "planner: memory, threads and descriptors are flat"),
         (leaks_threads, "planner: memory, threads and descriptors are flat"),
         (leaks_descriptors, "planner: memory, threads and descriptors are flat"),
         (leaves_shared_memory, "/dev/shm as before"),

@@ -66,6 +66,8 @@ class Life:
     samples: list[Sample] = field(default_factory=list)
     quiet: list[Sample] = field(default_factory=list)
     """Taken while it was active and nothing was asked of it."""
+    unconfigured: list[Sample] = field(default_factory=list)
+    """Taken behind a cleanup: the model, the buffers of its runs, and what the middleware keeps of topics are gone."""
     segments: set[Path] = field(default_factory=set)
 
     def look(self) -> None:
@@ -78,6 +80,11 @@ class Life:
         """Takes a sample that may be compared with others of its kind."""
         if (now := sample(self.pid)) is not None:
             self.quiet.append(now)
+
+    def look_unconfigured(self) -> None:
+        """Takes a sample that shows what stays for good."""
+        if (now := sample(self.pid)) is not None:
+            self.unconfigured.append(now)
 
     @property
     def seconds(self) -> float:
