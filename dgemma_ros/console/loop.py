@@ -25,6 +25,7 @@ class Loop(Listener):
     def __init__(self, nodes: Nodes, on_draft: Callable[[Any], None] | None = None) -> None:
         super().__init__(on_plan=self._count, on_draft=on_draft)
         from dgemma_msgs import msg, srv
+        from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.qos import DurabilityPolicy, QoSProfile
         from std_msgs.msg import Bool, String
 
@@ -35,12 +36,15 @@ class Loop(Listener):
         self.results: list[Any] = []
         self.truth: dict[str, Any] = {}
         self.inhibited = False
+        self.cleared = False
+        """Whether the executor hears planner and camera, has no doubt, and nothing inhibits it, by its diagnostics."""
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         last = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.node.create_subscription(msg.Execution, "execution", self.shown.append, latched)
         self.node.create_subscription(msg.SkillResult, "skill_result", self.results.append, latched)
         self.node.create_subscription(String, "tabletop/truth", self._hear_truth, last)
         self.node.create_subscription(Bool, "inhibit", self._hear_inhibit, 10)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._hear_executor, 10)
         self._requests = self.node.create_publisher(msg.Task, "task_request", 10)
         self._clients: dict[str, Any] = {}
 
@@ -68,6 +72,8 @@ class Loop(Listener):
         self._nodes.wait(lambda: self.figures.get("state") == "active", "the planner to be ready", START_WITHIN)
         self._nodes.wait(lambda: self._requests.get_subscription_count(), "the planner to listen", START_WITHIN)
         self._nodes.wait(lambda: self.truth, "the table", START_WITHIN)
+        if executor:
+            self._nodes.wait(lambda: self.cleared, "the executor to hear planner and camera", START_WITHIN)
 
     def lay(self, seed: int) -> list[str]:
         """Lays the table anew, and has the planner forget the old one and see the new; the names on it."""
@@ -132,6 +138,12 @@ class Loop(Listener):
 
     def _hear_truth(self, message: Any) -> None:
         self.truth = json.loads(message.data)
+
+    def _hear_executor(self, message: Any) -> None:
+        wanted = f"{self.namespace}/executor" if self.namespace else "executor"
+        for status in message.status:
+            if status.name.split(":")[0] == wanted:
+                self.cleared = status.level == status.OK
 
     def _hear_inhibit(self, message: Any) -> None:
         self.inhibited = bool(message.data)
