@@ -17,6 +17,7 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG: Final = b"\xff\xd8"
 _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN: Final = 0xDA
+_JPEG_END: Final = b"\xff\xd9"
 
 
 def check(content: bytes, max_pixels: int = MAX_PIXELS) -> None:
@@ -28,6 +29,17 @@ def check(content: bytes, max_pixels: int = MAX_PIXELS) -> None:
         raise ImageError(f"a picture of {size[0]}x{size[1]} pixels is larger than {max_pixels} pixels")
     if content.startswith(_PNG) and b"IEND" not in (kind for kind, _ in blocks(content)):
         raise ImageError("a PNG that is cut or damaged")
+
+
+def jpeg_is_cut(content: bytes) -> bool:
+    """Whether a JPEG ends before its end marker, which only some of OpenCV's versions say. Never raises.
+
+    Entropy-coded data has no such marker (T.81, B.1.1.5); a preview's, in a header, does not count.
+    """
+    if not content.startswith(_JPEG):
+        return False
+    headers = sum(4 + len(body) for _, body in blocks(content))
+    return content.find(_JPEG_END, len(_JPEG) + headers) < 0
 
 
 def stated_size(content: bytes) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.errors import ImageError, one_line
-from dgemma_ros.images.container import stated_size
+from dgemma_ros.images.container import jpeg_is_cut, stated_size
 
 _MOST: Final = 1 << 16
 """Bytes that are kept of what is written meanwhile."""
@@ -51,7 +51,8 @@ def decode(content: NDArray[np.uint8], flags: int) -> NDArray[Any] | None:
         except cv2.error as error:
             raise ImageError(f"cannot be decoded ({one_line(error.err)})") from error
     complaint = next(filter(_DAMAGE.search, said), "")
-    if complaint or (picture is None and stated_size(content.tobytes()) is not None):
+    whole = content.tobytes()
+    if complaint or jpeg_is_cut(whole) or (picture is None and stated_size(whole) is not None):
         raise ImageError(f"cut or damaged{f' ({complaint})' if complaint else ''}")
     return picture
 
