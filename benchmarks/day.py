@@ -5,6 +5,8 @@ budget is worth what it is. After every piece of work the bounds are looked at. 
 what it remembers, and so is a fresh context with the same frames, notes and turns.
 
     python -m benchmarks.day [--hours 24] [--model DIR] [--seed N] [--context-tokens N] [--json FILE] [--into FILE]
+
+Longer than most files: one run, from the clock that jumps to the table; its world is in `day_world.py`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ interval. *Honest*: of the turns whose right plan is to say why not or to look, 
 
 `--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
 grey, `--steps K` changes the step budget, `--reference` plans the same scenes with transformers' `generate`.
+
+Longer than most files: single scenes, talks and the reference are one command, judged and counted in one way.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ A session has a *trunk*, the log as the planner would have it, piece by piece in
 tasks that are asked at some point of it, each with its right plan. A leaf sees the trunk up to its branch and nothing
 of the other leaves; what was asked and stays in the log stands in the trunk as well. Frames that were forgotten before
 the log begins are known to nobody: no leaf asks for them.
+
+Longer than most files: each thing that can happen in a talk is a few lines here, and all change the same talk.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ run is complete when they end, on whatever it runs. First the vision tower alone
 everything learns from sessions (`sessions.py`), behind the first tokens of the system turn only while the learning rate
 is constant, which is faster, and behind the whole of it while it falls. State is stored in WORK once a minute and the
 run goes on from there when started again; `log.jsonl` beside it holds a line every twenty steps.
+
+Longer than most files: a run from its arguments to its last weights, in the order in which it happens.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Something is forgotten between tasks, never on a task's way unless the task itself needs the room. A task is read behind
 a snapshot and committed only after its plan is out, so that one that is cancelled leaves no trace.
+
+Longer than most files: it is the whole interface of this room, guarded in one place; what it does is in the other
+files.
 """
 
 from __future__ import annotations

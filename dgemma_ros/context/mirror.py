@@ -9,6 +9,8 @@ it is read behind what there is and the newest that there is time for, and after
 
 Every change of the cache goes through here, and this is the one place that copes with what breaks: while something is
 being changed the mirror does not know what it holds, and what it does not know it reads anew before the next use.
+
+Longer than most files: all of that changes one piece of state, and a fault in any of it is dealt with alike.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ where that is not enough, pinned frames, the newest one of each camera, and pinn
 
 What happens depends on the log and on the seconds that its frames say, on no clock, so it can be made again. A frame
 costs the same however long the history is: each kind is kept in a queue of its own.
+
+Longer than most files by a little: the queues of the kinds are kept in step by each other.
 """
 
 from __future__ import annotations

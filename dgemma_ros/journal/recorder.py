@@ -2,6 +2,8 @@
 
 It compares what log and cache hold with what the journal knows, so that it need not know who changed what: one way for
 an append, an eviction, a cache that was read anew, and a journal that could not be written for a while.
+
+Longer than most files: what is told of contents, rows and windows is one comparison, made in one order.
 """
 
 from __future__ import annotations

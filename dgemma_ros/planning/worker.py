@@ -4,6 +4,8 @@ What is not for a task is done in units, each no longer than a denoising step wh
 its place in the context, a slice of what is to be read. After each a waiting task goes first.
 
 A task's way: a fresh frame where the newest is too old, the answer, the plan out, and only then what is remembered.
+
+Longer than most files: units, words and tasks take turns in one thread and share what it knows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The prompt grows by appending, and is then what training and the checkpoint's own template would have written."""
+"""The prompt grows by appending, and is then what training and the checkpoint's own template would have written.
+
+Longer than most files by a little: every kind of piece, one test after the other.
+"""
 
 from __future__ import annotations
 

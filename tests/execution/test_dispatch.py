@@ -1,4 +1,7 @@
-"""One plan at a time through the dispatcher: what starts, what must not, and how each thing ends."""
+"""One plan at a time through the dispatcher: what starts, what must not, and how each thing ends.
+
+Longer than most files: all ways in which a skill ends, on one scripted arm.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The executor over DDS, with the tabletop's arm: what starts, what does not, and what a kill or a silence leaves."""
+"""The executor over DDS, with the tabletop's arm: what starts, what does not, and what a kill or a silence leaves.
+
+Longer than most files: the nodes that its cases share take seconds to start.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """One kind of message after the other lost, doubled or late, over DDS, between planner, executor and arm.
 
 Whatever is lost: no skill twice, none without an outcome, none after a word to stop.
+
+Longer than most files: a case for each kind of message, all with the same nodes.
 """
 
 from __future__ import annotations
