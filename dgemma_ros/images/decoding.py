@@ -52,7 +52,8 @@ def decode(content: NDArray[np.uint8], flags: int) -> NDArray[Any] | None:
             raise ImageError(f"cannot be decoded ({one_line(error.err)})") from error
     complaint = next(filter(_DAMAGE.search, said), "")
     whole = content.tobytes()
-    if complaint or jpeg_is_cut(whole) or (picture is None and stated_size(whole) is not None):
+    damaged = jpeg_is_cut(whole) if picture is not None else stated_size(whole) is not None
+    if complaint or damaged:
         raise ImageError(f"cut or damaged{f' ({complaint})' if complaint else ''}")
     return picture
 
