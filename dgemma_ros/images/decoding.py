@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgemma_ros.errors import ImageError, one_line
-from dgemma_ros.images.container import jpeg_is_cut, stated_size
+from dgemma_ros.images.container import MAX_PIXELS, check, jpeg_is_cut, stated_size
 
 _MOST: Final = 1 << 16
 """Bytes that are kept of what is written meanwhile."""
@@ -37,22 +37,22 @@ if "OPENCV_LOG_LEVEL" not in os.environ and hasattr(cv2, "setLogLevel"):
     cv2.setLogLevel(1)  # fatal errors only: what fails is said by us, in one line
 
 
-def decode(content: NDArray[np.uint8], flags: int) -> NDArray[Any] | None:
-    """As ``cv2.imdecode``: [H, W, …], BGR; None where it is no picture. ``content``: uint8 [n], a file's bytes.
+def decode(content: bytes, flags: int, max_pixels: int = MAX_PIXELS) -> NDArray[Any] | None:
+    """As ``cv2.imdecode``, of a file's bytes: [H, W, …], BGR; None where it is no picture.
 
-    Raises :class:`ImageError` where OpenCV refuses it, and for a picture of which a part is missing or damaged, which
-    OpenCV would give with the rest grey. Thread-safe; one picture at a time.
+    Raises :class:`ImageError` for what :func:`~dgemma_ros.images.container.check` or OpenCV refuses, and for a picture
+    of which a part is missing or damaged, which OpenCV would give with the rest grey. Thread-safe, one at a time.
     """
-    if not content.size:
+    if not content:
         return None
+    check(content, max_pixels)
     with _held() as said:
         try:
-            picture: NDArray[Any] | None = cv2.imdecode(content, flags)
+            picture: NDArray[Any] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         except cv2.error as error:
             raise ImageError(f"cannot be decoded ({one_line(error.err)})") from error
     complaint = next(filter(_DAMAGE.search, said), "")
-    whole = content.tobytes()
-    damaged = jpeg_is_cut(whole) if picture is not None else stated_size(whole) is not None
+    damaged = jpeg_is_cut(content) if picture is not None else stated_size(content) is not None
     if complaint or damaged:
         raise ImageError(f"cut or damaged{f' ({complaint})' if complaint else ''}")
     return picture

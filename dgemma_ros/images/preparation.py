@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from dgemma_ros.checkpoint.fields import Section, shown
 from dgemma_ros.errors import CheckpointError, ImageError
 from dgemma_ros.files import MIB, read_bytes
-from dgemma_ros.images.container import check
 from dgemma_ros.images.decoding import decode
 from dgemma_ros.images.orientation import orientation, upright
 from dgemma_ros.images.resample import Pixels, resample
@@ -165,13 +164,11 @@ def read_image(path: Path) -> Pixels:
     Any format that OpenCV reads. Raises :class:`ImageError` naming the file.
     """
     file = read_bytes(path, MAX_FILE_BYTES, ImageError)
-    content = np.frombuffer(file, np.uint8)
     try:
-        check(file)
-        decoded = decode(content, cv2.IMREAD_UNCHANGED)
+        decoded = decode(file, cv2.IMREAD_UNCHANGED)
         if decoded is not None and (decoded.ndim != 3 or decoded.shape[2] != 4):
             # Decoded again, because this flag makes grey and 16 bit what we want.
-            decoded = decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            decoded = decode(file, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     if decoded is None:

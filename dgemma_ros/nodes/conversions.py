@@ -129,21 +129,16 @@ def picture_of_compressed(message: CompressedImage, limits: Limits = Limits()) -
     _check_bytes(len(message.data), limits)
     if "compressedDepth" in message.format or message.format.startswith(("16UC1", "mono16", "32FC1")):
         raise Refused(Reason.ENCODING, f"format {message.format[:60]!r}: depth and 16-bit images are not pictures")
-    data = np.frombuffer(message.data, np.uint8)
-    content = data.tobytes()
+    content = np.frombuffer(message.data, np.uint8).tobytes()
     if (size := container.stated_size(content)) is not None:
         _check_size(*size, limits)
     try:
-        container.check(content, limits.pixels)
-    except ImageError as error:
-        raise Refused(Reason.DECODE, str(error)) from error
-    try:
         # Camera drivers send pixels as they stand; a rotation written into the file is not theirs.
-        picture = decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        picture = decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, limits.pixels)
     except ImageError as error:
         raise Refused(Reason.DECODE, f"a compressed image that is {error}") from error
     if picture is None:
-        raise Refused(Reason.DECODE, f"{data.size} bytes that are no image (format {message.format[:40]!r})")
+        raise Refused(Reason.DECODE, f"{len(content)} bytes that are no image (format {message.format[:40]!r})")
     _check_size(picture.shape[1], picture.shape[0], limits)
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from dgemma_ros.errors import DgemmaError, ImageError
 from dgemma_ros.files import read_bytes
-from dgemma_ros.images import container
 from dgemma_ros.images.decoding import decode
 from dgemma_ros.images.preparation import MAX_FILE_BYTES
 
@@ -67,8 +66,7 @@ class Folder:
             self._next += 1
             with suppress(SourceError, ImageError):
                 content = read_bytes(file, MAX_FILE_BYTES, SourceError)
-                container.check(content)
-                picture = decode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+                picture = decode(content, cv2.IMREAD_COLOR)
                 if picture is not None:
                     return np.asarray(picture, np.uint8)
         return None

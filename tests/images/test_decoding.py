@@ -30,7 +30,7 @@ def with_chunks(chunks: bytes) -> bytes:
 
 
 def decoded(content: bytes) -> Any:
-    return decode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return decode(content, cv2.IMREAD_COLOR)
 
 
 def test_whole_pictures_are_as_opencv_decodes_them() -> None:
