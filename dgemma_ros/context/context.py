@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ import numpy as np
 from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.context import memory
 from dgemma_ros.context.difference import Changes
+from dgemma_ros.context.facts import Facts, cameras_of
 from dgemma_ros.context.frames import FrameClock, clock_text
 from dgemma_ros.context.ladder import ladder_of
 from dgemma_ros.context.log import Log
@@ -30,8 +31,8 @@ from dgemma_ros.context.prompt import Pieces, longer_than, make_pieces
 from dgemma_ros.context.restoring import Restoring, Saved
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.retention import Coming, Limits, Reason, Retention
-from dgemma_ros.context.segments import SUMMARY, FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
-from dgemma_ros.context.types import Bounds, CameraInfo, ContextInfo, Frame, SegmentInfo
+from dgemma_ros.context.segments import FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
+from dgemma_ros.context.types import Bounds, ContextInfo, Frame, SegmentInfo
 from dgemma_ros.errors import ContextError, ContextFullError
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Floats
@@ -44,17 +45,6 @@ PIN: Final = "pin:"
 """What a note begins with that shall stay."""
 UNPIN: Final = "unpin:"
 """What a note begins with after which pinned notes that go on so are forgotten; all of them, where it says nothing."""
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What other threads may know. ``segments`` and ``tokens`` go together."""
-
-    segments: tuple[Segment, ...]
-    tokens: tuple[int, ...]
-    pinned: frozenset[int]
-    info: ContextInfo
-    """Without segments."""
 
 
 class Context:
@@ -449,19 +439,9 @@ class Context:
         finally:
             self._facts = self._found()
 
-    def _found(self) -> _Facts:
-        newest, places, pinned = self._retention.newest, self._mirror.places, self._retention.pinned
+    def _found(self) -> Facts:
+        newest, places, retention = self._retention.newest, self._mirror.places, self._retention
         length = len(self.pieces.system) + places.total
-        cameras = tuple(
-            CameraInfo(
-                camera=camera,
-                kept=record.kept,
-                keyframes=record.keyframes,
-                pinned=self._retention.pinned_of(camera),
-                forgotten=MappingProxyType({str(reason): count for reason, count in record.forgotten.items()}),
-            )
-            for camera, record in sorted(self._retention.cameras.items())
-        )
         info = ContextInfo(
             tokens=length,
             limit=self.limit,
@@ -473,10 +453,10 @@ class Context:
             replaced_stamps=self._clock.replaced,
             newest_stamp_ns=None if newest is None else newest.frame.stamp_ns,
             newest_age=None if newest is None else newest.frame.received,
-            cameras=cameras,
+            cameras=cameras_of(retention),
             behind=self._mirror.behind,
         )
-        return _Facts(self.log.segments, places.tokens, pinned, info)
+        return Facts(self.log.segments, places.tokens, retention.pinned, info, self._mirror.answer_length)
 
     @property
     def rebuilds(self) -> int:
@@ -491,22 +471,4 @@ class Context:
     @property
     def info(self) -> ContextInfo:
         """What is remembered now; safe to read from any thread."""
-        facts = self._facts
-        info = facts.info
-        each = zip(facts.segments, facts.tokens, strict=False)
-        infos = (one for segment, tokens in each for one in self._infos_of(segment, tokens, segment.id in facts.pinned))
-        age = None if info.newest_age is None else self._now() - info.newest_age
-        return replace(info, segments=(*info.segments, *infos), newest_age=age)
-
-    def _infos_of(self, segment: Segment, tokens: int, pinned: bool) -> list[SegmentInfo]:
-        """For people a turn is two: the task and the plan."""
-        if isinstance(segment, TurnSegment):
-            answer = self._mirror.answer_length(segment)
-            task = SegmentInfo("task", tokens - answer, None, segment.summary, segment.id)
-            return [task, SegmentInfo("plan", answer, None, segment.plan[:SUMMARY], segment.id)]
-        info = SegmentInfo(segment.kinds[0], tokens, None, segment.summary, segment.id, pinned)
-        if isinstance(segment, FrameSegment):
-            frame = segment.frame
-            info = replace(info, stamp_ns=frame.stamp_ns, camera=frame.camera)
-            info = replace(info, seconds=segment.seconds, reason=segment.kept)
-        return [info]
+        return self._facts.told(self._now())

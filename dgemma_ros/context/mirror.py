@@ -20,16 +20,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from dgemma_ros.context.log import Log
 from dgemma_ros.context.places import Place, Places
 from dgemma_ros.context.prompt import LINE, Pieces
+from dgemma_ros.context.reading import Reading
 from dgemma_ros.context.rendering import Rendered, Renderer
 from dgemma_ros.context.segments import Segment, TurnSegment
 from dgemma_ros.errors import ContextFullError
 from dgemma_ros.model import Model
-from dgemma_ros.runtime.contract import Floats, Ints
+from dgemma_ros.runtime.contract import Ints
 from dgemma_ros.runtime.rows import Layout, Rows, Window
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 
@@ -63,31 +62,6 @@ class Settled:
     layout: Layout
     open: bool
     """Whether a task lies behind it."""
-
-
-class Reading:
-    """Tokens to be read in one go, with the soft tokens that stand for some of them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._ids: list[Ints] = []
-        self._types: list[Ints] = []
-        self._soft: list[Floats] = []
-
-    def add(self, rendered: Rendered, ids: Ints, start: int = 0, stop: int | None = None) -> None:
-        """Tokens ``start`` … ``stop`` - 1 of a segment; those of a picture are all added, or none."""
-        types = np.zeros(len(ids), np.int64)  # 1 where a soft token stands: a picture's span but its first and last
-        if rendered.soft is not None:
-            types[-1 - len(rendered.soft) : -1] = 1
-            self._soft.append(rendered.soft)
-        self._ids.append(ids[start:stop])
-        self._types.append(types[start:stop])
-        self.count += len(self._ids[-1])
-
-    def into(self, sequence: Sequence) -> None:
-        """Appends all of it."""
-        soft = np.concatenate(self._soft) if self._soft else None
-        sequence.append(np.concatenate(self._ids), np.concatenate(self._types), soft)
 
 
 class CacheMirror:

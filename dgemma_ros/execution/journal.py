@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.execution.types import Dispatch, Outcome, Result
+from dgemma_ros.file_lock import open_alone
 from dgemma_ros.output import name_aside
 
 FORMAT: Final = 1
@@ -48,19 +49,9 @@ class Journal:
         """The last word heard, kept over crashes: whoever said `true` does not say it again for a new executor."""
         self.aside: Path | None = None
         """Where this opening put a journal of another version."""
+        self._fd = open_alone(file, os.O_RDWR | os.O_APPEND, JournalError, file, "executor")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise JournalError(
-                f"{file}: cannot be written ({error.strerror}); the parameter journal names it"
-            ) from None
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._load()
-        except BlockingIOError:
-            os.close(self._fd)
-            raise JournalError(f"{file}: another executor keeps it; give each its own") from None
         except (OSError, JournalError) as error:
             self.close()
             raise JournalError(str(error) if isinstance(error, JournalError) else f"{file}: {error.strerror}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dgemma_ros.errors import one_line
+from dgemma_ros.file_lock import open_alone
 from dgemma_ros.journal.errors import DamageError, JournalError
 
 FORMAT: Final = 1
@@ -54,22 +54,8 @@ class Lock:
     """Beside the file; two planners cannot have one journal. Raises :class:`JournalError` where another has it."""
 
     def __init__(self, file: Path) -> None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            name = file.with_name(file.name + ".lock")
-            self._fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise JournalError(
-                f"{file}: cannot be written ({error.strerror}); the parameter journal names it"
-            ) from None
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._fd)
-            why = (
-                "another planner keeps it; give each its own" if isinstance(error, BlockingIOError) else error.strerror
-            )
-            raise JournalError(f"{file}: {why}") from None
+        beside = file.with_name(file.name + ".lock")
+        self._fd = open_alone(beside, os.O_RDWR | os.O_NOFOLLOW, JournalError, file, "planner")
 
     def release(self) -> None:
         """Gives it back. Idempotent."""

@@ -7,13 +7,15 @@ thread that writes its plan, and no other may then.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from dgemma_ros.checkpoint.untrusted import MAX_TEXT
-from dgemma_ros.generation.contract import NO_ANSWER, Answer
+from dgemma_ros.context.context import Context
+from dgemma_ros.generation.contract import NO_ANSWER, Answer, Limits, Request
 from dgemma_ros.planning.confirmation import NOT_ASKED, SecondReading
+from dgemma_ros.planning.trace import Retrace, Trace
 from dgemma_ros.planning.types import ErrorCode, Frame, Preemption, Settings, Status, Task
 from dgemma_ros.skills.catalogue import SkillCatalogue
 
@@ -67,6 +69,21 @@ class Job:
     def begin(self, settings: Settings, skills: SkillCatalogue, now: float) -> None:
         """The worker begins with it."""
         self.settings, self.skills, self.began = settings, skills, now
+
+    def request(self, context: Context, budget: Trace | Retrace, on_update: Callable[[Answer], None]) -> Request:
+        """What the generator is asked for it, now and when the plan is made again."""
+        return Request(
+            context=context,
+            task=self.task.text,
+            template=self.task.template_text,
+            skills=self.skills,
+            budget=budget,
+            seed=self.settings.seed,
+            limits=Limits(self.settings.max_canvases, self.settings.max_plan_steps, self.settings.max_steps),
+            repair=self.settings.repair,
+            stop=budget.stop,
+            on_update=on_update,
+        )
 
 
 def make_job(task: Task, settings: Settings, skills: SkillCatalogue, serial: int, now: float) -> Job:

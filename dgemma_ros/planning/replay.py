@@ -10,7 +10,7 @@ from typing import Any, Final
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.restoring import Pace
 from dgemma_ros.errors import ContextError
-from dgemma_ros.generation.contract import Answer, Limits, Request
+from dgemma_ros.generation.contract import Answer
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.journal.archive import Archive, PlanEntry
 from dgemma_ros.journal.errors import JournalError
@@ -106,7 +106,7 @@ class Replayer:
         return entry, job_of(entry.basis, self._archive.skills(str(entry.basis.get("skills"))))
 
     def _made(self, entry: PlanEntry, job: Job, context: Context) -> Replayed:
-        recorded, settings = entry.plan, job.settings
+        recorded = entry.plan
         retrace = Retrace.of(entry.basis.get("trace") or {})
         wanted = int(recorded["denoising_steps"])
 
@@ -115,19 +115,7 @@ class Replayer:
             if answer.usage.steps == wanted:
                 job.answer = answer
 
-        request = Request(
-            context=context,
-            task=job.task.text,
-            template=job.task.template_text,
-            skills=job.skills,
-            budget=retrace,
-            seed=settings.seed,
-            limits=Limits(settings.max_canvases, settings.max_plan_steps, settings.max_steps),
-            repair=settings.repair,
-            stop=retrace.stop,
-            on_update=on_update,
-        )
-        last = self._generator.answer(request)
+        last = self._generator.answer(job.request(context, retrace, on_update))
         if last.usage.steps == wanted or not job.answer.usage.steps:
             job.answer = last
         finished, status = float(recorded["finished"]), Status(recorded["status"])

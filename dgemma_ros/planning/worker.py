@@ -21,7 +21,7 @@ import numpy as np
 from dgemma_ros.context.context import Context
 from dgemma_ros.context.frames import FrameEncoder
 from dgemma_ros.errors import CheckpointError, ContextError, ContextFullError, DgemmaError, ImageError
-from dgemma_ros.generation.contract import Answer, FinishReason, Generator, Limits, Request
+from dgemma_ros.generation.contract import Answer, FinishReason, Generator, Request
 from dgemma_ros.generation.template import TemplateError
 from dgemma_ros.journal.recorder import Recorder
 from dgemma_ros.planning.budget import KEPT, Budget, Clock, StepTimes
@@ -250,19 +250,7 @@ class Worker:
             else:
                 self.publisher.event(EventKind.TASK_READ, f"{answer.usage.context_tokens} tokens", job.task.task_id)
 
-        settings = job.settings
-        return Request(
-            context=self.context,
-            task=job.task.text,
-            template=job.task.template_text,
-            skills=job.skills,
-            budget=trace,
-            seed=settings.seed,
-            limits=Limits(settings.max_canvases, settings.max_plan_steps, settings.max_steps),
-            repair=settings.repair,
-            stop=trace.stop,
-            on_update=on_update,
-        )
+        return job.request(self.context, trace, on_update)
 
     def _write_down(self, job: Job, trace: Trace) -> None:
         """What the plan rests on, in the journal; while the task is open."""

@@ -48,6 +48,7 @@ class Relay:
         self.group = ReentrantCallbackGroup()
         self.wires: dict[str, Trouble] = {}
         self.heard: Counter[str] = Counter()
+        self._publishers: dict[str, Any] = {}
         self._parts: list[Any] = []
 
     def clear(self) -> None:
@@ -62,7 +63,7 @@ class Relay:
 
     def topic(self, type_: Any, source: str, target: str, wire: str, profile: QoSProfile = DEEP) -> None:
         """Hands a topic on."""
-        publisher = self.node.create_publisher(type_, target, profile)
+        publisher = self._publishers[wire] = self.node.create_publisher(type_, target, profile)
 
         def hear(message: Any) -> None:
             fault, seconds = self._fault(wire)
@@ -73,6 +74,10 @@ class Relay:
 
         subscription = self.node.create_subscription(type_, source, hear, profile, callback_group=self.group)
         self._parts += [(self.node.destroy_publisher, publisher), (self.node.destroy_subscription, subscription)]
+
+    def reaches(self, wire: str) -> bool:
+        """Whether somebody listens at the other end of a topic: before that, what is handed on is lost by itself."""
+        return bool(self._publishers[wire].get_subscription_count())
 
     def service(self, type_: Any, source: str, target: str, wire: str) -> None:
         """Offers ``source`` and asks ``target``, its true server."""

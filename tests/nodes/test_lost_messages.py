@@ -300,6 +300,7 @@ def test_a_result_on_its_way_to_the_planner(graph: Graph, planner: Any, trouble:
     """What the planner reads of a skill's outcome that comes late, twice, or never."""
     relay = Relay(graph)
     relay.topic(SkillResult, "/told/skill_result", "/skill_result", "result", DEEP)
+    until(lambda: relay.reaches("result"), "the planner at the other end")
     relay.wires["result"] = Trouble(trouble.fault, times=1)
     word = f"reason {trouble.fault}"
     result = SkillResult(plan_id="gone", skill="pick", dispatch_id=word, outcome=SkillResult.FAILED, reason=word)
