@@ -23,21 +23,32 @@ make_base() {
     [ -d "$root" ] || debootstrap --variant=minbase "${extra[@]}" "$suite" "$root" "$mirror" "$script" > "$work/log" \
         || { tail -3 "$work/log" >&2; exit 1; }
     rm -f "$root"/var/cache/apt/archives/*.deb
+    base=localhost/base:$suite
+    if [ "$tool" = docker ]; then
+        tar -C "$root" -c . | docker import - "$base" > /dev/null
+        return
+    fi
     container=$(buildah from "${store[@]}" scratch)
     buildah add -q "${store[@]}" "$container" "$root" / > /dev/null
-    buildah commit -q "${store[@]}" --rm "$container" "localhost/base:$suite" > /dev/null
-    base=localhost/base:$suite
+    buildah commit -q "${store[@]}" --rm "$container" "$base" > /dev/null
 }
 
 arguments=(--build-arg ROS=pypi --build-arg VARIANT=cpu --build-arg "REVISION=$(git describe --always --dirty 2> /dev/null || echo unknown)")
 began=$SECONDS
 if command -v docker > /dev/null && docker info > /dev/null 2>&1; then
-    docker build -q -f docker/Dockerfile "${arguments[@]}" --build-arg "BASE=${base:-debian:bookworm-slim}" "${more[@]}" -t "$name" .
+    tool=docker
+    if [ -z "$base" ]; then
+        base=$([ "$suite" = noble ] && echo ubuntu:24.04 || echo "debian:$suite-slim")
+        docker pull -q "$base" > /dev/null 2>&1 || make_base
+    fi
+    say "base $base after $((SECONDS - began)) s"
+    DOCKER_BUILDKIT=1 docker build -q -f docker/Dockerfile "${arguments[@]}" --build-arg "BASE=$base" "${more[@]}" -t "$name" . > /dev/null
     size=$(docker image inspect -f '{{.Size}}' "$name")
     say "$name: $((size / 1000000)) MB, built in $((SECONDS - began)) s"
-    docker run --rm --read-only --tmpfs /tmp --shm-size=1g --cap-drop=ALL --security-opt=no-new-privileges --user 10001:10001 \
-        "$name" python -m dgemma_ros.nodes.demo
+    docker run --rm --init --network none --read-only --tmpfs /tmp --shm-size=1g --cap-drop=ALL --security-opt=no-new-privileges \
+        --user 10001:10001 "$name" python -m dgemma_ros.nodes.demo
 elif command -v buildah > /dev/null; then
+    tool=buildah
     [ -n "$base" ] || make_base
     say "base $base after $((SECONDS - began)) s"
     buildah bud -q "${store[@]}" --isolation chroot --network host --format docker -f docker/Dockerfile "${arguments[@]}" \

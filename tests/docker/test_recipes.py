@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -81,6 +82,36 @@ def test_compose_schema(file: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "compose.yaml"
     wrong.write_text(file.read_text().replace("extends:", "extend:", 1))
     assert run(*check, wrong).returncode == 1
+
+
+def test_compose_itself_reads_them() -> None:
+    """Where there is one: it merges what the files extend, which the schema does not look at."""
+    if shutil.which("docker") is None or run("docker", "compose", "version").returncode:
+        return
+    for file in COMPOSE:
+        done = run("docker", "compose", "-f", file, "--profile", "*", "config", "--format", "json")
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        merged = json.loads(done.stdout)
+        assert merged["name"] == "dgemma"
+        probed = {name for name, service in merged["services"].items() if "test" in service.get("healthcheck", {})}
+        assert probed == {"planner"}, file
+
+
+def test_only_the_planner_is_probed() -> None:
+    """The image's probe asks for a planner, so that any other container would be unhealthy for ever."""
+    common = yaml.safe_load((DOCKER / "compose.common.yaml").read_text())["services"]
+    for name, service in common.items():
+        probe = service.get("healthcheck", common["base"]["healthcheck"])
+        assert probe["disable"] == (name != "planner"), name
+
+
+def test_enclaves_are_those_of_the_policies() -> None:
+    there = {f"/{file.name.removesuffix('.policy.xml')}" for file in (DOCKER / "security").glob("*.policy.xml")}
+    named = {name: service.get("environment", {}).get("ROS_SECURITY_ENCLAVE_OVERRIDE") for name, service in services()}
+    assert {name: enclave for name, enclave in named.items() if enclave} == {
+        f"compose.common {node}": f"/{node}" for node in ("planner", "camera", "executor", "doctor")
+    }
+    assert {enclave for enclave in named.values() if enclave} <= there
 
 
 def test_scripts_are_sound() -> None:
@@ -174,7 +205,7 @@ def test_environment_names_are_read_by_somebody() -> None:
         "PIP_DISABLE_PIP_VERSION_CHECK",
     }
     others |= {f"ROS_{name}" for name in ("DOMAIN_ID", "AUTOMATIC_DISCOVERY_RANGE")}
-    others |= {f"ROS_SECURITY_{name}" for name in ("ENABLE", "STRATEGY", "KEYSTORE")}
+    others |= {f"ROS_SECURITY_{name}" for name in ("ENABLE", "STRATEGY", "KEYSTORE", "ENCLAVE_OVERRIDE")}
     named = {name for _, service in services() for name in service.get("environment", {})}
     for line in re.findall(r"^ENV ((?:.*\\\n)*.*)$", DOCKERFILE, re.MULTILINE):
         named |= set(re.findall(r"(\w+)=", line))
