@@ -83,6 +83,14 @@ def test_a_package_whose_library_is_broken(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.state == "wrong" and "libGL" in found.detail and found.needed
 
 
+def test_without_tensorrt_nothing_that_only_it_needs_is_wrong() -> None:
+    """As in the cpu image, which has neither it nor a compiler."""
+    said = {name: Finding(name, State.WRONG, "none here", "install it") for name in ("TensorRT", "kernel compiler")}
+    assert [software.tensorrt(name, said).state for name in said] == [State.WRONG, State.WRONG]
+    said["TensorRT"] = Finding("TensorRT", State.WRONG, "TensorRT is not here (No module named 'tensorrt')")
+    assert [software.tensorrt(name, said).state for name in said] == [State.WARNING, State.WARNING]
+
+
 def test_python_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(software.sys, "version_info", (3, 10, 12, "final", 0))
     assert software.python().state == "wrong" and "3.11" in software.python().fix

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import Final
@@ -109,10 +109,11 @@ def _preflight() -> dict[str, Finding]:
     return {one.name: one for one in told}
 
 
-def tensorrt(name: str) -> Finding:
-    """One of those. What is wrong is no more than a warning where there is no GPU that would need it."""
-    found = _preflight().get(name) or Finding(name, State.WARNING, "not asked", "see TensorRT")
-    if found.state is State.WRONG and "No module named" in found.detail:
+def tensorrt(name: str, asked: Mapping[str, Finding] | None = None) -> Finding:
+    """One of those. What is wrong is no more than a warning where TensorRT is not installed at all."""
+    asked = asked or _preflight()
+    found = asked.get(name) or Finding(name, State.WARNING, "not asked", "see TensorRT")
+    if found.state is State.WRONG and "No module named" in asked["TensorRT"].detail:
         return replace(found, state=State.WARNING, fix=found.fix or machine.install_tensorrt())
     return found
 
