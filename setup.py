@@ -75,10 +75,10 @@ setup(
     entry_points={
         "console_scripts": [
             "dgemma = dgemma_ros.cli.__main__:main",
-            "planner = dgemma_ros.nodes.planner:main",
-            "camera = dgemma_ros.nodes.camera:main",
-            "executor = dgemma_ros.nodes.executor:main",
-            "tabletop = dgemma_ros.nodes.tabletop:main",
+            "planner = dgemma_ros.nodes.start:planner",
+            "camera = dgemma_ros.nodes.start:camera",
+            "executor = dgemma_ros.nodes.start:executor",
+            "tabletop = dgemma_ros.nodes.start:tabletop",
         ]
     },
     data_files=[

@@ -32,15 +32,21 @@ def ask(
 ) -> None:
     """Send a task to a running planner node and print its plan. Ends with status 1 where the plan is not valid."""
     made: list[Any] = []
-    end = time.monotonic() + wait
     with Listener(namespace, made.append) as listener:
         from builtin_interfaces.msg import Duration
         from dgemma_msgs.msg import Task
 
+        end = time.monotonic() + wait  # how long this process took to start does not count
+        told = False
+
         def until(what: str, done: Any) -> Any:
+            nonlocal told
             while not (value := done()):
                 if time.monotonic() > end:
-                    raise RosError(_waited(listener, wait, what))
+                    raise RosError(f"waited {wait:g} s for {_missing(listener, what)}")
+                if not told and (other := _other_state(listener)):
+                    terminal.note(f"the planner is there, but {other}; waiting for it to be active")
+                    told = True
                 time.sleep(0.01)
             return value
 
@@ -60,8 +66,14 @@ def ask(
         raise typer.Exit(NOT_VALID)
 
 
-def _waited(listener: Listener, wait: float, what: str) -> str:
-    if listener.heard and listener.state != "active":
-        why = "" if listener.message == listener.state else f": {listener.message}"
-        return f"the planner is there, but {listener.state}{why}; waited {wait:g} s for it to be active"
-    return f"waited {wait:g} s for {what}; is ROS_DOMAIN_ID the planner's?"
+def _other_state(listener: Listener) -> str:
+    """What the planner says of itself where it is heard and not active."""
+    if not listener.heard or listener.state == "active":
+        return ""
+    return listener.state if listener.message == listener.state else f"{listener.state}: {listener.message}"
+
+
+def _missing(listener: Listener, what: str) -> str:
+    if other := _other_state(listener):
+        return f"the planner to be active: it is there, but {other}"
+    return f"{what}; is ROS_DOMAIN_ID the planner's?"

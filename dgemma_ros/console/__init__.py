@@ -1,1 +1,1 @@
-"""A running planner on a terminal: its topics heard, plans and drafts drawn. Shared by command line and demo."""
+"""What a terminal needs: a running planner heard and drawn, output, signals. Shared by command line and demo."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from dgemma_ros.console import signals
 from dgemma_ros.errors import DgemmaError
 
 START_WITHIN: Final = 90.0
@@ -43,7 +44,7 @@ class Nodes:
         for name, value in parameters.items():
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
         self._tell(f"$ python {' '.join(command)}")
-        with (self.logs / f"{what}.log").open("wb") as log:
+        with (self.logs / f"{what}.log").open("wb") as log, signals.held():  # or nobody would know of the process
             self._running[what] = subprocess.Popen([sys.executable, *command], stdout=log, stderr=subprocess.STDOUT)
 
     def stop(self) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # before all else is imported
+    from dgemma_ros.nodes import start
+
+    start.camera()
+
 import threading
 import time
 from collections import Counter
@@ -148,7 +152,3 @@ class CameraNode(Node):  # type: ignore[misc]
 def main(arguments: list[str] | None = None) -> int:
     """``python -m dgemma_ros.nodes.camera --ros-args -p source:=clip.mp4``."""
     return process.run(CameraNode, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

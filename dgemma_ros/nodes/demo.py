@@ -6,9 +6,13 @@ right), 1 when not, 2 when the demo could not run.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before all else is imported
+    from dgemma_ros.nodes import start
+
+    start.demo()
+
 import argparse
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -72,7 +76,3 @@ def _stay(show: bool, view: View, nodes: Nodes) -> None:
     if show:
         view.tell(TRY.format(domain=os.environ.get("ROS_DOMAIN_ID", "0")))
         nodes.wait(lambda: False, "Ctrl-C", 1e9)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,11 @@ here fails: an error in a callback stops what moves.
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # before all else is imported
+    from dgemma_ros.nodes import start
+
+    start.executor()
+
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -281,7 +285,3 @@ class ExecutorNode(LifecycleNode):  # type: ignore[misc]
 def main(arguments: list[str] | None = None) -> int:
     """``python -m dgemma_ros.nodes.executor --ros-args -p skills:=engines/nano/skills.yaml``."""
     return process.run(ExecutorNode, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

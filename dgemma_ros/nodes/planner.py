@@ -8,7 +8,11 @@ Longer than most files: transitions, callbacks and parameters of one node share 
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # before all else is imported
+    from dgemma_ros.nodes import start
+
+    start.planner()
+
 import threading
 import time
 from collections.abc import Callable
@@ -356,7 +360,3 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
 def main(arguments: list[str] | None = None) -> int:
     """``python -m dgemma_ros.nodes.planner --ros-args -p model:=engines/nano``."""
     return process.run(PlannerNode, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -110,23 +110,12 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
     """
     map_large_buffers()
     sys.setswitchinterval(0.001)  # callbacks wait for the model's thread no longer than that
-    woken, wake = socket.socketpair()
-    wake.setblocking(False)
-    # The byte comes through whichever thread the signal hits: libraries have threads of their own before we can mask.
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-    for number in _SIGNALS:
-        signal.signal(number, lambda number, frame: None)
-    statuses: list[int] = []
-
-    def finish(status: int) -> None:
-        statuses.append(status)
-        wake.send(b"\0")
-
+    leaving = _Leaving()
     refusal, node = "", None
     try:
         use_large_images()
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-        node = make(finish)
+        node = make(leaving.finish)
     except DgemmaError as error:
         refusal = str(error)
     except Exception as error:  # rcl's parser of arguments and parameter files has no class of its own
@@ -146,14 +135,12 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
             part.serve(period)
         except BaseException:
             logging.getLogger(__name__).exception("an executor broke")
-            finish(1)
+            leaving.finish(1)
 
     threads = [threading.Thread(target=serve, args=part, name="executor", daemon=True) for part in parts]
     for thread in threads:
         thread.start()
-    woken.recv(1)
-    status = statuses[0] if statuses else 0
-    _exit_later(status)
+    leaving.wait()
     try:
         node.stop()
         for part, _ in parts:
@@ -164,7 +151,40 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
         rclpy.try_shutdown()
     except Exception:
         logging.getLogger(__name__).exception("while ending")
-    _exit(status)
+    _exit(leaving.status)
+
+
+class _Leaving:
+    """The first signal, or the first call of :meth:`finish`: the process ends soon after it, whatever still runs."""
+
+    def __init__(self) -> None:
+        """For the main thread; from now on signals are heard here."""
+        self.status = 0
+        self._asked = threading.Event()
+        self._woken, self._wake = socket.socketpair()
+        self._wake.setblocking(False)
+        # The byte comes through whichever thread the signal hits: libraries have threads before we can mask.
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, lambda number, frame: None)
+        threading.Thread(target=self._end_in_time, name="leaving", daemon=True).start()
+
+    def finish(self, status: int) -> None:
+        """Asks for the end, from any thread. Its status counts unless the end was asked for before."""
+        if not self._asked.is_set():
+            self.status = status
+        self._wake.send(b"\0")
+
+    def wait(self) -> None:
+        """Until the end is asked for."""
+        self._asked.wait()
+
+    def _end_in_time(self) -> None:
+        self._woken.recv(1)
+        self._asked.set()
+        time.sleep(END_WITHIN)
+        sys.stderr.write("warning: ended with work still running\n")
+        _exit(self.status)
 
 
 def _destroy(node: Node) -> None:
@@ -188,7 +208,9 @@ def _refuse(text: str) -> NoReturn:
     """Ends the process with status 2 and one line. What was made of a node goes first, and its participant with it."""
     hint = "; set ROS_LOG_DIR to a folder that can be written" if "log directory" in text else ""
     print("error: " + " ".join(text.split()) + hint, file=sys.stderr)
-    _exit_later(2, "")
+    timer = threading.Timer(END_WITHIN, _exit, args=(2,))
+    timer.daemon = True
+    timer.start()
     gc.collect()
     rclpy.try_shutdown()
     _exit(2)
@@ -199,13 +221,3 @@ def _exit(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def _exit_later(status: int, warning: str = "warning: ended with work still running\n") -> None:
-    def end() -> None:
-        sys.stderr.write(warning)
-        _exit(status)
-
-    timer = threading.Timer(END_WITHIN, end)
-    timer.daemon = True
-    timer.start()

@@ -6,8 +6,12 @@ times as fast as real time.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before all else is imported
+    from dgemma_ros.nodes import start
+
+    start.tabletop()
+
 import json
-import sys
 import time
 from collections import OrderedDict
 from typing import Any
@@ -249,7 +253,3 @@ def _never(goal: ServerGoalHandle) -> ExecuteSkill.Result:
 def main(arguments: list[str] | None = None) -> int:
     """``python -m dgemma_ros.nodes.tabletop --ros-args -p seed:=3``."""
     return process.run(TabletopNode, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -24,6 +24,7 @@ from std_msgs.msg import String
 from dgemma_ros.cli.watch import Pace, Rates, picture
 from dgemma_ros.console.listening import Listener
 from tests.nodes.graph import ROOT, SENSOR, Graph, Process, until
+from tests.nodes.test_lifecycle import ACTIVATE, CONFIGURE
 from tests.patience import in_time
 
 
@@ -135,11 +136,29 @@ def test_context_of_a_planner_that_is_not_configured(graph: Graph, model: Path) 
     process.end()
 
 
-def test_ask_says_which_state_the_planner_is_in(graph: Graph, model: Path) -> None:
-    process = graph.start("planner", "idle", model=model, threads=1, autostart=False)
-    until(lambda: graph.node.count_publishers("/idle/plan"), "the node")
-    done = dgemma("ask", "tidy up", "--namespace", "idle", "--wait", "4")
-    assert done.returncode == 2 and "is there, but unconfigured; waited" in done.stderr
+def test_ask_says_at_once_which_state_the_planner_is_in_and_goes_on(graph: Graph, model: Path) -> None:
+    process = graph.start("planner", "idle", model=model, threads=1, autostart=False, budget=20.0, max_steps=4)
+    asked = [sys.executable, "-m", "dgemma_ros.cli", "ask", "tidy up", "--namespace", "idle", "--wait", "90"]
+    with subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ask:
+        assert ask.stdout is not None and ask.stderr is not None
+        assert ask.stderr.readline() == "dgemma: the planner is there, but unconfigured; waiting for it to be active\n"
+        assert graph.change(CONFIGURE, "/idle/planner") and graph.change(ACTIVATE, "/idle/planner")
+        said, more = ask.communicate()
+        assert ask.returncode in (0, 1) and "ms from task to plan" in said and not more
+    process.end()
+
+
+def test_ask_ends_where_the_planner_does_not_become_active(graph: Graph, model: Path) -> None:
+    process = graph.start("planner", "resting", model=model, threads=1, autostart=False)
+    words = "waited 2 s for the planner to be active: it is there, but unconfigured"
+
+    def said() -> bool:
+        """Once the planner is found within the two seconds."""
+        done = dgemma("ask", "tidy up", "--namespace", "resting", "--wait", "2")
+        assert done.returncode == 2
+        return words in done.stderr
+
+    until(said, words)
     process.end()
 
 

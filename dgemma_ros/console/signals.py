@@ -1,8 +1,8 @@
 """SIGINT and SIGTERM: the command ends within two seconds, at any moment, and leaves nothing half-written if it can.
 
 A signal becomes an exception, so that every ``finally`` runs, but not in the middle of an import: modules in C crash
-when that is broken off, so there it is tried again a moment later. Where native code does not come back to Python, or
-something holds the exception up, a thread ends the process.
+when that is broken off, so there, and inside :func:`held`, it is tried again a moment later. Where native code does not
+come back to Python, or something holds the exception up, a thread ends the process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 WITHIN = 1.5
 """Seconds from the first signal to the end."""
@@ -20,6 +23,19 @@ INTERRUPTED = b"dgemma: interrupted\n"
 _AGAIN = 0.02
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _first = 0
+_holds = 0
+
+
+def run(command: Callable[[], int]) -> NoReturn:
+    """Runs the command of this process, which ends with the status that it gives, from its first import on."""
+    install()
+    try:
+        status = command()
+    except KeyboardInterrupt:  # where the command itself does not expect one
+        os.write(2, INTERRUPTED)
+        status = 128 + signal.SIGINT
+    ending()
+    sys.exit(status)
 
 
 def install() -> None:
@@ -39,6 +55,17 @@ def ending() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """What is done inside is not broken off; for the main thread, and for moments."""
+    global _holds
+    _holds += 1
+    try:
+        yield
+    finally:
+        _holds -= 1
+
+
 def _watch(reader: int) -> None:
     number = 0
     while number not in _SIGNALS:
@@ -51,7 +78,7 @@ def _watch(reader: int) -> None:
 def _handle(number: int, frame: FrameType | None) -> None:
     global _first
     _first = _first or number
-    if _importing(frame):
+    if _holds or _importing(frame):
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
     elif _first == signal.SIGINT:
         raise KeyboardInterrupt
