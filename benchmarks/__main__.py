@@ -20,6 +20,7 @@ NAMES = (
     "cache_edits",
     "cancelling",
     "deadlines",
+    "large_pictures",
     "long_context",
     "plan_quality",
     "ros_overhead",

@@ -180,9 +180,9 @@ class Context:
         label = clock_text(seconds)
         if {camera for camera, record in cameras.items() if record.kept} - {frame.camera}:
             label += f" {frame.camera}"
-        change = self._changes.of(frame.camera, frame.rgb)
+        change = self._changes.of(frame.camera, frame.rgb, frame.small)
         segment = FrameSegment(
-            frame=replace(frame, rgb=np.empty((0, 0, 3), np.uint8)),
+            frame=replace(frame, rgb=np.empty((0, 0, 3), np.uint8), prepared=None, small=None),
             label=label,
             soft=soft,
             seconds=seconds,

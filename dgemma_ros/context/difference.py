@@ -62,9 +62,9 @@ class Changes:
 
     _kept: dict[str, Small] = field(default_factory=dict)
 
-    def of(self, camera: str, rgb: NDArray[np.uint8]) -> Change:
-        """How the camera's picture differs; changes nothing."""
-        picture, kept = small(rgb), self._kept.get(camera)
+    def of(self, camera: str, rgb: NDArray[np.uint8], picture: Small | None = None) -> Change:
+        """How the camera's picture differs; changes nothing. ``picture``: :func:`small` of it, where known."""
+        picture, kept = small(rgb) if picture is None else picture, self._kept.get(camera)
         return Change(picture, None if kept is None else difference(picture, kept))
 
     def keep(self, camera: str, change: Change) -> None:

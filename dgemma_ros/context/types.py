@@ -9,6 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dgemma_ros.context.difference import Small
+from dgemma_ros.images.preparation import PreparedImage
+
 
 class Bounds(Protocol):
     """How much is remembered; the planner's settings of these names."""
@@ -61,6 +64,10 @@ class Frame:
     frame_id: str
     received: float
     """``time.monotonic()`` when it arrived."""
+    prepared: PreparedImage | None = None
+    """What the vision tower reads of it, where that was worked out before its turn."""
+    small: Small | None = None
+    """What tells whether it changed, likewise."""
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,12 @@ class Planner:
     # -- what comes in --------------------------------------------------------------------------------------------
 
     def add_frame(self, frame: Frame) -> bool:
-        """Whether the frame is taken into the context, unless a newer one of its camera comes first."""
+        """Whether the frame is taken into the context, unless a newer one of its camera comes first.
+
+        A frame that is wanted is prepared for the model in the caller's thread, so that no task waits for that.
+        """
+        if frame.received >= self.frame_due(frame.camera):
+            frame = self._worker.encoder.prepared(frame)
         with self._lock:
             if not (self._thread.running and self._worker.encoder.sees):
                 self._gate.dropped["stopped" if self._worker.encoder.sees else "refused"] += 1

@@ -97,12 +97,18 @@ def test_goals_while_it_shuts_down(graph: Graph, model: Path) -> None:
     while shut.is_alive():
         sent.append(graph.in_turn(lambda: client.send_goal_async(goal)))
         time.sleep(0.002)
-    until(lambda: sum(one.done() for one in sent) >= 20 and sent[-1].done(), "answers")
-    # rclpy's server drops an answer now and then whose client it has not met yet: nobody was told that one is accepted.
-    accepted = [one.result() for one in sent if one.done() and one.result().accepted]
-    results = [graph.in_turn(lambda handle=handle: handle.get_result_async()) for handle in accepted]
-    until(lambda: all(result.done() for result in results), "a result of every accepted goal")
-    assert len(results) >= 10 and all(result.result().result.plan.task_id for result in results)
+    results: dict[int, Any] = {}
+
+    def answered() -> bool:
+        """Whether every goal that is known to be accepted has its result: rclpy's server drops an answer now and then
+        whose client it has not met yet, and nobody is told of those."""
+        accepted = [number for number, one in enumerate(sent) if one.done() and one.result().accepted]
+        for number in set(accepted) - set(results):
+            results[number] = graph.in_turn(sent[number].result().get_result_async)
+        return len(accepted) >= 10 and all(result.done() for result in results.values())
+
+    until(answered, "a result of every accepted goal")
+    assert all(result.result().result.plan.task_id for result in results.values())
     assert process.end()[0] == 0
 
 
@@ -133,7 +139,9 @@ def test_who_leaves_is_off_the_graph(graph: Graph, model: Path, with_signal: int
     graph.until_active(process, f"/{space}/planner")
     until(lambda: graph.node.count_subscribers(f"/{space}/task"), "its subscription")
     assert process.end(with_signal)[0] == 0
-    until(lambda: not graph.node.count_subscribers(f"/{space}/task"), "it to be gone", 5.0)
+    until(
+        lambda: not graph.node.count_subscribers(f"/{space}/task"), "it to be gone", 10.0
+    )  # one that is killed counts for 20
 
 
 def test_a_budget_counts_from_publication(graph: Graph, sturdy: Process) -> None:
@@ -143,15 +151,16 @@ def test_a_budget_counts_from_publication(graph: Graph, sturdy: Process) -> None
     plans.one(lambda p: p.task_id == "before", "a plan in time")
     sturdy.popen.send_signal(signal.SIGSTOP)
     try:
-        sent = time.time()
+        before = time.time()
         graph.say(Task(task_id="stopped", text="tidy up", budget=Duration(sec=1)), "sturdy/task_request")
+        behind = time.time()
         time.sleep(1.2)  # the time that passes is what this is about
     finally:
         sturdy.popen.send_signal(signal.SIGCONT)
     plan = plans.one(lambda p: p.task_id == "stopped", "its plan")
     assert plan.status == Plan.DEADLINE and not plan.valid
     deadline = plan.deadline.sec + plan.deadline.nanosec / 1e9
-    assert abs(deadline - sent - 1.0) < 0.1
+    assert before - 0.05 < deadline - 1.0 < behind + 0.05  # two clocks are read one after the other
 
 
 def test_a_sender_with_another_clock_has_its_whole_budget(graph: Graph, sturdy: Process) -> None:

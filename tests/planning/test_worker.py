@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dgemma_ros.errors import BackendError
+from dgemma_ros.images.preparation import ImagePreparation
 from dgemma_ros.model import Model
 from dgemma_ros.planning import (
     ErrorCode,
@@ -73,6 +74,33 @@ def test_a_picture_that_does_not_fit_harms_nobody(model: Model, desk_of: Callabl
         assert desk.ask().valid
     assert desk.planner.context_info().frames == 0
     assert sum(e.kind is EventKind.ERROR for e in desk.seen.events) == 2
+
+
+def test_a_picture_is_prepared_by_whoever_brings_it(
+    model: Model, desk_of: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one takes half a second, for which no task waits. Settings may change before its turn comes."""
+    threads: list[threading.Thread] = []
+    prepare = ImagePreparation.prepare
+
+    def watched(self: ImagePreparation, *given: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread())
+        return prepare(self, *given, **named)
+
+    monkeypatch.setattr(ImagePreparation, "prepare", watched)
+    script = Held(Says(model, PICK))
+    desk = desk_of(script, frame_rate=0.001)
+    task = desk.submit(budget=100.0)
+    assert script.inside.wait(30)
+    assert desk.planner.add_frame(frame(1, 1.0)) and threads == [threading.current_thread()]
+    assert not desk.planner.add_frame(frame(2, 2.0)) and len(threads) == 1  # too soon: nobody wants it
+    fewer = model.images.soft_tokens // 2
+    desk.planner.update(replace(desk.planner.settings, image_tokens=fewer))
+    script.go.set()
+    assert desk.seen.plan(task).valid
+    desk.seen.wait(lambda: any(e.kind is EventKind.FRAME_ENCODED for e in desk.seen.events))
+    (told,) = [e.text for e in desk.seen.events if e.kind is EventKind.FRAME_ENCODED]
+    assert int(told.split()[1]) <= fewer and len(threads) == 2
 
 
 def test_a_listener_may_submit(model: Model, desk_of: Callable[..., Desk]) -> None:
