@@ -23,6 +23,7 @@ NAMES = (
     "large_pictures",
     "long_context",
     "plan_quality",
+    "recall",
     "ros_overhead",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -135,6 +136,7 @@ def report(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "confirmation": plan.confirmation.value,
         "other_text": plan.other_text,
+        "recalled": [asdict(frame) for frame in plan.recalled],
         "error": plan.error or None,
         "error_code": plan.error_code.name,
     }

@@ -92,6 +92,8 @@ def plan_table(plan: Any) -> Table:
     if said != "NOT_ASKED":
         title += Text(f", {said.lower().replace('_', ' ')}", "green" if said == "CONFIRMED" else "yellow")
     note = plan.error or (f"another seed: {plan.other_text or 'no plan'}" if said == "DIFFERED" else "")
+    if plan.recalled:
+        note = "\n".join(filter(None, (note, f"recalled: {', '.join(frame.label for frame in plan.recalled)}")))
     caption = Text(clean(note)) if note else None
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for column, justify in (("", "right"), ("skill", "left"), ("arguments", "left"), ("confidence", "right")):
@@ -128,6 +130,15 @@ def plan_object(plan: Any) -> dict[str, Any]:
         "seed": plan.seed,
         "confirmation": confirmation_name(plan),
         "other_text": plan.other_text,
+        "recalled": [
+            {
+                "segment": frame.segment_id,
+                "camera": frame.camera,
+                "stamp_ns": frame.stamp.sec * 10**9 + frame.stamp.nanosec,
+                "label": frame.label,
+            }
+            for frame in plan.recalled
+        ],
         "error": plan.error or None,
         "error_code": int(plan.error_code),
         "plan_id": plan.plan_id,

@@ -28,6 +28,7 @@ from dgemma_ros.context.ladder import ladder_of
 from dgemma_ros.context.log import Log
 from dgemma_ros.context.mirror import CacheMirror
 from dgemma_ros.context.prompt import Pieces, longer_than, make_pieces
+from dgemma_ros.context.recall import OVERHEAD, Recall, Recalled, Recollection
 from dgemma_ros.context.restoring import Restoring, Saved
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.retention import Coming, Limits, Reason, Retention
@@ -78,6 +79,10 @@ class Context:
         self.log.listen(self._retention)
         self.catch_up: int | None = None
         """How many tokens that are still to be read a task may wait for; None: any number."""
+        self.recollection: Recollection | None = None
+        """What keeps forgotten frames, for the setting ``recall``."""
+        self.recall_tokens: int | None = None
+        """How many tokens of them a task may wait for; None: any number."""
         with self._publishing():
             self._fit_bounds()
 
@@ -102,12 +107,15 @@ class Context:
             self._changes.clear()
             self._give_up()
             self._evict({segment.id: Reason.ASKED for segment in self.log.segments})
+            if self.recollection is not None:
+                self.recollection.clear()
             self._fit_bounds()
 
     def needed(self, skills: SkillCatalogue, bounds: Bounds) -> int:
         """Tokens that a context needs to hold these skills, a short task and its answer. Safe from any thread."""
         pieces = self._pieces(skills, bounds)
-        return len(pieces.system) + SHORT_TASK + len(pieces.reply) + 2 * self.model.config.canvas_length
+        answer = SHORT_TASK + len(pieces.reply) + 2 * self.model.config.canvas_length
+        return len(pieces.system) + self._recallable(bounds) + answer
 
     def misfit(self, skills: SkillCatalogue, bounds: Bounds) -> str:
         """Which bound is too small for these skills, a short task and its answer; empty where they fit.
@@ -117,7 +125,8 @@ class Context:
         needed, limit = self.needed(skills, bounds), self.limit_of(bounds)
         if needed <= limit:
             return ""
-        words = f"skills, a task and its answer need {needed} tokens"
+        recalled = ", recalled frames" if self._recallable(bounds) else ""
+        words = f"skills{recalled}, a task and its answer need {needed} tokens"
         if bounds.context_tokens and limit == bounds.context_tokens:
             return f"context_tokens: {limit} is too small: {words}"
         if bounds.context_bytes and limit < self.model.session.max_rows:
@@ -139,6 +148,17 @@ class Context:
     def limit(self) -> int:
         """Tokens that the context may hold, a canvas included."""
         return self.limit_of(self._bounds)
+
+    def _recallable(self, bounds: Bounds) -> int:
+        """Tokens for which there is always room within the bounds: those of frames that are recalled."""
+        if not bounds.recall or self.model.config.vision is None:
+            return 0
+        return bounds.recall * ((bounds.image_tokens or self.model.images.soft_tokens) + OVERHEAD)
+
+    @property
+    def _fillable(self) -> int:
+        """Tokens that may be remembered, a task and its canvases included."""
+        return self.limit - self._recallable(self._bounds)
 
     @property
     def pieces(self) -> Pieces:
@@ -165,7 +185,7 @@ class Context:
 
     def _fitting(self, skills: SkillCatalogue, bounds: Bounds) -> Pieces:
         pieces = self._pieces(skills, bounds)
-        if len(pieces.system) + self.model.config.canvas_length > self.limit_of(bounds):
+        if len(pieces.system) + self.model.config.canvas_length > self.limit_of(bounds) - self._recallable(bounds):
             raise ContextFullError(self.misfit(skills, bounds))
         return pieces
 
@@ -220,7 +240,7 @@ class Context:
         """Pins must leave room for what is not pinned."""
         pinned = self._retention.pinned_notes
         tokens = sum(self._mirror.places.tokens_of(note.id) for note in pinned) + self._mirror.needed_by(segment)
-        free = self.limit - len(self.pieces.system) - 2 * self.model.config.canvas_length
+        free = self._fillable - len(self.pieces.system) - 2 * self.model.config.canvas_length
         if len(pinned) + 1 >= max(2, self._bounds.max_notes) or 2 * tokens > free:
             raise ContextFullError(
                 f"{len(pinned)} notes are pinned, and one more would leave too little room for others: send 'unpin: …' "
@@ -259,8 +279,8 @@ class Context:
             self.log.append(segment)
 
     def _check(self, needed: int, what: str) -> None:
-        if len(self.pieces.system) + needed > self.limit:
-            raise ContextFullError(f"{what} does not fit: the context holds {self.limit}")
+        if len(self.pieces.system) + needed > self._fillable:
+            raise ContextFullError(f"{what} does not fit: the context holds {self._fillable}")
 
     def _check_length(self, words: str, what: str) -> None:
         if longer_than(self.model.chat, words, self.limit):
@@ -311,7 +331,21 @@ class Context:
         self._check(needed, f"a task of {needed} tokens, answer included,")
         with self._publishing():
             self._tidy(needed)
-            return self._mirror.begin(text, self.catch_up)
+            return self._mirror.begin(text, self.catch_up, self._recall())
+
+    def _recall(self) -> Recall | None:
+        """What may be recalled for a task; None where nothing may."""
+        bounds, tokens = self._bounds, self._recallable(self._bounds)
+        if self.recall_tokens is not None:
+            tokens = min(tokens, self.recall_tokens)
+        if self.recollection is None or self._restoring is not None or tokens <= OVERHEAD:
+            return None
+        return Recall(self.recollection, bounds.recall, tokens)
+
+    @property
+    def recalled(self) -> tuple[Recalled, ...]:
+        """The forgotten frames that the open task is read behind, oldest first; none is remembered by that."""
+        return self._mirror.recalled
 
     def abandon(self) -> None:
         """The open task had never been; nothing where there is none."""
@@ -372,7 +406,7 @@ class Context:
         if (restoring := self._restoring) is None:
             return
         used = len(self.pieces.system) + self._mirror.places.total
-        if used + restoring.next_tokens + self.model.config.canvas_length > self.limit:
+        if used + restoring.next_tokens + self.model.config.canvas_length > self._fillable:
             self._give_up()
             return
         restoring.step()
@@ -416,7 +450,7 @@ class Context:
             frames=bounds.max_frames or self.model.generation.max_frames or self.limit,
             turns=bounds.max_turns,
             notes=bounds.max_notes,
-            tokens=self.limit - len(self.pieces.system) - max(room, self.model.config.canvas_length),
+            tokens=self._fillable - len(self.pieces.system) - max(room, self.model.config.canvas_length),
             ladder=ladder_of(bounds.frame_ladder),
             age=bounds.max_frame_age or float("inf"),
         )

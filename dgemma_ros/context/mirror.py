@@ -24,11 +24,12 @@ from dgemma_ros.context.log import Log
 from dgemma_ros.context.places import Place, Places
 from dgemma_ros.context.prompt import LINE, Pieces
 from dgemma_ros.context.reading import Reading
+from dgemma_ros.context.recall import Recall, Recalled
 from dgemma_ros.context.rendering import Rendered, Renderer
-from dgemma_ros.context.segments import Segment, TurnSegment
+from dgemma_ros.context.segments import FrameSegment, Segment, TurnSegment
 from dgemma_ros.errors import ContextFullError
 from dgemma_ros.model import Model
-from dgemma_ros.runtime.contract import Ints
+from dgemma_ros.runtime.contract import Array, Ints
 from dgemma_ros.runtime.rows import Layout, Rows, Window
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 
@@ -50,6 +51,8 @@ class OpenTask:
     """Of the cache before it."""
     skipped: range
     """The indices of the segments that had not been read, nor are with it."""
+    recalled: tuple[Recalled, ...] = ()
+    """Frames that are there for its answer only."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,11 @@ class CacheMirror:
             self._restart()
         assert self._sequence is not None
         return self._sequence
+
+    @property
+    def recalled(self) -> tuple[Recalled, ...]:
+        """What was forgotten and is there for the open task."""
+        return () if self._open is None else self._open.recalled
 
     @property
     def skipped(self) -> range:
@@ -310,7 +318,8 @@ class CacheMirror:
         with self._changing():
             if not whole:
                 sequence.restore(task.snapshot)  # it is read behind what was not
-            elif sequence.length != task.length:  # canvases were read on the way, with their thoughts and repairs
+            elif task.recalled or sequence.length != task.length:
+                # Frames were recalled, or canvases were read on the way, with their thoughts and repairs.
                 sequence.restore(task.snapshot)
                 sequence.append(task.ids)
             if whole:
@@ -393,35 +402,57 @@ class CacheMirror:
 
     # -- an open task ---------------------------------------------------------------------------------------------
 
-    def begin(self, text: str, most: int | None = None) -> int:
+    def begin(self, text: str, most: int | None = None, recall: Recall | None = None) -> int:
         """Reads a task and opens the reply; how many tokens there are then.
 
         Where more than ``most`` tokens of the log are still to be read (None: any number), the task is read behind what
-        there is and the newest segments of no more than so many tokens.
+        there is and the newest segments of no more than so many tokens. With ``recall`` it is read behind forgotten
+        frames, too.
         """
         whole = most is None or self.behind <= most
         if whole:
             self.ready()
         elif self._open is not None:
             self.abandon()
-        sequence, reading = self.current, Reading()
-        carry = LINE if self._partial else self._carry(self.places.read)
+        sequence = self.current
         newest = range(0) if whole else self._newest(most or 0)
-        for index in newest:
-            rendered = self._renderer.render(self._log.segments[index])
+        segments = [self._log.segments[index] for index in newest]
+        reading, ids, prefix = self._with_task(segments, text)
+        room = reading.count + (recall.tokens if recall is not None else 0)
+        if not self._make_room(room + 2 * self._model.config.canvas_length):
+            return self.begin(text, most, recall)
+        snapshot, layout = sequence.snapshot(), sequence.layout
+
+        def words() -> tuple[Array, ...]:
+            reading.into(sequence)
+            own = len(ids) - (prefix or 0) - len(self.pieces.reply)
+            return sequence.export_rows(sequence.length - own - len(self.pieces.reply), own).values
+
+        recalled: list[FrameSegment] = []
+        with self._changing():
+            if recall is not None:
+                recalled = recall.find(words, self.places.ids)
+            if recalled:
+                sequence.restore(snapshot)
+                reading, _, _ = self._with_task([*recalled, *segments], text)
+            if sequence.length == snapshot.length:
+                reading.into(sequence)
+        skipped = range(self.places.read, newest.start if newest else len(self.places))
+        told = tuple(map(Recalled.of, recalled))
+        self._open = OpenTask(ids, prefix, snapshot, sequence.length, layout, skipped, told)
+        return sequence.length
+
+    def _with_task(self, segments: Iterable[Segment], text: str) -> tuple[Reading, Ints, int | None]:
+        """Segments and a task behind what has been read; the task's own ids, and what of them is carried over."""
+        reading, carry = Reading(), LINE if self._partial else self._carry(self.places.read)
+        for segment in segments:
+            rendered = self._renderer.render(segment)
             reading.add(rendered, self._renderer.ids(rendered, carry))
             carry = rendered.carry
         rendered = self._renderer.task(text)
-        ids, prefix = self._renderer.ids(rendered, carry), self._renderer.prefix(rendered, carry)
+        ids = self._renderer.ids(rendered, carry)
         reading.add(rendered, ids)
-        if not self._make_room(reading.count + 2 * self._model.config.canvas_length):
-            return self.begin(text, most)
-        snapshot, layout = sequence.snapshot(), sequence.layout
-        with self._changing():
-            reading.into(sequence)
-        skipped = range(self.places.read, newest.start if newest else len(self.places))
-        self._open = OpenTask(ids, prefix, snapshot, sequence.length, layout, skipped)
-        return sequence.length
+        return reading, ids, self._renderer.prefix(rendered, carry)
 
     def _newest(self, most: int) -> range:
         """The indices of the newest segments, none of them read, that have no more than so many tokens."""

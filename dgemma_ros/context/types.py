@@ -49,6 +49,14 @@ class Bounds(Protocol):
         """Bytes of keys and values that may be remembered; 0 leaves it to ``context_tokens``."""
 
     @property
+    def recall(self) -> int:
+        """Frames that may be brought back for one answer after they were forgotten; 0 for none."""
+
+    @property
+    def image_tokens(self) -> int:
+        """Soft tokens that a frame may take; 0 for the checkpoint's own."""
+
+    @property
     def thinking(self) -> bool:
         """Whether the system turn asks for thoughts."""
 

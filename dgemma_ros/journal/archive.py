@@ -27,6 +27,7 @@ from dgemma_ros.journal.changes import Numbers, Placed, WindowSpan
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.row_codec import RowCodec, proved
 from dgemma_ros.journal.segment_codec import segment_of, soft_of, unsealed
+from dgemma_ros.runtime.contract import Array
 from dgemma_ros.runtime.rows import Layout, Rows, Window
 
 MAX_SEGMENTS: Final = 1 << 20
@@ -313,6 +314,41 @@ class Archive:
             soft = None if stored is None else soft_of(proved(stored, f"segment {number}"), int(count), width)
             told = unsealed(content, f"segment {number}")
             return segment_of(str(kind), told, int(number), int(appended), soft, received(int(appended)))
+
+    # -- what was forgotten ---------------------------------------------------------------------------------------
+
+    def forgotten_keyframes(self, most: int) -> list[int]:
+        """The ids of the newest, unless somebody asked for them to go; the newest first."""
+        after = int(self.about().get("recall_after", "0"))
+        with self._reading() as connection:
+            # By text, so that not thousands of others are taken apart: what is found is proved when it is read.
+            found = connection.execute(
+                "SELECT id FROM segments WHERE kind = 'frame' AND evicted_ns IS NOT NULL AND place IS NULL AND id > ?"
+                """ AND content NOT LIKE '%"kept":""%' ORDER BY id DESC LIMIT ?""",
+                (after, most),
+            )
+            return [int(number) for (number,) in found]
+
+    def picture_values(self, codec: RowCodec, number: int) -> list[Array]:
+        """Values [kv, n, D] of a frame's n soft tokens in each full layer, as they were written last.
+
+        Whether the context holds them or not. Raises :class:`DamageError` where they are not there.
+        """
+        parts: list[list[Array]] = []
+        with self._reading() as connection:
+            (soft,) = connection.execute("SELECT soft_count FROM segments WHERE id = ?", (number,)).fetchone() or (0,)
+            before = None
+            for record, contents, count in connection.execute(
+                "SELECT id, contents, count FROM rows WHERE segment = ? ORDER BY id DESC", (number,)
+            ):
+                if before is not None and record != before - 1:
+                    break  # those are of an earlier time
+                parts.insert(0, codec.unpack_values(contents, int(count)))
+                before = record
+            values = [np.concatenate(own, 1)[:, -1 - int(soft) : -1] for own in zip(*parts, strict=True)]
+            if not soft or not values or values[0].shape[1] != soft:
+                raise DamageError(f"{self.file}: rows of segment {number} are not there")
+            return values
 
     def _rows(self, codec: RowCodec, placed: Placed, shift: int) -> list[Rows]:
         found: list[Rows] = []

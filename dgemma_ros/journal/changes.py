@@ -124,6 +124,14 @@ class Remembered:
         return 64 * len(self.ids)
 
 
+@dataclass(frozen=True)
+class Cleared:
+    """Somebody asked for all up to the segment of that id to be forgotten: it is not to be recalled either."""
+
+    last: int
+    nbytes: int = 64
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A frame as the camera gave it: ``rgb`` uint8 [H, W, 3]."""
@@ -161,4 +169,4 @@ class Made:
     nbytes: int = field(default=4096)
 
 
-Entry = Taken | Remembered | Change | Picture | Basis | Made
+Entry = Taken | Remembered | Change | Cleared | Picture | Basis | Made

@@ -14,8 +14,10 @@ from dgemma_ros.context.restoring import Pace
 from dgemma_ros.context.segments import Segment
 from dgemma_ros.errors import ContextError
 from dgemma_ros.journal.archive import Archive, State
+from dgemma_ros.journal.changes import Cleared
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.identity import model_digest, system_digest
+from dgemma_ros.journal.recollection import CANDIDATES, JournalRecollection
 from dgemma_ros.journal.recorder import LastIds, Recorder
 from dgemma_ros.journal.row_codec import RowCodec
 from dgemma_ros.journal.store import Limits, Store
@@ -63,19 +65,26 @@ class Journal:
         ``clock`` is what :attr:`Frame.received` is of. ``on_trouble`` hears from the journal's thread. Raises
         :class:`JournalError`.
         """
-        last, state = LastIds(), None
+        last, state, forgotten = LastIds(), None, []
         try:
             with closing(Archive(self._store.file)) as archive:
                 last.segments, last.rows, last.windows, last.shifts = archive.last_ids()
                 state = self._restored(context, archive, last, clock)
+                forgotten = archive.forgotten_keyframes(CANDIDATES)
         except DamageError as error:
             self._store.begin_anew(str(error))
             self.warnings.append(self._store.warning)
             context.reset()
             last, state = LastIds(), None
-        self._writer = Writer(self._store, on_trouble)
+        self._writer = writer = Writer(self._store, on_trouble)
         self._context = context
-        return Recorder(context, self._writer, on_error, last, state)
+        recorder = Recorder(context, writer, on_error, last, state)
+        recollection = JournalRecollection(
+            self._store.file, self._codec, forgotten, last.segments, lambda number: writer.put(Cleared(number))
+        )
+        context.log.listen(recollection)
+        context.recollection = recollection
+        return recorder
 
     def _restored(self, context: Context, archive: Archive, last: LastIds, clock: Callable[[], float]) -> State | None:
         """What the journal and the context both hold then, rows and all; None where rows are to be told anew."""

@@ -121,6 +121,8 @@ class Recorder:
         away = self._context.restoring is not None
         skipped = bool(self._context.mirror.skipped)
         told: dict[str, Any] = dict(content) | {"skills": digest}
+        if recalled := self._context.recalled:
+            told["recalled"] = [frame.segment for frame in recalled]
         rows: tuple[int, ...] = ()
         windows: tuple[int, ...] = ()
         known = self._epoch == self._context.mirror.epoch and not self._writer.lost

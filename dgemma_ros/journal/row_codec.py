@@ -55,8 +55,7 @@ class RowCodec:
 
     def unpack(self, values: Any, residue: Any, first: int, position: int, count: int) -> Rows:
         """Raises :class:`DamageError` for bytes that are not of ``count`` rows."""
-        shapes = self._shapes(LayerKind.FULL, count)
-        stored = self._arrays(proved(values, "rows"), shapes)
+        shapes, stored = self._shapes(LayerKind.FULL, count), self.unpack_values(values, count)
         orders, positions = (start + np.arange(count, dtype=np.int64) for start in (first, position))
         made = self._made(positions, stored)
         if packed := proved(residue, "keys"):
@@ -64,6 +63,10 @@ class RowCodec:
             pairs = zip(made, differences, strict=True)
             made = [(self._bits(own) + self._bits(other)).view(self.dtype) for own, other in pairs]
         return Rows(orders, positions, tuple(stored), tuple(made))
+
+    def unpack_values(self, stored: Any, count: int) -> list[Array]:
+        """Those of each full layer alone. Raises :class:`DamageError`, as :meth:`unpack` does."""
+        return self._arrays(proved(stored, "rows"), self._shapes(LayerKind.FULL, count))
 
     def shifted(self, rows: Rows, shifts: Sequence[tuple[int, int]]) -> list[Rows]:
         """Rows as they are after shifts, each of all rows from the order of its first number on, by its second."""

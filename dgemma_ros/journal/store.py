@@ -19,7 +19,7 @@ import numpy as np
 
 from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.journal import schema
-from dgemma_ros.journal.changes import Basis, Change, Entry, Made, Picture, Placed, Remembered, Taken
+from dgemma_ros.journal.changes import Basis, Change, Cleared, Entry, Made, Picture, Placed, Remembered, Taken
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.row_codec import RowCodec, checked
 from dgemma_ros.journal.segment_codec import content_of, kind_of, sealed, soft_bytes
@@ -134,6 +134,8 @@ class Store:
                 self._remember_only(entry.ids, time.time_ns())
             case Change():
                 self._change(entry)
+            case Cleared():
+                self._state(recall_after=str(entry.last))
             case Picture():
                 found, jpeg = cv2.imencode(".jpg", entry.rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
                 if found:

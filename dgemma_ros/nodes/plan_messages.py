@@ -20,6 +20,7 @@ from dgemma_ros.planning.types import (
     Plan,
     PlanDraft,
     PlanStep,
+    Recalled,
     Scalar,
     Status,
     Task,
@@ -114,6 +115,7 @@ def plan_message(plan: Plan, clock: Clock) -> msg.Plan:
         seed=plan.seed,
         confirmation=CONFIRMATION[plan.confirmation],
         other_text=excerpt(plan.other_text),
+        recalled=[_recalled_message(frame) for frame in plan.recalled],
     )
     message.header.stamp = clock.now().to_msg()
     if plan.valid:
@@ -121,6 +123,11 @@ def plan_message(plan: Plan, clock: Clock) -> msg.Plan:
     if plan.observation_stamp_ns is not None:
         message.observation_stamp = ros_time.to_time(plan.observation_stamp_ns)
     return message
+
+
+def _recalled_message(frame: Recalled) -> msg.RecalledFrame:
+    stamp = ros_time.to_time(frame.stamp_ns)
+    return msg.RecalledFrame(segment_id=frame.segment, camera=frame.camera, stamp=stamp, label=frame.label)
 
 
 def refused(task: Task, reason: str) -> Plan:

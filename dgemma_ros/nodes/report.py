@@ -34,6 +34,8 @@ class Report:
             figures = f"{len(plan.steps)} steps, {1e3 * plan.latency.total:.0f} ms"
             if plan.confirmation is Confirmation.DIFFERED:
                 figures += f"; another seed: {plan.other_text or 'no plan'}"
+            if plan.recalled:
+                figures += f"; recalled: {', '.join(frame.label for frame in plan.recalled)}"
             self._logger.info(plan_messages.excerpt(f"{said}, {figures}"))
 
     def event(self, event: Event) -> None:

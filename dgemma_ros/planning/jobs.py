@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.context.context import Context
+from dgemma_ros.context.recall import Recalled
 from dgemma_ros.generation.contract import NO_ANSWER, Answer, Limits, Request
 from dgemma_ros.planning.confirmation import NOT_ASKED, SecondReading
 from dgemma_ros.planning.trace import Retrace, Trace
@@ -62,6 +63,8 @@ class Job:
     """The newest frame that the model had read when the task began."""
     began: float = 0.0
     """When the worker began with it; 0 while it waits."""
+    recalled: tuple[Recalled, ...] = ()
+    """Forgotten frames that the answer rests on, too. Replaced as a whole by the worker, read by the watchdog."""
     vision: float = 0.0
     second: SecondReading = NOT_ASKED
     """Of the same task from another seed. Replaced as a whole by the worker, read by the watchdog."""

@@ -66,5 +66,6 @@ def write_plan(
         priority=task.priority,
         parent_plan_id=str(task.parent_plan_id),
         confirmation=job.second.confirmation if valid else Confirmation.NOT_ASKED,
+        recalled=job.recalled,
         other_text=job.second.text[:TEXT_SHOWN] if valid else "",
     )

@@ -12,7 +12,7 @@ from dgemma_ros.journal.errors import DamageError
 from dgemma_ros.planning.jobs import Job
 from dgemma_ros.planning.settings import Settings
 from dgemma_ros.planning.trace import Trace
-from dgemma_ros.planning.types import Frame, Plan, PlanStep, Task
+from dgemma_ros.planning.types import Frame, Plan, PlanStep, Recalled, Task
 from dgemma_ros.skills.catalogue import SkillCatalogue
 
 NO_PICTURE: Final = np.empty((0, 0, 3), np.uint8)
@@ -65,7 +65,7 @@ def _plain(value: Any) -> dict[str, Any]:
 def _shown(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, PlanStep):
+    if isinstance(value, PlanStep | Recalled):
         return _plain(value)
     if isinstance(value, tuple):
         return [_shown(entry) for entry in value]

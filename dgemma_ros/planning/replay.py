@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dgemma_ros.context.context import Context
+from dgemma_ros.context.recall import Again
 from dgemma_ros.context.restoring import Pace
+from dgemma_ros.context.segments import FrameSegment
 from dgemma_ros.errors import ContextError
 from dgemma_ros.generation.contract import Answer
 from dgemma_ros.generation.local import LocalGenerator
@@ -68,6 +70,7 @@ class Replayer:
             context.restore(saved)
         except ContextError as error:
             raise JournalError(f"{self._archive.file}: plan {plan_id} cannot be made again: {error}") from None
+        self._recall(entry, context)
         return self._made(entry, job, context)
 
     def anew(self, plan_id: str, without: Collection[int] = ()) -> Replayed:
@@ -79,7 +82,7 @@ class Replayer:
         entry, job = self._job(plan_id)
         state = self._archive.state_of(entry)
         known = [placed.id for placed in state.placed]
-        if unknown := sorted(set(without) - set(known)):
+        if unknown := sorted(set(without) - {*known, *entry.basis.get("recalled", [])}):
             raise JournalError(
                 f"segment {unknown[0]}: plan {plan_id} does not rest on it; it rests on {_ranges(known)}"
             )
@@ -87,6 +90,7 @@ class Replayer:
         segments = [self._archive.segment(number, width, _received) for number in known if number not in without]
         context = Context(self._model, job.skills, job.settings)
         context.read_again(segments, max(known, default=0))
+        self._recall(entry, context, without)
         return self._made(entry, job, context)
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -105,6 +109,15 @@ class Replayer:
             )
         return entry, job_of(entry.basis, self._archive.skills(str(entry.basis.get("skills"))))
 
+    def _recall(self, entry: PlanEntry, context: Context, without: Collection[int] = ()) -> None:
+        """The frames that were recalled then are recalled now."""
+        width, numbers = self._model.config.text.hidden_size, entry.basis.get("recalled", [])
+        if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
+            raise JournalError(f"{self._archive.file}: what plan {entry.id} recalled is not what a journal holds")
+        segments = [self._archive.segment(number, width, _received) for number in numbers if number not in without]
+        frames = tuple(segment for segment in segments if isinstance(segment, FrameSegment))
+        context.recollection = Again(frames) if frames else None
+
     def _made(self, entry: PlanEntry, job: Job, context: Context) -> Replayed:
         recorded = entry.plan
         retrace = Retrace.of(entry.basis.get("trace") or {})
@@ -118,6 +131,7 @@ class Replayer:
         last = self._generator.answer(job.request(context, retrace, on_update))
         if last.usage.steps == wanted or not job.answer.usage.steps:
             job.answer = last
+        job.recalled = context.recalled
         finished, status = float(recorded["finished"]), Status(recorded["status"])
         plan = write_plan(job, None, status, entry.id, self._generator.name, job.skills, finished)
         plan = replace(plan, latency=replace(plan.latency, total=finished - job.received))

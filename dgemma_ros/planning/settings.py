@@ -74,6 +74,8 @@ class Settings:
     """How other frames thin out with age: ``600:2`` keeps every 2nd of a camera until it is 600 s old."""
     max_frame_age: float = _range(0.0, 0.0, 1e9)
     """Seconds after which keyframes go, too; 0 keeps them."""
+    recall: int = _range(0, 0, 1000)
+    """Frames that may be brought back from the journal for one answer after they were forgotten; 0 for none."""
     max_turns: int = _range(1, 0, 1_000_000)
     """Earlier tasks kept in the context, with their plans."""
     max_notes: int = _range(8, 1, 1_000_000)

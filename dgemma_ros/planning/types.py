@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from dgemma_ros.context.recall import Recalled
 from dgemma_ros.context.types import ContextInfo, Frame, SegmentInfo
 from dgemma_ros.errors import ErrorCode
 from dgemma_ros.journal.writer import JournalFigures
@@ -30,6 +31,7 @@ __all__ = [
     "PlanDraft",
     "PlanStep",
     "Preemption",
+    "Recalled",
     "Scalar",
     "SegmentInfo",
     "Settings",
@@ -159,6 +161,8 @@ class Plan:
     confirmation: Confirmation = Confirmation.NOT_ASKED
     other_text: str = ""
     """Where another seed came to another plan, its calls as text."""
+    recalled: tuple[Recalled, ...] = ()
+    """Frames that were forgotten and that the model was shown again for this answer, oldest first."""
 
 
 @dataclass(frozen=True)

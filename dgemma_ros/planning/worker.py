@@ -191,6 +191,13 @@ class Worker:
             return None
         return int(self._fitting(job, [max(seconds / count for count, seconds in self._slices)]))
 
+    def _tokens_to_recall(self, job: Job) -> int | None:
+        """The same of frames that were forgotten; none where to choose them takes too long by itself."""
+        recollection = self.context.recollection
+        if recollection is None or self._fitting(job, recollection.times) < 1:
+            return 0
+        return self._tokens_fitting(job)
+
     # -- tasks ----------------------------------------------------------------------------------------------------
 
     def plan(self, job: Job, fresh: list[Frame]) -> None:
@@ -205,6 +212,7 @@ class Worker:
         for frame in fresh:
             job.vision += self._read_fresh(frame)
         self.context.catch_up = self._tokens_fitting(job)
+        self.context.recall_tokens = self._tokens_to_recall(job)
         job.frame = self.context.newest
         if (refused := self._stale(job)) is not None:
             self.publisher.finish(job, refused)
@@ -248,6 +256,7 @@ class Worker:
                 self.last_step = self.clock()
                 self.publisher.draft(job)
             else:
+                job.recalled = self.context.recalled
                 self.publisher.event(EventKind.TASK_READ, f"{answer.usage.context_tokens} tokens", job.task.task_id)
 
         return job.request(self.context, trace, on_update)

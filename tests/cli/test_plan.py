@@ -28,6 +28,7 @@ KEYS = {
     "seed",
     "confirmation",
     "other_text",
+    "recalled",
     "error",
     "error_code",
 }

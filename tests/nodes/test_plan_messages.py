@@ -24,6 +24,7 @@ from dgemma_ros.planning.types import (
     Plan,
     PlanDraft,
     PlanStep,
+    Recalled,
     SegmentInfo,
     Status,
 )
@@ -38,6 +39,7 @@ def a_plan(**changes: object) -> Plan:
         **{"latency": Latency(0.25, 0.01, 0.02, 0.2), "denoising_steps": 4, "step_budget": 9, "canvases": 1},
         **{"mean_entropy": 0.5, "context_tokens": 300, "model": "nano", "seed": 2**63 - 1},
         **{"priority": 7, "parent_plan_id": "p0", "confirmation": Confirmation.DIFFERED, "other_text": "pull()"},
+        **{"recalled": (Recalled(7, "rear", 5_000_000_007, "00:05 rear"),)},
         "steps": (PlanStep("push", {"object": "näh ☃", "far": 3, "speed": 0.5, "soft": True}, 0.9),),
     }
     return Plan(**(fields | changes))  # type: ignore[arg-type]
@@ -59,6 +61,8 @@ def test_plan_says_all(ros: None) -> None:
     message = plan_messages.plan_message(plan, Clock())
     message = deserialize_message(serialize_message(message), msg.Plan)
     assert (message.priority, message.parent_plan_id) == (7, "p0")
+    (recalled,) = plan_view.plan_object(message)["recalled"]
+    assert recalled == {"segment": 7, "camera": "rear", "stamp_ns": 5_000_000_007, "label": "00:05 rear"}
     assert (message.confirmation, message.other_text) == (msg.Plan.CONFIRMATION_DIFFERED, "pull()")
     step = message.steps[0]
     assert json.loads(step.arguments_json) == dict(plan.steps[0].arguments)

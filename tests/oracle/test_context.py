@@ -19,6 +19,7 @@ from dgemma_ros.planning import Settings, SkillCatalogue
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 from dgemma_ros.runtime.visibility import VisionMask
 from tests.desk import SKILLS, frame, write_model
+from tests.journal.kept import keeping
 from tests.oracle import reference
 from tests.oracle.edited import Edited
 from tests.oracle.test_edits import CLOSE
@@ -82,7 +83,8 @@ class JudgedModel(Model):
 def judged() -> JudgedModel:
     folder = write_model(Path(mkdtemp(prefix="dgemma-context-")) / "tiny", positions=1400, feedback=0.03)
     model = open_model(folder, threads=1)
-    return JudgedModel(model.folder, model.config, model.generation, model.session, judge=reference.load(folder))
+    judge = reference.load(folder)
+    return JudgedModel(model.folder, model.config, model.generation, model.session, weights=model.weights, judge=judge)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
@@ -145,3 +147,26 @@ def test_positions_run_out_and_are_shifted() -> None:
         if number % 10 == 9:
             context.sequence.compare()  # type: ignore[attr-defined]
     assert context.info.shifts and not context.info.rebuilds and Judged.edits > 50
+
+
+def test_what_is_recalled_is_read_as_the_reference_reads_it_and_leaves_no_trace(tmp_path: Path) -> None:
+    bounds = replace(BOUNDS, max_frames=12, recall=3, image_tokens=20)
+    with keeping(tmp_path / "memory.db", judged(), SkillCatalogue.of(SKILLS), bounds) as kept:
+        context, recalled = kept.context, 0
+        for number in range(40):
+            kept.see(number, 20)
+            if number % 6 == 5:
+                assert kept.journal.flush()
+                before = [
+                    rows for layer in context.model.config.text.layers for rows in context.sequence.rows(layer.index)
+                ]
+                context.begin(f"task {number}")
+                recalled += len(context.recalled)
+                context.current.compare()  # type: ignore[attr-defined]
+                context.abandon()
+                context.current.compare()  # type: ignore[attr-defined]
+                after = [
+                    rows for layer in context.model.config.text.layers for rows in context.sequence.rows(layer.index)
+                ]
+                assert all(np.array_equal(one, two) for one, two in zip(before, after, strict=True))
+        assert recalled == 3 * 4

@@ -1,0 +1,77 @@
+"""Which forgotten frames have to do with a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgemma_ros.checkpoint.config import LayerKind
+from dgemma_ros.context.recall import OVERHEAD, Again, Recall, likeness, unrotated
+from dgemma_ros.context.segments import FrameSegment
+from dgemma_ros.model import Model
+from dgemma_ros.runtime import keys, rotary
+from tests.desk import frame
+
+
+def segments(*counts: int) -> tuple[FrameSegment, ...]:
+    return tuple(
+        FrameSegment(id=number, frame=frame(number, number), label="", soft=np.zeros((count, 4), np.float32))
+        for number, count in enumerate(counts, 1)
+    )
+
+
+def nothing() -> Any:
+    raise AssertionError("there is no choice")
+
+
+def test_no_more_tokens_than_there_is_room_for_and_oldest_first() -> None:
+    one, two, three = segments(10, 20, 30)
+    best_first = Again((three, one, two))
+    room = 30 + 10 + 2 * OVERHEAD
+    assert Recall(best_first, 3, room).find(nothing, ()) == [one, three]
+    assert Recall(best_first, 3, room - 1).find(nothing, ()) == [three]
+    assert Recall(best_first, 3, 29).find(nothing, ()) == []
+
+
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(2, 5), st.integers(1, 3), st.integers(1, 8))
+def test_the_frame_that_holds_what_a_word_is_like_comes_first(
+    seed: int, heads: int, frames: int, layers: int, words: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    common = rng.standard_normal((heads, 1, 32)) * 20  # what all keys of pictures have in common
+    pictures = [
+        [(common + rng.standard_normal((heads, 6, 32))).astype(np.float32) for _ in range(layers)]
+        for _ in range(frames)
+    ]
+    asked = [rng.standard_normal((heads, words + 1, 32)).astype(np.float32) for _ in range(layers)]
+    meant = int(rng.integers(frames))
+    for layer in range(layers):
+        word = asked[layer][:, 0] - asked[layer].mean(1)
+        pictures[meant][layer][:, 3] += 30 * word / np.linalg.norm(word, axis=-1, keepdims=True)
+    assert int(np.argmax(likeness(asked, pictures))) == meant
+
+
+def test_words_that_say_nothing_make_no_difference() -> None:
+    one = [np.ones((1, 1, 8), np.float32)]  # a single word does not differ from the mean of all
+    pictures = [[np.random.default_rng(number).standard_normal((1, 3, 8)).astype(np.float32)] for number in range(4)]
+    assert likeness(one, pictures).tolist() == [0.0] * 4
+
+
+def test_unrotated_dimensions_are_the_same_at_any_position(model: Model) -> None:
+    rope = model.config.text.rope[LayerKind.FULL]
+    width = 2 * len(rope.inverse_frequencies())
+    values = np.random.default_rng(1).standard_normal((1, 5, width)).astype(np.float32)
+    made = [
+        keys.from_values(
+            values, np.ones(width, np.float32), *(table[0] for table in rotary.angles(at, rope.inverse_frequencies()))
+        )
+        for at in (np.arange(5), np.arange(1000, 1005))
+    ]
+    still = unrotated(model.config)
+    assert 0 < len(still) < width
+    np.testing.assert_array_equal(made[0][..., still], made[1][..., still])
+    others = np.setdiff1d(np.arange(width), still)
+    assert (np.abs(made[0] - made[1]).max((0, 1))[others] > 0).all()
