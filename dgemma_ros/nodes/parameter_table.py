@@ -82,8 +82,8 @@ _SETTINGS = {
     "frame_ladder": "how other frames thin out with age: `600:2` keeps every 2nd of a camera until it is 600 s old; "
     '`[""]` keeps all',
     "max_frame_age": "seconds after which keyframes go, too; 0 keeps them",
-    "recall": "forgotten keyframes that the journal gives back for one answer, those that have most to do with the task; "
-    "0: none",
+    "recall": "forgotten keyframes that the journal gives back for one answer, those that have most to do with the "
+    "task; 0: none",
     "max_turns": "earlier tasks with their plans kept in the context",
     "max_notes": "notes kept in the context",
     "image_tokens": "soft tokens a frame may take; 0 for the checkpoint's own",

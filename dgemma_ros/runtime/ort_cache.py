@@ -13,6 +13,7 @@ import onnxruntime as ort
 from dgemma_ros.checkpoint.config import LayerConfig, LayerKind, ModelConfig
 from dgemma_ros.runtime import keys
 from dgemma_ros.runtime.contract import Array, Floats, SavedRows
+from dgemma_ros.runtime.reserved import Reserved
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,22 @@ class OrtSavedRows:
 class OrtCache:
     """See :class:`dgemma_ros.runtime.contract.CacheBuffers`.
 
-    On the CPU the bound values stand over numpy arrays, and rows are moved in place. On another device an array is
-    fetched, changed and sent back, which costs when rows are moved, never when they are appended.
+    On the CPU the bound values stand over numpy arrays, and rows are moved in place. Those of the full layers grow
+    where they lie, up to ``max_rows``: addresses are reserved for so many, memory is taken as rows come. On another
+    device an array is fetched, changed and sent back, which costs when rows are moved, never when they are appended.
 
     ``key_norms``: see :func:`dgemma_ros.runtime.keys.full_key_norms`.
     """
 
-    def __init__(self, config: ModelConfig, dtype: type, device: str, key_norms: Mapping[int, Floats]) -> None:
+    def __init__(
+        self, config: ModelConfig, dtype: type, device: str, key_norms: Mapping[int, Floats], max_rows: int = 0
+    ) -> None:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._layers = config.text.layers
         self._device = device
         self._key_norms = key_norms
+        self._max_rows = max_rows
+        self._reserved: dict[str, Reserved] = {}
         self._arrays: dict[str, Array] = {}
         self._values: dict[str, Any] = {}
         self.revision = 0
@@ -60,14 +66,34 @@ class OrtCache:
         """See the contract."""
         self.revision += 1
         for layer in self._of(kind):
+            shape = (1, layer.kv_heads, capacity, layer.head_dim)
             for name in layer.cache_names:
-                # Zeros, not what memory held: a masked slot has weight 0, but 0 times NaN is NaN.
-                array: Array = np.zeros((1, layer.kv_heads, capacity, layer.head_dim), self.dtype)
-                if used:
-                    array[:, :, :used] = self._read(name)[:, :, :used]
-                self._values[name] = ort.OrtValue.ortvalue_from_numpy(array, self._device, 0)
                 if self._device == "cpu":
-                    self._arrays[name] = array  # the value shares its memory
+                    array = self._arrays[name] = self._grown(name, kind, shape, used)  # the value shares its memory
+                else:
+                    array = self._copied(name, np.zeros(shape, self.dtype), used)
+                self._values[name] = ort.OrtValue.ortvalue_from_numpy(array, self._device, 0)
+
+    def _grown(self, name: str, kind: LayerKind, shape: tuple[int, int, int, int], used: int) -> Array:
+        """The buffer in another size, where it lies if there is room reserved for it.
+
+        What no row was ever written to is zero, not what memory held: a masked slot has weight 0, but 0 times NaN is
+        NaN.
+        """
+        _, heads, capacity, width = shape
+        here = self._reserved.get(name)
+        if used and here is not None and heads * capacity * width <= here.elements:
+            before = self._arrays[name].shape[2]
+            here.spread(heads, used * width, before * width, capacity * width)
+            return here.array(shape)
+        rows = max(capacity, self._max_rows if kind is LayerKind.FULL else 0)
+        self._reserved[name] = room = Reserved(heads * rows * width, self.dtype, heads * capacity * width)
+        return self._copied(name, room.array(shape), used)
+
+    def _copied(self, name: str, array: Array, used: int) -> Array:
+        if used:
+            array[:, :, :used] = self._read(name)[:, :, :used]
+        return array
 
     def move(self, kind: LayerKind, source: int, target: int, count: int) -> None:
         """See the contract."""

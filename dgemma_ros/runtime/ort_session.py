@@ -80,7 +80,7 @@ class OrtSession:
 
     def new_cache(self) -> CacheBuffers:
         """See the contract."""
-        return OrtCache(self.config, self._dtype, self._device, self._key_norms)
+        return OrtCache(self.config, self._dtype, self._device, self._key_norms, self.max_rows)
 
     def encode(self, cache: CacheBuffers, rows: Floats, feeds: Feeds) -> None:
         """See the contract."""
