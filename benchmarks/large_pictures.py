@@ -181,9 +181,10 @@ def send(picture: Path, rate: float) -> None:
     """Publishes a picture until it is ended; in a process of its own."""
     import rclpy
     from rclpy.qos import qos_profile_sensor_data
+    from rclpy.signals import SignalHandlerOptions
     from sensor_msgs.msg import CompressedImage
 
-    rclpy.init(args=[])
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("sender")
     publisher = node.create_publisher(CompressedImage, TOPIC, qos_profile_sensor_data)
     message = CompressedImage(format=picture.suffix.strip("."), data=picture.read_bytes())

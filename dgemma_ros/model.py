@@ -61,7 +61,7 @@ class Model:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, tried where it can be ended. Raises :class:`TokenizerError`."""
         try_out(self.folder)
-        return Tokenizer.load(self.folder)
+        return Tokenizer.load(self.folder, self.config.text.vocab_size)
 
     @cached_property
     def chat(self) -> ChatTemplate:

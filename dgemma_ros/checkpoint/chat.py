@@ -138,6 +138,8 @@ class ChatTemplate:
         named = {"messages": _with_reasoning(messages), "add_generation_prompt": add_generation_prompt}
         try:
             return self._compiled.render({"documents": None, **tokens, **inputs, **named})
+        except MemoryError:
+            raise
         except Exception as error:  # a template is foreign code and may fail in any way
             raise TokenizerError(f"{self.file}: cannot render these messages ({one_line(error)})") from error
 

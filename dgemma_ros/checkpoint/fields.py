@@ -43,7 +43,7 @@ def parse_json(content: bytes, where: str, unique: bool = False) -> Any:
     Raises :class:`CheckpointError` where it is not JSON, or would take many times its size in memory.
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
-        raise CheckpointError(f"{where} holds more than {MAX_JSON_VALUES} values")
+        raise CheckpointError(f"{where} made of more than {MAX_JSON_VALUES} values")
     pairs = _without_duplicates if unique else None
     try:
         return json.loads(content.decode("utf-8"), parse_constant=_reject_constant, object_pairs_hook=pairs)

@@ -73,9 +73,11 @@ class Tokenizer:
     _trusted: Any = field(repr=False)  # the library prints its whole vocabulary
     _plain: Any = field(repr=False)
     _forbidden: frozenset[int] = field(repr=False)
+    vocabulary: int = 1 << 32
+    """Of the model: an id that is not below it is refused where text gives one."""
 
     @classmethod
-    def load(cls, folder: Path) -> Tokenizer:
+    def load(cls, folder: Path, vocabulary: int = 1 << 32) -> Tokenizer:
         """The tokenizer of the checkpoint in ``folder``. Raises :class:`TokenizerError` naming file and field."""
         file = Path(folder) / TOKENIZER_FILE
         text = read_text(file, MAX_JSON_BYTES, TokenizerError, "is this a checkpoint folder?")
@@ -93,7 +95,7 @@ class Tokenizer:
         forbidden = control - {trusted.token_to_id(token) for token in unknown if token}
         pictures = [trusted.token_to_id(names.get(name, _DEFAULT_NAMES[name])) for name in _IMAGE_NAMES]
         images = None if None in pictures else ImageTokens(*pictures)
-        return cls(file, MappingProxyType(names), control, images, trusted, plain, forbidden)
+        return cls(file, MappingProxyType(names), control, images, trusted, plain, forbidden, vocabulary)
 
     @property
     def size(self) -> int:
@@ -135,9 +137,13 @@ class Tokenizer:
     def _encoded(self, tokenizer: Any, text: str) -> Any:
         try:
             # A batch of one: only for batches does the library let other threads run meanwhile.
-            return tokenizer.encode_batch([text], add_special_tokens=False)[0]
+            encoding = tokenizer.encode_batch([text], add_special_tokens=False)[0]
         except Exception as error:  # the library raises Exception itself, for a vocabulary without its unknown token
             raise TokenizerError(f"{self.file}: cannot encode ({one_line(error)})") from error
+        if (most := max(encoding.ids, default=0)) >= self.vocabulary:
+            known = f"and the model's vocabulary (vocab_size in config.json) ends at {self.vocabulary}"
+            raise TokenizerError(f"{self.file}: {self.token(most)!r} has the id {most}, {known}")
+        return encoding
 
     def _encode_plain(self, text: str) -> list[int]:
         encoding = self._encoded(self._plain, text)

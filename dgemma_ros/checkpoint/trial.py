@@ -70,6 +70,8 @@ def try_out(folder: Path, seconds: int = SECONDS) -> None:
         raise TokenizerError(child.stderr.strip())
     if child.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         raise _endless(folder, seconds)
+    if "memory allocation of" in child.stderr:  # as Rust ends a process
+        raise TokenizerError(_boundless(folder))
     if child.returncode != 0:
         said = (child.stderr.strip().splitlines() or [f"ended with {child.returncode}"])[-1][:160]
         raise TokenizerError(f"{folder}: the tokenizer or the chat template cannot be used ({said})")
@@ -82,9 +84,13 @@ def _endless(folder: Path, seconds: int) -> TokenizerError:
     return TokenizerError(f"{folder}: tokenizer or chat template did not end within {seconds} s; they are not used")
 
 
+def _boundless(folder: Path) -> str:
+    return f"{folder}: the tokenizer or the chat template takes more than {MEMORY >> 30} GiB"
+
+
 def _record(folder: Path) -> Path:
     """The file that says that these very files have passed."""
-    digest = hashlib.sha256(b"2")  # of what is tried
+    digest = hashlib.sha256(b"3")  # of what is tried
     for name in (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE):
         content = read_bytes(folder / name, MAX_JSON_BYTES, TokenizerError) if (folder / name).exists() else b""
         digest.update(f"{name} {len(content)}\n".encode() + content)
@@ -127,7 +133,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return _REFUSED
     except MemoryError:
-        print(f"{folder}: the tokenizer or the chat template takes more than {MEMORY >> 30} GiB", file=sys.stderr)
+        print(_boundless(folder), file=sys.stderr)
         return _REFUSED
     return 0
 

@@ -218,3 +218,14 @@ def test_damaged_configuration_is_named(tmp_path: Path) -> None:
 
 def test_it_prints_in_a_line(tokenizer: Tokenizer) -> None:
     assert len(repr(tokenizer)) < 1500
+
+
+def test_ids_beyond_the_models_vocabulary_are_said_by_name(tmp_path: Path) -> None:
+    content = json.loads((NANO / "tokenizer.json").read_text())
+    content["model"]["vocab"]["☃"] = 10**7
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    tokenizer = Tokenizer.load(tmp_path, 1920)
+    assert tokenizer.encode("take the red block")
+    for encode in (tokenizer.encode, tokenizer.encode_with_spans):
+        with pytest.raises(TokenizerError, match=r"tokenizer\.json: '☃' has the id 10000000, .* ends at 1920"):
+            encode("take the ☃")

@@ -55,6 +55,14 @@ def test_what_does_not_end_is_ended(damage: Callable[[Path], object], tmp_path: 
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_template_that_fills_the_memory_has_not_passed(tmp_path: Path) -> None:
+    """It is not one that merely refuses these messages: elsewhere there would be no limit."""
+    write_tokenizer(tmp_path)
+    template("{{ 'x' * 99999999999 }}")(tmp_path)
+    with pytest.raises(TokenizerError, match="takes more than 8 GiB"):
+        try_out(tmp_path)
+
+
 def test_what_passed_is_remembered_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "model").mkdir()
