@@ -73,8 +73,16 @@ soak: $(READY)/test ros ## real nodes tormented at random for MINUTES=30, SEED=�
 image: ## the cpu image built, and the demo run in it: docker, or buildah and root; SUITE=noble, BASE=…, IMAGE_ARGS=…
 	docker/image.sh
 
-secure-test: $(READY)/test $(if $(WHEELS),ros) ## DDS security: the policies, held to running nodes, and the refusal where the middleware has none
+# SECURED is the prefix of a Fast DDS and rmw_fastrtps_cpp that have DDS security, and of sros2: docs/security.md.
+# What the ROS wheels do for themselves, put all their libraries on the path, is done here, behind those of SECURED.
+secure-test: $(READY)/test $(if $(WHEELS),ros) ## DDS security: policies held to running nodes; SECURED=PREFIX: all of them with keys and without
 	$(BIN)/python -m pytest tests/nodes/test_security.py $(ARGS)
+ifdef SECURED
+	libraries=$$(printf ':%s' $(abspath $(VENV))/lib $(abspath $(VENV))/lib/python3*/site-packages/ros_*.libs) && \
+	    LD_LIBRARY_PATH=$(SECURED)/lib$$libraries _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 \
+	    AMENT_PREFIX_PATH=$(SECURED):$(abspath $(VENV)) PYTHONPATH=$(CURDIR)$$(printf ':%s' $(SECURED)/lib/python3*/site-packages) \
+	    $(BIN)/python -m pytest tests/nodes/secured.py $(ARGS)
+endif
 
 lint: $(READY)/lint ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

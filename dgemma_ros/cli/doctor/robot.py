@@ -20,10 +20,11 @@ _CAPTURE: Final = 1
 _DESCRIPTION: Final = struct.Struct("<III32sIIIII")  # struct v4l2_fmtdesc
 _JOURNAL: Final = 1 << 30
 _TWINS: Final = """
-import collections, time, rclpy
+import collections, os, time, rclpy
 rclpy.init()
 node = rclpy.create_node("doctor", start_parameter_services=False)
-end = time.monotonic() + 2.0
+secured = os.environ.get("ROS_SECURITY_ENABLE") == "true"
+end = time.monotonic() + (6.0 if secured else 2.0)  # handshakes take some seconds
 while time.monotonic() < end:
     rclpy.spin_once(node, timeout_sec=0.1)
 names = collections.Counter(space.rstrip("/") + "/" + name for name, space in node.get_node_names_and_namespaces())
