@@ -71,7 +71,7 @@ setup(
         "oracle": TEST + ORACLE,
         "lint": LINT,
     },
-    package_data={"dgemma_ros.nodes": ["fastdds.xml"], "dgemma_ros.trt.kernels": ["*.cu", "*.cuh"]},
+    package_data={"dgemma_ros.nodes": ["*.xml"], "dgemma_ros.trt.kernels": ["*.cu", "*.cuh"]},
     entry_points={
         "console_scripts": [
             "dgemma = dgemma_ros.cli.__main__:main",
@@ -86,7 +86,7 @@ setup(
         ("share/dgemma_ros", ["package.xml"]),
         ("share/dgemma_ros/launch", files("launch/*.launch.*")),
         ("share/dgemma_ros/demo", files("launch/demo/*")),
-        ("share/dgemma_ros/config", ["dgemma_ros/nodes/fastdds.xml", *files("launch/config/*")]),
+        ("share/dgemma_ros/config", files("dgemma_ros/nodes/*.xml") + files("launch/config/*")),
         ("share/dgemma_ros/engines/nano", files("engines/nano/*.*")),
         ("share/dgemma_ros/engines/nano/golden", files("engines/nano/golden/*")),
         ("share/dgemma_ros/engines/targets", files("engines/targets/*.yaml")),

@@ -2,7 +2,8 @@
 
 A segment is a file ``fastrtps_<16 hexadecimal digits>``, allocated in full when it is made. Its process holds a lock on
 the file of the same name with ``_el`` behind it for as long as it lives, so a lock that anybody can take belongs to
-nobody. Knows no ROS.
+nobody. Only its own user may write to it, and Fast DDS writes there from both ends: nodes of different users on one
+machine do not hear each other through it, and take no other way. Knows no ROS.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 import re
 import time
 from pathlib import Path
@@ -50,6 +52,40 @@ def clear_abandoned(folder: Path = FOLDER) -> int:
                 with contextlib.suppress(OSError):
                     freed += _clear(lock)
     return freed
+
+
+def other_users(folder: Path = FOLDER) -> set[int]:
+    """Ids of other users who have Fast DDS processes on this machine. Never raises."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for lock in list(folder.iterdir()):
+            if _LOCK.fullmatch(lock.name):
+                with contextlib.suppress(OSError):
+                    if (owner := lock.stat().st_uid) != os.getuid() and _held(lock):
+                        found.add(owner)
+    return found
+
+
+def hint(folder: Path = FOLDER) -> str:
+    """One more reason why nobody is heard, to be put behind a message; empty where there is none."""
+    names = ", ".join(sorted(map(_name, other_users(folder))))
+    return f" Nodes of {names} run here, too, and Fast DDS's shared memory reaches no other user" if names else ""
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
+
+
+def _held(lock: Path) -> bool:
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _clear(lock: Path) -> int:

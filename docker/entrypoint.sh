@@ -7,4 +7,6 @@ for prefix in /opt/ros/jazzy /opt/dgemma/ws; do
     fi
 done
 unset AMENT_CURRENT_PREFIX COLCON_CURRENT_PREFIX
+# Compose passes it empty where nobody chose a profile, and Fast DDS would look for a file of that name.
+[ -n "${FASTRTPS_DEFAULT_PROFILES_FILE:-}" ] || unset FASTRTPS_DEFAULT_PROFILES_FILE
 exec "$@"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dgemma_ros import shared_memory
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import terminal
 from dgemma_ros.console.listening import Listener, RosError
@@ -44,7 +45,7 @@ def approve(
         while (asked := _pending(requests, request)) is None or time.monotonic() - requests.heard < QUIET:
             if asked is None and time.monotonic() > end:
                 which = f"request {request}" if request else "nothing"
-                raise RosError(f"{which} waits for approval; is ROS_DOMAIN_ID the executor's?")
+                raise RosError(f"{which} waits for approval; is ROS_DOMAIN_ID the executor's?{shared_memory.hint()}")
             time.sleep(0.02)
         if not as_json:
             terminal.emit(terminal.clean(_told(asked)))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dgemma_ros import shared_memory
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import plan_view, terminal
 from dgemma_ros.console.listening import Listener, RosError
@@ -76,4 +77,4 @@ def _other_state(listener: Listener) -> str:
 def _missing(listener: Listener, what: str) -> str:
     if other := _other_state(listener):
         return f"the planner to be active: it is there, but {other}"
-    return f"{what}; is ROS_DOMAIN_ID the planner's?"
+    return f"{what}; is ROS_DOMAIN_ID the planner's?{shared_memory.hint()}"

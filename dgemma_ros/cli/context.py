@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from dgemma_ros import shared_memory
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import remembered, terminal
 from dgemma_ros.console.listening import Listener, RosError
@@ -54,7 +55,8 @@ def _answer(listener: Listener, name: str, wait: float) -> Any:
     end = time.monotonic() + wait
     while True:
         if not client.wait_for_service(max(0.0, end - time.monotonic())):
-            raise RosError(f"no planner is heard as {name}, waited {wait:g} s; is ROS_DOMAIN_ID the planner's?")
+            said = f"no planner is heard as {name}, waited {wait:g} s; is ROS_DOMAIN_ID the planner's?"
+            raise RosError(said + shared_memory.hint())
         future, asked = client.call_async(ContextInfo.Request()), time.monotonic()
         while not future.done() and time.monotonic() < asked + ASKED_AGAIN:
             time.sleep(0.01)

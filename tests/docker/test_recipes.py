@@ -32,7 +32,8 @@ TABLES = {
     for name, table in vars(parameter_table).items()
     if name.isupper() and isinstance(table, tuple) and all(isinstance(p, parameter_table.Parameter) for p in table)
 }
-VENV_SHARE = "/opt/dgemma/venv/share/dgemma_ros/"
+SHARES = ("/opt/dgemma/venv/share/dgemma_ros/", "/opt/dgemma/share/")
+"""Where the unit and the images have what setup.py installs below share/dgemma_ros."""
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -140,7 +141,7 @@ def test_there_are_commands_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "words"), commands(), ids=lambda value: value if isinstance(value, str) else value[0]
+    ("where", "words"), list(commands()), ids=lambda value: value if isinstance(value, str) else value[0]
 )
 def test_commands_name_what_exists(where: str, words: list[str]) -> None:
     if words[0] == "dgemma":
@@ -154,8 +155,8 @@ def test_commands_name_what_exists(where: str, words: list[str]) -> None:
         given = [words[number + 1].split(":=") for number, word in enumerate(words) if word == "-p"]
         assert given and {name for name, _ in given} <= TABLES[words[0]].keys(), where
         for _, value in given:
-            if value.startswith(VENV_SHARE):
-                assert shipped(value.removeprefix(VENV_SHARE)), value
+            for share in SHARES:
+                assert not value.startswith(share) or shipped(value.removeprefix(share)), value
 
 
 def shipped(path: str) -> bool:
@@ -168,6 +169,16 @@ def shipped(path: str) -> bool:
         for file in ROOT.glob(p)
     }
     return path in found or any(name.startswith(f"{path}/") for name in found)
+
+
+def test_profiles_that_are_named_are_shipped() -> None:
+    named = {
+        name
+        for file in (*COMPOSE, UNIT, ROOT / "docs" / "deploy.md")
+        for share in SHARES
+        for name in re.findall(rf"{share}(config/[\w.]+)", file.read_text())
+    }
+    assert named == {"config/fastdds_udp.xml"} and all(shipped(name) for name in named)
 
 
 def test_files_that_are_copied_and_mounted_exist() -> None:
@@ -224,7 +235,7 @@ def test_the_variants_share_their_lines() -> None:
             assert service["extends"]["file"] == "compose.common.yaml", (file.name, name)
     common = yaml.safe_load((DOCKER / "compose.common.yaml").read_text())["services"]
     base = common["base"]
-    assert base["read_only"] and base["cap_drop"] == ["ALL"] and base["user"] == "10001:10001"
+    assert base["read_only"] and base["cap_drop"] == ["ALL"] and with_defaults(base["user"]) == "10001:10001"
     assert all(service.get("extends") == {"service": "base"} for name, service in common.items() if name != "base")
     used = {name for file in COMPOSE for name in re.findall(r"\$\{(\w+)", file.read_text())}
     explained = set(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import signal
 from pathlib import Path
 
 import pytest
+from sensor_msgs.msg import Image
 
 from dgemma_ros import shared_memory
-from tests.nodes.graph import ROOT, Graph, Process, until
+from tests.nodes.graph import ROOT, SENSOR, Graph, Process, until
 
 CLIP = ROOT / "launch" / "demo" / "tabletop.mp4"
 ENDS = int(os.environ.get("DGEMMA_TEST_ENDS", "12"))
@@ -88,6 +90,30 @@ def test_only_what_nobody_holds_is_cleared(tmp_path: Path) -> None:
         f"{names[2]}_el",
     }
     assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_nodes_of_other_users_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between users Fast DDS's shared memory passes nothing, and says nothing."""
+    lock = tmp_path / f"fastrtps_{'a' * 16}_el"
+    lock.touch()
+    owner = lock.stat().st_uid
+    with lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert shared_memory.other_users(tmp_path) == set() and shared_memory.hint(tmp_path) == ""
+        monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+        assert shared_memory.other_users(tmp_path) == {owner}
+        assert f"Nodes of {pwd.getpwuid(owner).pw_name} run here" in shared_memory.hint(tmp_path)
+    assert shared_memory.other_users(tmp_path) == set(), "it has ended"
+    assert shared_memory.other_users(tmp_path / "nothing") == set()
+
+
+def test_fast_dds_takes_the_profile_without_shared_memory(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "dgemma_ros" / "nodes" / "fastdds_udp.xml"))
+    process = graph.start("camera", "udp", source=CLIP)
+    heard = graph.hear(Image, "/udp/image_raw", SENSOR)
+    heard.one(what="a picture")
+    process.end()
+    assert "XMLPARSER" not in process.output
 
 
 def test_too_little_of_it_is_said_in_one_line(tmp_path: Path) -> None:

@@ -111,14 +111,19 @@ def clock() -> Finding:
 
 
 def memory_shared() -> Finding:
-    """Whether camera images fit through /dev/shm."""
+    """Whether camera images fit through /dev/shm, and whether everybody on this machine can be reached by it."""
     try:
         shared_memory.check()
     except DgemmaError as error:
         detail, _, fix = str(error).partition("; ")
         return Finding("shared memory", State.WRONG, detail, fix)
     free = shutil.disk_usage(shared_memory.FOLDER).free
-    return Finding("shared memory", State.OK, f"{free >> 20} MiB free, a node takes {shared_memory.NEEDED >> 20}")
+    room = f"{free >> 20} MiB free, a node takes {shared_memory.NEEDED >> 20}"
+    if others := shared_memory.hint():
+        profile = Path(__file__).parents[2] / "nodes" / "fastdds_udp.xml"
+        fix = "run all nodes as one user (DGEMMA_USER of the compose files, User= of the unit), or ours with "
+        return Finding("shared memory", State.WARNING, f"{room};{others}", f"{fix}{_PROFILES[0]}={profile}")
+    return Finding("shared memory", State.OK, room)
 
 
 def dds_profile() -> Finding:
