@@ -23,11 +23,14 @@ _TWINS: Final = """
 import collections, os, time, rclpy
 rclpy.init()
 node = rclpy.create_node("doctor", start_parameter_services=False)
-secured = os.environ.get("ROS_SECURITY_ENABLE") == "true"
-end = time.monotonic() + (6.0 if secured else 2.0)  # handshakes take some seconds
-while time.monotonic() < end:
+quiet = 4.0 if os.environ.get("ROS_SECURITY_ENABLE") == "true" else 2.0  # handshakes take some seconds
+found, began = None, time.monotonic()
+changed = began
+while time.monotonic() < min(changed + quiet, began + 15.0):
     rclpy.spin_once(node, timeout_sec=0.1)
-names = collections.Counter(space.rstrip("/") + "/" + name for name, space in node.get_node_names_and_namespaces())
+    if (now := sorted(node.get_node_names_and_namespaces())) != found:
+        found, changed = now, time.monotonic()
+names = collections.Counter(space.rstrip("/") + "/" + name for name, space in found)
 twins = sorted(name for name, count in names.items() if count > 1)
 print(("TWINS " + ", ".join(twins)) if twins else ", ".join(sorted(set(names) - {"/doctor"})) or "no other nodes")
 node.destroy_node()
