@@ -202,7 +202,7 @@ class Context:
             label += f" {frame.camera}"
         change = self._changes.of(frame.camera, frame.rgb, frame.small)
         segment = FrameSegment(
-            frame=replace(frame, rgb=np.empty((0, 0, 3), np.uint8), prepared=None, small=None),
+            frame=replace(frame, rgb=np.empty((0, 0, 3), np.uint8), prepared=None, small=None, arrival=0),
             label=label,
             soft=soft,
             seconds=seconds,
@@ -226,7 +226,8 @@ class Context:
             self._unpin(words[len(UNPIN) :].strip())
             return
         pinned = lower.startswith(PIN)
-        segment = NoteSegment(text=words[len(PIN) :].strip() if pinned else words, pinned=pinned)
+        said = words[len(PIN) :].strip() if pinned else words
+        segment = NoteSegment(text=said, pinned=pinned, seconds=self._retention.now)
         if pinned:
             self._check_pins(segment)
         self._add(segment, "a note", Coming(notes=1))
@@ -269,7 +270,7 @@ class Context:
             return
         said = SkillResult(skill or f"step {step + 1} of an earlier plan", arguments or {}, outcome, reason)
         summary = said.summary if skill else said.summary.replace("()", "", 1)
-        self._add(NoteSegment(text=summary), "a note", Coming(notes=1))
+        self._add(NoteSegment(text=summary, seconds=self._retention.now), "a note", Coming(notes=1))
 
     def _add(self, segment: Segment, what: str, coming: Coming) -> None:
         canvas, needed = self.model.config.canvas_length, self._mirror.needed_by(segment)
@@ -317,6 +318,16 @@ class Context:
         """Reads about so many tokens of those, oldest first; how many. A picture is read as a whole."""
         with self._publishing():
             return self._mirror.read(most)
+
+    @property
+    def cramped(self) -> bool:
+        """Whether positions will run out before long: :meth:`shift` while nobody waits spares a task to do it."""
+        return self._mirror.cramped
+
+    def shift(self) -> None:
+        """Shifts positions down to the system turn."""
+        with self._publishing():
+            self._mirror.shift()
 
     # -- tasks ----------------------------------------------------------------------------------------------------
 
@@ -453,6 +464,7 @@ class Context:
             tokens=self._fillable - len(self.pieces.system) - max(room, self.model.config.canvas_length),
             ladder=ladder_of(bounds.frame_ladder),
             age=bounds.max_frame_age or float("inf"),
+            note_age=bounds.max_note_age or float("inf"),
         )
         if gone := self._retention.to_forget(limits, self._mirror.places.total, coming):
             self._evict(gone)

@@ -31,8 +31,11 @@ class FrameGate:
     A frame that comes too soon for the rate is kept aside, one for each camera, for a task that needs a fresh one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, on_unread: Callable[[Frame], None] = lambda frame: None
+    ) -> None:
+        """``on_unread`` is told of each frame that was taken and will not be encoded after all."""
+        self._clock, self._on_unread = clock, on_unread
         self.dropped: Counter[str] = Counter()
         self.taken = 0
         self._due: dict[str, float] = {}
@@ -68,6 +71,7 @@ class FrameGate:
         if frame.camera in self._waiting:
             self.dropped["replaced"] += 1
             self.taken -= 1
+            self._on_unread(self._waiting[frame.camera])
         self._waiting[frame.camera] = frame
         self.taken += 1
         return True
@@ -110,6 +114,8 @@ class FrameGate:
 
     def clear(self) -> None:
         """Forgets the frames that wait, and when the next are due."""
+        for frame in self._waiting.values():
+            self._on_unread(frame)
         self._waiting.clear()
         self._aside.clear()
         self._due.clear()

@@ -34,6 +34,8 @@ from dgemma_ros.runtime.rows import Layout, Rows, Window
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 
 READ_AGAIN: Final = 512
+EARLY: Final = 16
+"""Positions are shifted when less than one in so many is left, if that makes twice as many of them free."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,6 +290,28 @@ class CacheMirror:
             self.places.put(stop, replace(follower, tokens=follower.tokens - own + kept, prefix=kept))
         return [(start, end - start)] if end > start else []
 
+    @property
+    def cramped(self) -> bool:
+        """Whether positions will run out before long, and :meth:`shift` would give many back."""
+        if not self._known or self._open is not None or self._sequence is None:
+            return False
+        most, sequence = self._model.session.config.text.max_positions, self._sequence
+        if most - sequence.position >= max(most // EARLY, 4 * self._model.config.canvas_length):
+            return False
+        return sequence.gap(self._first_row) >= 2 * most // EARLY
+
+    def shift(self) -> None:
+        """Shifts rows down to the system turn, so that the positions of what is gone are free again."""
+        if gap := self.current.gap(self._first_row):
+            with self._changing() as sequence:
+                sequence.shift(self._first_row, -gap)
+            self.shifts += 1
+
+    @property
+    def _first_row(self) -> int:
+        """Of what can be shifted: behind the system turn there is the carry that was kept, then what is left."""
+        return self._base.length + (self.places[0].prefix or 0 if self.places.read else 0)
+
     def _make_room(self, count: int) -> bool:
         """So many positions behind what is there: rows are shifted down to the system turn.
 
@@ -296,13 +320,7 @@ class CacheMirror:
         sequence, most = self.current, self._model.session.config.text.max_positions
         if sequence.position + count <= most:
             return True
-        row = self._base.length  # behind it there is the carry that was kept, then what was not evicted
-        if self.places.read:
-            row += self.places[0].prefix or 0
-        if gap := sequence.gap(row):
-            with self._changing():
-                sequence.shift(row, -gap)
-            self.shifts += 1
+        self.shift()
         if sequence.position + count <= most or sequence.position == sequence.length:
             return True
         self._restart()  # what is left between is given up

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     THINNED = "thinned"
     """By the ladder."""
     AGED = "aged"
-    """A keyframe older than ``max_frame_age``."""
+    """A keyframe older than ``max_frame_age``, or a note older than ``max_note_age``."""
     NUMBER = "number"
     """There were more of its kind than ``max_frames``, ``max_turns`` or ``max_notes``."""
     ROOM = "room"
@@ -50,6 +50,8 @@ class Limits:
     ladder: Ladder
     age: float
     """Seconds for which a keyframe stays."""
+    note_age: float = float("inf")
+    """Seconds for which a note stays that is not pinned."""
 
 
 @dataclass(frozen=True)
@@ -233,9 +235,7 @@ class Retention:
         for number, _ in zip(self._turns, range(len(self._turns) - limits.turns), strict=False):
             go(number, Reason.NUMBER)
         self._fewer_frames(limits.frames - (coming.camera is not None), pinned, newest, gone, go)
-        over = len(self._notes) + len(self._pinned_notes) + coming.notes - limits.notes
-        for number, _ in zip((*self._notes, *self._pinned_notes), range(over), strict=False):
-            go(number, Reason.NUMBER)
+        self._fewer_notes(limits, coming, gone, go)
         left = total - sum(map(self._tokens, gone))
         victims = self._in_order(pinned, newest)
         while left > limits.tokens and (victim := next(victims, None)) is not None:
@@ -291,6 +291,18 @@ class Retention:
                 if number not in gone:
                     go(number, Reason.NUMBER)
                     left -= 1
+
+    def _fewer_notes(
+        self, limits: Limits, coming: Coming, gone: dict[int, Reason], go: Callable[[int, Reason], None]
+    ) -> None:
+        for number, segment in self._notes.items():
+            if isinstance(segment, NoteSegment):
+                if segment.seconds + limits.note_age > self.now:
+                    break
+                go(number, Reason.AGED)
+        left = [number for number in (*self._notes, *self._pinned_notes) if number not in gone]
+        for number in left[: max(0, len(left) + coming.notes - limits.notes)]:
+            go(number, Reason.NUMBER)
 
     def _in_order(self, pinned: set[int], newest: set[int]) -> Iterator[int]:
         """All segments but results of remembered turns, those that go first, first."""

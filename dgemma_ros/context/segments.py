@@ -63,6 +63,8 @@ class NoteSegment(Segment):
     text: str
     pinned: bool = False
     """Whether it stays until somebody asks for it to go."""
+    seconds: float = 0.0
+    """Those that the newest frame said when it came: its age is counted from there."""
 
     @property
     def summary(self) -> str:

@@ -41,6 +41,10 @@ class Bounds(Protocol):
         """Notes kept."""
 
     @property
+    def max_note_age(self) -> float:
+        """Seconds after which a note goes that is not pinned; 0 keeps it."""
+
+    @property
     def context_tokens(self) -> int:
         """Tokens that may be remembered; 0 for as many as the model's positions and the machine's memory allow."""
 
@@ -72,6 +76,8 @@ class Frame:
     frame_id: str
     received: float
     """``time.monotonic()`` when it arrived."""
+    arrival: int = 0
+    """Under which the journal keeps it until it is in the context; 0 where none does."""
     prepared: PreparedImage | None = None
     """What the vision tower reads of it, where that was worked out before its turn."""
     small: Small | None = None

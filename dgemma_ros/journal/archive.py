@@ -23,6 +23,7 @@ from dgemma_ros.context.restoring import Pace, Returned, Saved
 from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.journal import schema
+from dgemma_ros.journal.arrivals import Waiting, waiting_of
 from dgemma_ros.journal.changes import Numbers, Placed, WindowSpan
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.row_codec import RowCodec, proved
@@ -32,6 +33,7 @@ from dgemma_ros.runtime.rows import Layout, Rows, Window
 
 MAX_SEGMENTS: Final = 1 << 20
 MAX_CARRY: Final = 64
+MAX_WAITING: Final = 4096
 MOST: Final = 1 << 40
 
 
@@ -314,6 +316,30 @@ class Archive:
             soft = None if stored is None else soft_of(proved(stored, f"segment {number}"), int(count), width)
             told = unsealed(content, f"segment {number}")
             return segment_of(str(kind), told, int(number), int(appended), soft, received(int(appended)))
+
+    # -- what waited ----------------------------------------------------------------------------------------------
+
+    def waiting(self, received: Callable[[int], float]) -> list[Waiting]:
+        """What had come and was not in the context yet, in order; what is damaged is passed over."""
+        with self._reading() as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'arrivals'").fetchone():
+                return []
+            stored = connection.execute(
+                "SELECT number, kind, content, picture, arrived_ns FROM arrivals ORDER BY number LIMIT ?",
+                (MAX_WAITING,),
+            ).fetchall()
+        found = []
+        for number, kind, content, picture, arrived in stored:
+            with contextlib.suppress(DamageError):
+                told = unsealed(content, f"arrival {number}")
+                shown = None if picture is None else proved(picture, f"arrival {number}")
+                found.append(waiting_of(int(number), str(kind), told, shown, arrived, received))
+        return found
+
+    def last_arrival(self) -> int:
+        """The highest number of one that waits."""
+        with self._reading() as connection:
+            return int(connection.execute("SELECT ifnull(max(number), 0) FROM arrivals").fetchone()[0])
 
     # -- what was forgotten ---------------------------------------------------------------------------------------
 

@@ -124,6 +124,30 @@ class Remembered:
         return 64 * len(self.ids)
 
 
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """What has come for the context and waits to be read. ``content``: JSON values; ``rgb``: of a frame."""
+
+    number: int
+    arrived_ns: int
+    kind: str
+    content: Mapping[str, Any]
+    rgb: NDArray[np.uint8] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes in memory."""
+        return 1024 + (0 if self.rgb is None else int(self.rgb.nbytes))
+
+
+@dataclass(frozen=True)
+class Gone:
+    """That waits no more: it has been read, or nobody will read it."""
+
+    number: int
+    nbytes: int = 64
+
+
 @dataclass(frozen=True)
 class Cleared:
     """Somebody asked for all up to the segment of that id to be forgotten: it is not to be recalled either."""
@@ -169,4 +193,4 @@ class Made:
     nbytes: int = field(default=4096)
 
 
-Entry = Taken | Remembered | Change | Cleared | Picture | Basis | Made
+Entry = Taken | Remembered | Change | Cleared | Arrived | Gone | Picture | Basis | Made

@@ -14,6 +14,7 @@ from dgemma_ros.context.restoring import Pace
 from dgemma_ros.context.segments import Segment
 from dgemma_ros.errors import ContextError
 from dgemma_ros.journal.archive import Archive, State
+from dgemma_ros.journal.arrivals import Arrivals, Waiting
 from dgemma_ros.journal.changes import Cleared
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.identity import model_digest, system_digest
@@ -45,6 +46,10 @@ class Journal:
         self._model, self._pace = model, pace
         self.warnings: list[str] = []
         """What a person should know of how it was opened, one line each."""
+        self.arrivals = Arrivals()
+        """Is to be told of all that comes, from :meth:`attach` on."""
+        self.waiting: tuple[Waiting, ...] = ()
+        """What had come before the restart and was not read, in order; to be handed in again behind :meth:`attach`."""
         digest = model_digest(model)
         self._codec = RowCodec.of(model, model.session.new_cache().dtype)
         self._store = Store(file, digest, self._codec, limits or Limits(), about or {})
@@ -65,12 +70,13 @@ class Journal:
         ``clock`` is what :attr:`Frame.received` is of. ``on_trouble`` hears from the journal's thread. Raises
         :class:`JournalError`.
         """
-        last, state, forgotten = LastIds(), None, []
+        last, state, forgotten, arrival = LastIds(), None, [], 0
         try:
             with closing(Archive(self._store.file)) as archive:
                 last.segments, last.rows, last.windows, last.shifts = archive.last_ids()
                 state = self._restored(context, archive, last, clock)
                 forgotten = archive.forgotten_keyframes(CANDIDATES)
+                self.waiting, arrival = tuple(archive.waiting(_received_at(clock))), archive.last_arrival()
         except DamageError as error:
             self._store.begin_anew(str(error))
             self.warnings.append(self._store.warning)
@@ -82,6 +88,7 @@ class Journal:
         recollection = JournalRecollection(
             self._store.file, self._codec, forgotten, last.segments, lambda number: writer.put(Cleared(number))
         )
+        self.arrivals = Arrivals(writer, arrival)
         context.log.listen(recollection)
         context.recollection = recollection
         return recorder
@@ -92,11 +99,7 @@ class Journal:
         state = archive.state()
         if not (state.placed or state.unread):
             return None
-        now_ns, now = time.time_ns(), clock()
-
-        def received(appended_ns: int) -> float:
-            return now - max(0, now_ns - appended_ns) / 1e9
-
+        received = _received_at(clock)
         why = self._misfit(context, state)
         if not why and state.placed:
             try:
@@ -170,6 +173,12 @@ class Journal:
             self._writer.close()
         else:
             self._store.close()
+
+
+def _received_at(clock: Callable[[], float]) -> Callable[[int], float]:
+    """When something arrived by that clock, from when it did by the wall's."""
+    now_ns, now = time.time_ns(), clock()
+    return lambda wall_ns: now - max(0, now_ns - wall_ns) / 1e9
 
 
 __all__ = ["Journal", "JournalError", "Limits"]

@@ -48,6 +48,12 @@ CREATE TABLE uses (kind TEXT NOT NULL, record INTEGER NOT NULL, plan TEXT NOT NU
 CREATE INDEX uses_of ON uses (plan);
 CREATE TABLE skills (digest TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 """
+ADDED: Final = """
+CREATE TABLE IF NOT EXISTS arrivals (
+    number INTEGER PRIMARY KEY, arrived_ns INTEGER NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL, picture BLOB
+);
+"""
+"""What journals of this format did not have in the beginning."""
 
 
 class Lock:
@@ -94,7 +100,7 @@ def create(file: Path, model: str, about: dict[str, str]) -> sqlite3.Connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES}; PRAGMA user_version = {FORMAT}; COMMIT")
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES}; {ADDED}; PRAGMA user_version = {FORMAT}; COMMIT")
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [("model", model), *about.items()])
         # Last: until then it is no journal, and begun anew.
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -144,6 +150,7 @@ def reopen(file: Path, model: str) -> sqlite3.Connection:
                 raise DamageError(one_line(verdict))
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        connection.executescript(ADDED)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()

@@ -40,7 +40,7 @@ def content_of(segment: Segment) -> dict[str, Any]:
             kept = {"seconds": segment.seconds, "number": segment.number, "kept": segment.kept}
             return {"label": label} | stamps | kept
         case NoteSegment(text=text, pinned=pinned):
-            return {"text": text, "pinned": pinned}
+            return {"text": text, "pinned": pinned, "seconds": segment.seconds}
         case TurnSegment(task=task, reply=reply, plan_id=plan_id, plan=plan):
             ids = None if reply.ids is None else reply.ids.tolist()
             calls = [[name, dict(arguments)] for name, arguments in reply.calls]
@@ -64,30 +64,31 @@ def segment_of(
             case "frame":
                 if soft is None:
                     _wrong(where)
-                names = (_text(content["camera"], MAX_NAME), _text(content["frame_id"], MAX_NAME))
+                names = (text_of(content["camera"], MAX_NAME), text_of(content["frame_id"], MAX_NAME))
                 nothing = np.empty((0, 0, 3), np.uint8)
-                frame = Frame(nothing, _whole(content["stamp_ns"], -(2**63), 2**63), *names, received)
-                label = _text(content["label"], MAX_NAME)
-                number, kept = _whole(content["number"], 0, 2**63), _text(content["kept"], MAX_NAME)
+                frame = Frame(nothing, whole(content["stamp_ns"], -(2**63), 2**63), *names, received)
+                label = text_of(content["label"], MAX_NAME)
+                number, kept = whole(content["number"], 0, 2**63), text_of(content["kept"], MAX_NAME)
                 shown = FrameSegment(frame=frame, label=label, soft=soft, id=segment_id, appended_ns=appended_ns)
                 return replace(shown, seconds=_seconds(content["seconds"]), number=number, kept=kept)
             case "note":
-                return NoteSegment(text=_text(content["text"]), pinned=_typed(content["pinned"], bool), **common)
+                pinned, seconds = typed(content["pinned"], bool), _seconds(content.get("seconds", 0.0))
+                return NoteSegment(text=text_of(content["text"]), pinned=pinned, seconds=seconds, **common)
             case "turn":
-                task, plan_id, plan = (_text(content[key]) for key in ("task", "plan_id", "plan"))
-                frame_id = _whole(content["frame_id"], 0, 2**63)
+                task, plan_id, plan = (text_of(content[key]) for key in ("task", "plan_id", "plan"))
+                frame_id = whole(content["frame_id"], 0, 2**63)
                 reply = _reply(content["reply"])
                 return TurnSegment(task=task, reply=reply, plan_id=plan_id, plan=plan, frame_id=frame_id, **common)
             case "result":
                 told = content["result"]
                 result = SkillResult(
-                    _text(told["skill"]),
-                    _typed(told["arguments"], dict),
+                    text_of(told["skill"]),
+                    typed(told["arguments"], dict),
                     ResultStatus(told["status"]),
-                    _text(told["reason"]),
+                    text_of(told["reason"]),
                 )
-                step = _whole(content["step"], 0, 1 << 31)
-                return ResultSegment(plan_id=_text(content["plan_id"]), step=step, result=result, **common)
+                step = whole(content["step"], 0, 1 << 31)
+                return ResultSegment(plan_id=text_of(content["plan_id"]), step=step, result=result, **common)
     except (KeyError, TypeError, ValueError, OverflowError):
         _wrong(where)
     raise DamageError(f"{where} is of a kind that is not known")
@@ -96,25 +97,28 @@ def segment_of(
 def _reply(told: Mapping[str, Any]) -> Reply:
     ids = told["ids"]
     if ids is not None:
-        ids = np.array([_whole(number, 0, 1 << 31) for number in _typed(ids, list)], np.int64)
-    calls = tuple((_text(name), _typed(arguments, dict)) for name, arguments in told["calls"])
-    return Reply(calls, _text(told["text"]), ids)
+        ids = np.array([whole(number, 0, 1 << 31) for number in typed(ids, list)], np.int64)
+    calls = tuple((text_of(name), typed(arguments, dict)) for name, arguments in told["calls"])
+    return Reply(calls, text_of(told["text"]), ids)
 
 
-def _typed(value: Any, kind: type[_T]) -> _T:
+def typed(value: Any, kind: type[_T]) -> _T:
+    """Raises :class:`TypeError` for a value of another type."""
     if not isinstance(value, kind):
         raise TypeError
     return value
 
 
-def _text(value: Any, limit: int = 4 * MAX_TEXT) -> str:
-    if len(_typed(value, str)) > limit:
+def text_of(value: Any, limit: int = 4 * MAX_TEXT) -> str:
+    """Raises :class:`TypeError` or :class:`ValueError` for what is no text of at most so many characters."""
+    if len(typed(value, str)) > limit:
         raise ValueError
     return str(value)
 
 
-def _whole(value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not low <= _typed(value, int) < high:
+def whole(value: Any, low: int, high: int) -> int:
+    """Raises :class:`TypeError` or :class:`ValueError` for what is no whole number of ``low`` … ``high`` - 1."""
+    if isinstance(value, bool) or not low <= typed(value, int) < high:
         raise ValueError
     return int(value)
 

@@ -16,10 +16,23 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dgemma_ros.context.segments import FrameSegment, Segment
 from dgemma_ros.journal import schema
-from dgemma_ros.journal.changes import Basis, Change, Cleared, Entry, Made, Picture, Placed, Remembered, Taken
+from dgemma_ros.journal.changes import (
+    Arrived,
+    Basis,
+    Change,
+    Cleared,
+    Entry,
+    Gone,
+    Made,
+    Picture,
+    Placed,
+    Remembered,
+    Taken,
+)
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.row_codec import RowCodec, checked
 from dgemma_ros.journal.segment_codec import content_of, kind_of, sealed, soft_bytes
@@ -134,12 +147,16 @@ class Store:
                 self._remember_only(entry.ids, time.time_ns())
             case Change():
                 self._change(entry)
+            case Arrived():
+                picture = None if entry.rgb is None else jpeg(entry.rgb)
+                values = (entry.number, entry.arrived_ns, entry.kind, sealed(dict(entry.content)), picture)
+                execute("INSERT OR REPLACE INTO arrivals VALUES (?, ?, ?, ?, ?)", values)
+            case Gone():
+                execute("DELETE FROM arrivals WHERE number = ?", (entry.number,))
             case Cleared():
                 self._state(recall_after=str(entry.last))
             case Picture():
-                found, jpeg = cv2.imencode(".jpg", entry.rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-                if found:
-                    picture = checked(np.asarray(jpeg).tobytes())
+                if (picture := jpeg(entry.rgb)) is not None:
                     execute("UPDATE segments SET picture = ? WHERE id = ?", (picture, entry.segment))
             case Basis():
                 execute("INSERT OR IGNORE INTO skills VALUES (?, ?)", entry.skills)
@@ -308,6 +325,12 @@ class Store:
         )
         self._drop_windows()
         execute("DELETE FROM skills WHERE NOT EXISTS (SELECT 1 FROM plans WHERE instr(basis, skills.digest))")
+
+
+def jpeg(rgb: NDArray[np.uint8]) -> bytes | None:
+    """A picture as it is kept, behind its checksum; None where it cannot be."""
+    found, made = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return checked(np.asarray(made).tobytes()) if found else None
 
 
 def prune_file(file: Path, limits: Limits) -> int:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from dgemma_ros.errors import DgemmaError, one_line
-from dgemma_ros.journal.changes import Entry
+from dgemma_ros.journal.changes import Arrived, Entry, Gone
 from dgemma_ros.journal.errors import DamageError
 from dgemma_ros.journal.schema import as_journal_error
 from dgemma_ros.journal.store import Store
@@ -58,6 +59,8 @@ class Writer:
         self._store, self._on_trouble = store, on_trouble
         self._changed = threading.Condition()
         self._waiting: list[Entry] = []
+        self._arrived: dict[int, Arrived] = {}  # of those that wait
+        self._own = threading.local()  # what a thread holds back to be written together
         self._bytes = self._commits = self._dropped = self._pruned = 0
         self._size = store.nbytes
         self._failing, self._lost, self._closing, self._busy = "", False, False, False
@@ -67,18 +70,43 @@ class Writer:
 
     def put(self, entry: Entry) -> None:
         """Takes it to be written; drops it where nothing can be written now. Never waits, never raises."""
+        if (held := getattr(self._own, "held", None)) is not None:
+            held.append(entry)
+            return
         with self._changed:
-            if self._failing or self._lost or self._closing:
-                self._dropped += 1
-                self._lost = True
-                return
-            if self._bytes + entry.nbytes > MAX_WAITING and self._waiting:
-                self._drop()
-                self._dropped += 1
-                return
-            self._waiting.append(entry)
-            self._bytes += entry.nbytes
-            self._changed.notify_all()
+            self._put(entry)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that this thread puts within is written in one transaction, or none; also where an error ends it."""
+        held: list[Entry] = []
+        self._own.held = held
+        try:
+            yield
+        finally:
+            self._own.held = None
+            with self._changed:
+                for entry in held:
+                    self._put(entry)
+
+    def _put(self, entry: Entry) -> None:
+        if self._failing or self._lost or self._closing:
+            self._dropped += 1
+            self._lost = True
+            return
+        if isinstance(entry, Gone) and (arrived := self._arrived.pop(entry.number, None)) is not None:
+            self._waiting.remove(arrived)  # it was read before it was written
+            self._bytes -= arrived.nbytes
+            return
+        if self._bytes + entry.nbytes > MAX_WAITING and self._waiting:
+            self._drop()
+            self._dropped += 1
+            return
+        if isinstance(entry, Arrived):
+            self._arrived[entry.number] = entry
+        self._waiting.append(entry)
+        self._bytes += entry.nbytes
+        self._changed.notify_all()
 
     @property
     def lost(self) -> bool:
@@ -127,6 +155,7 @@ class Writer:
     def _drop(self) -> None:
         self._dropped += len(self._waiting)
         self._waiting.clear()
+        self._arrived.clear()
         self._bytes, self._lost = 0, True
 
     def _run(self) -> None:
@@ -161,6 +190,7 @@ class Writer:
             if self._closing and (self._failing or not self._waiting):
                 return None
             entries, self._waiting, self._bytes = self._waiting, [], 0
+            self._arrived.clear()
             self._busy = True
             return entries
 

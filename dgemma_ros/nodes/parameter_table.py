@@ -86,6 +86,7 @@ _SETTINGS = {
     "task; 0: none",
     "max_turns": "earlier tasks with their plans kept in the context",
     "max_notes": "notes kept in the context",
+    "max_note_age": "seconds, as frames say them, after which notes go that are not pinned; 0 keeps them",
     "image_tokens": "soft tokens a frame may take; 0 for the checkpoint's own",
     "seed": "of all noise: the same context, task and seed make the same plan",
     "max_steps": "denoising steps of one canvas; 0 for the checkpoint's own",

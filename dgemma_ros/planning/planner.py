@@ -20,6 +20,7 @@ from dgemma_ros.context.frames import FrameEncoder, FrameGate
 from dgemma_ros.context.results import ResultStatus
 from dgemma_ros.generation.contract import Generator
 from dgemma_ros.generation.local import LocalGenerator
+from dgemma_ros.journal.arrivals import Arrivals, Note, Result
 from dgemma_ros.journal.journal import Journal
 from dgemma_ros.journal.recorder import Recorder
 from dgemma_ros.model import Model
@@ -104,7 +105,8 @@ class Planner:
             self._lock, queue, self._watchdog, listeners, lambda: self.skills, self._generator.name, clock
         )
         self._scheduler = Scheduler(queue, self._publisher, self._watchdog, work, clock)
-        self._gate = FrameGate(clock)
+        self._arrivals = Arrivals()
+        self._gate = FrameGate(clock, lambda frame: self._arrivals.gone(frame.arrival))
         self._work_queue = WorkQueue(work, self._publisher.error)
         encoder = FrameEncoder(model, settings.image_tokens)
         self._worker = Worker(
@@ -116,7 +118,21 @@ class Planner:
         self._work, self._closed, self._serial = work, "", 0
         if journal is not None:
             self._recorder = self._worker.recorder = self._attached(journal)
+            self._take_up(journal)
         self._watchdog.start(self._publisher.publish_overdue, real_time)
+
+    def _take_up(self, journal: Journal) -> None:
+        """What had come before a restart and was not read is read now, as it comes; what comes from now on is told."""
+        self._arrivals = self._work_queue.arrivals = self._worker.arrivals = journal.arrivals
+        for waiting in journal.waiting:
+            match waiting.content:
+                case Note(text):
+                    self._put_note(text, waiting.number)
+                case Result() as result:
+                    self._put_result(result, waiting.number)
+                case Frame() as frame:
+                    if not (self._worker.encoder.sees and self._gate.offer(frame, max(self.settings.frame_rate, 1.0))):
+                        self._arrivals.gone(waiting.number)
 
     def _attached(self, journal: Journal) -> Recorder:
         def tell(text: str) -> None:
@@ -208,8 +224,10 @@ class Planner:
             if not (self._thread.running and self._worker.encoder.sees):
                 self._gate.dropped["stopped" if self._worker.encoder.sees else "refused"] += 1
                 return False
+            frame = self._arrivals.numbered(frame)
             taken = self._gate.offer(frame, self.settings.frame_rate)
             if taken:
+                self._arrivals.frame(frame)
                 self._work.notify()
             return taken
 
@@ -235,8 +253,11 @@ class Planner:
         the oldest go unread.
         """
         if said := text[:MAX_TEXT].strip():
-            do = partial(self._worker.read_words, "a note", self._context.add_note, said)
-            self._work_queue.put_words("note", min(self.settings.max_notes, WORDS_WAITING), do)
+            self._put_note(said, self._arrivals.note(said))
+
+    def _put_note(self, text: str, arrival: int) -> None:
+        do = partial(self._worker.read_words, "a note", self._context.add_note, text)
+        self._work_queue.put_words("note", min(self.settings.max_notes, WORDS_WAITING), do, arrival)
 
     def add_result(
         self,
@@ -252,9 +273,13 @@ class Planner:
         Where the plan is no longer remembered it is a note, which names ``skill`` and ``arguments`` if they are given.
         One that does not fit becomes an event.
         """
-        result = (plan_id, step, outcome, reason, skill, arguments)
-        do = partial(self._worker.read_words, "a result", self._context.add_result, *result)
-        self._work_queue.put_words("result", WORDS_WAITING, do)
+        result = Result(plan_id, step, outcome, reason, skill, arguments or {})
+        self._put_result(result, self._arrivals.result(result))
+
+    def _put_result(self, result: Result, arrival: int) -> None:
+        told = (result.plan_id, result.step, result.outcome, result.reason, result.skill, result.arguments)
+        do = partial(self._worker.read_words, "a result", self._context.add_result, *told)
+        self._work_queue.put_words("result", WORDS_WAITING, do, arrival)
 
     def submit(self, task: Task) -> None:
         """Its plan comes through ``on_plan``, exactly one, whatever happens. Never raises.

@@ -80,6 +80,8 @@ class Settings:
     """Earlier tasks kept in the context, with their plans."""
     max_notes: int = _range(8, 1, 1_000_000)
     """Notes kept in the context."""
+    max_note_age: float = _range(0.0, 0.0, 1e9)
+    """Seconds, as frames say them, after which a note goes that is not pinned; 0 keeps it."""
     image_tokens: int = _range(0, 0, 1 << 20)
     """Soft tokens a frame may take; 0 for the checkpoint's own."""
     seed: int = _range(0, 0, 2**63 - 1)

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from dgemma_ros.errors import DgemmaError
+from dgemma_ros.journal.arrivals import Arrivals
 
 
 class PlannerError(DgemmaError):
@@ -31,6 +32,8 @@ class WorkItem:
     """Counts what was put; 0 for what never waited."""
     kind: str = ""
     """Of words; empty for an order."""
+    arrival: int = 0
+    """Under which the journal keeps them until they are read; 0 where none does."""
     done: Future[None] = field(default_factory=Future)
 
     def run(self) -> Exception | None:
@@ -52,6 +55,8 @@ class WorkQueue:
     """``work`` is the worker's condition; ``on_error`` is told what an item raised. Thread-safe."""
 
     def __init__(self, work: threading.Condition, on_error: Callable[[Exception], None]) -> None:
+        self.arrivals = Arrivals()
+        """Is told what becomes of words. To be set before any come."""
         self.dropped: Counter[str] = Counter()
         """Words that nobody will read, by kind; guarded by the lock."""
         self.last = 0
@@ -82,19 +87,21 @@ class WorkQueue:
         self._do_if_free()
         return item.done
 
-    def put_words(self, kind: str, most: int, do: Callable[[], object]) -> None:
+    def put_words(self, kind: str, most: int, do: Callable[[], object], arrival: int = 0) -> None:
         """Words of a kind of which the newest ``most`` wait; not to be called with the lock held."""
         with self._work:
             if not self._closed:
                 same = [item for item in self._waiting if item.kind == kind]
                 for item in same[: max(0, len(same) + 1 - most)]:
                     self._drop(item)
-            self._append(do, kind)
+            self._append(do, kind, arrival)
         self._do_if_free()
 
     def forget_words(self) -> None:
         """Words that wait are not read, and nobody misses them: what they would be read into is being forgotten."""
         with self._work:
+            for item in self._waiting:
+                self.arrivals.gone(item.arrival)
             self._waiting = deque(item for item in self._waiting if not item.kind)
 
     def close(self) -> None:
@@ -125,12 +132,20 @@ class WorkQueue:
         """Does one; for the thread that has the model. An error is told, and the next item has its turn."""
         if self._closed:
             item.refuse()
-        elif (error := item.run()) is not None:
+        elif (error := self._run(item)) is not None:
             self._on_error(error)
 
-    def _append(self, do: Callable[[], object], kind: str = "") -> WorkItem:
+    def _run(self, item: WorkItem) -> Exception | None:
+        if not item.arrival:
+            return item.run()
+        with self.arrivals.together():
+            error = item.run()
+            self.arrivals.gone(item.arrival)
+        return error
+
+    def _append(self, do: Callable[[], object], kind: str = "", arrival: int = 0) -> WorkItem:
         self.last += 1
-        item = WorkItem(do, self.last, kind)
+        item = WorkItem(do, self.last, kind, arrival)
         if self._closed:
             item.refuse()
         else:
@@ -141,6 +156,7 @@ class WorkQueue:
     def _drop(self, item: WorkItem) -> None:
         self._waiting.remove(item)
         self.dropped[item.kind] += 1
+        self.arrivals.gone(item.arrival)
 
     def _do_if_free(self) -> None:
         while self._waiting and self._owner.acquire(blocking=False):

@@ -23,6 +23,7 @@ from dgemma_ros.context.frames import FrameEncoder
 from dgemma_ros.errors import CheckpointError, ContextError, ContextFullError, DgemmaError, ImageError
 from dgemma_ros.generation.contract import Answer, FinishReason, Generator, Request
 from dgemma_ros.generation.template import TemplateError
+from dgemma_ros.journal.arrivals import Arrivals
 from dgemma_ros.journal.recorder import Recorder
 from dgemma_ros.planning.budget import KEPT, Budget, Clock, StepTimes
 from dgemma_ros.planning.confirmation import NOT_TRIED, read_again
@@ -64,6 +65,8 @@ class Worker:
         self._word_times: deque[float] = deque(maxlen=16)
         self._rebuilds = 0
         self._encoded: tuple[Frame, Floats] | None = None
+        self.arrivals = Arrivals()
+        """Is told that a frame has been read. To be set before any come."""
         self._slice = SLICE
         self._slices: deque[tuple[int, float]] = deque(maxlen=16)  # tokens and seconds of the last ones
         self._resting = False
@@ -76,7 +79,7 @@ class Worker:
 
     def unit(self) -> Callable[[], None] | None:
         """The next unit of what was begun: an encoded picture, a slice of what is to be read, or of what comes back
-        after a restart; None where nothing waits.
+        after a restart, positions before they run out; None where nothing waits.
         """
         if self._encoded is not None:
             return partial(self._timed, self._take_encoded)
@@ -84,7 +87,14 @@ class Worker:
             return partial(self._timed, self._read_slice)
         if self.context.restoring is not None:
             return partial(self._timed, self.context.restore_slice)
+        if self.context.cramped:
+            return partial(self._timed, self._shift)
         return None
+
+    def _shift(self) -> None:
+        self.context.shift()
+        if self.recorder is not None:
+            self.recorder.sync()
 
     def encode_frame(self, frame: Frame) -> None:
         """A unit: the vision tower. One that does not fit becomes an event."""
@@ -107,7 +117,11 @@ class Worker:
 
     def _encode(self, frame: Frame) -> None:
         began = self.clock()
-        self._encoded = frame, self.encoder.encode(frame)
+        try:
+            self._encoded = frame, self.encoder.encode(frame)
+        except BaseException:
+            self.arrivals.gone(frame.arrival)
+            raise
         self._frame_times.append(self.clock() - began)
 
     def _take_encoded(self) -> None:
@@ -117,9 +131,13 @@ class Worker:
     def _take_encoded_or_raise(self) -> None:
         assert self._encoded is not None
         (frame, soft), self._encoded, self._resting = self._encoded, None, False
-        self.context.add_frame(frame, soft)
-        if self.recorder is not None:
-            self.recorder.picture(self.context.log.segments[-1], frame.rgb)
+        with self.arrivals.together():
+            try:
+                self.context.add_frame(frame, soft)
+                if self.recorder is not None:
+                    self.recorder.picture(self.context.log.segments[-1], frame.rgb)
+            finally:
+                self.arrivals.gone(frame.arrival)
         self._tell_rebuilds()
         self.publisher.event(EventKind.FRAME_ENCODED, f"{frame.camera}: {len(soft)} soft tokens")
 

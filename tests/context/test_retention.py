@@ -183,3 +183,14 @@ def test_a_ladder_that_cannot_be_climbed_is_said(rungs: str) -> None:
         Ladder.of(rungs.split())
     with pytest.raises(LadderError, match="no list of texts"):
         Ladder.of([60])  # type: ignore[list-item]
+
+
+def test_notes_go_with_age_unless_they_are_pinned() -> None:
+    notes = [replace(NOTE, seconds=seconds) for seconds in (0.0, 50.0, 99.0)]
+    segments = [*notes, replace(PINNED, seconds=0.0), replace(FRAME, seconds=100.0)]
+    assert gone(segments) == set()
+    assert gone(segments, note_age=60.0) == {1}
+    assert gone(segments, Coming("front", seconds=111.0), note_age=60.0) == {1, 2}
+    assert gone(segments, note_age=60.0, notes=3) == {1}  # which is enough
+    assert gone(segments, note_age=60.0, notes=2) == {1, 2}
+    assert gone([replace(NOTE, seconds=5.0)], note_age=1.0) == set()  # no frame says that time went by
