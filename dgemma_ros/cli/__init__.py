@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 
 def main() -> None:
     """Runs the command line of this process. Never returns."""
     from dgemma_ros.console import signals
 
-    signals.run(_command)
+    signals.run(_load)
 
 
-def _command() -> int:
+def _load() -> Callable[[], int]:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what fails is said by us, in one line
     from dgemma_ros.cli.app import run
 
-    return run(sys.argv[1:])
+    return partial(run, sys.argv[1:])

@@ -60,8 +60,8 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         self.slow = MutuallyExclusiveCallbackGroup()
         """Transitions: a model loads for minutes, and all else goes on."""
         self.pictures = MutuallyExclusiveCallbackGroup()
-        """Cameras: a large picture takes long to decode, and no task waits for it."""
-        self.apart = (self.slow, self.pictures)
+        """Cameras: a large picture takes long to decode, and no task waits for it, nor for its share of the cores."""
+        self.apart = {self.slow: 0, self.pictures: 5}
         self.callback_errors = 0
         LifecycleNodeMixin.__init__(self, callback_group=self.slow)
         self._service_change_state.callback = self._change_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -37,7 +38,8 @@ END_WITHIN = 1.8
 
 class Runnable(Protocol):
     """A node as its process sees it. Optional attributes: ``apart``, callback groups that are each served by a thread
-    of their own; ``callback_errors``, which counts the callbacks that raised.
+    of their own, with its niceness (0: as urgent as the others); ``callback_errors``, which counts the callbacks that
+    raised.
     """
 
     def stop(self) -> None:
@@ -124,14 +126,15 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
         refusal = f"{error}"
     if node is None:
         _refuse(refusal)
-    apart = tuple(getattr(node, "apart", ()))
+    apart: dict[CallbackGroup, int] = getattr(node, "apart", {})
     main = Part(node, lambda group: all(group is not other for other in apart))
     main.add_node(node)
-    parts: list[tuple[Part, float | None]] = [(main, None)]
-    parts += [(Part(node, _only(own)), 0.2) for own in apart]
+    parts: list[tuple[Part, float | None, int]] = [(main, None, 0)]
+    parts += [(Part(node, _only(own)), 0.2, niceness) for own, niceness in apart.items()]
 
-    def serve(part: Part, period: float | None) -> None:
+    def serve(part: Part, period: float | None, niceness: int) -> None:
         try:
+            _be_nice(niceness)
             part.serve(period)
         except BaseException:
             logging.getLogger(__name__).exception("an executor broke")
@@ -143,7 +146,7 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
     leaving.wait()
     try:
         node.stop()
-        for part, _ in parts:
+        for part, *_ in parts:
             part.shutdown(timeout_sec=0.5)
         for thread in threads:
             thread.join(0.5)
@@ -198,6 +201,13 @@ def _destroy(node: Node) -> None:
     node.destroy_node()
     if isinstance(node, LifecycleNode):
         node._state_machine = None
+
+
+def _be_nice(niceness: int) -> None:
+    """Of this thread alone, and of those that it starts."""
+    if niceness:
+        with contextlib.suppress(OSError):  # where that is not allowed, it is as urgent as the others
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
 
 def _only(group: CallbackGroup) -> Callable[[CallbackGroup], bool]:

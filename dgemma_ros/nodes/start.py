@@ -8,39 +8,43 @@ from __future__ import annotations
 
 import os
 import signal
+
+for _number in (signal.SIGINT, signal.SIGTERM):  # nobody imports this but to start a node
+    signal.signal(_number, lambda number, frame: os._exit(0))
+
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import NoReturn
 
 
 def planner() -> NoReturn:
     """Runs the planner."""
-    _start("planner")
+    sys.exit(_main_of("planner")())
 
 
 def camera() -> NoReturn:
     """Runs the camera."""
-    _start("camera")
+    sys.exit(_main_of("camera")())
 
 
 def executor() -> NoReturn:
     """Runs the executor."""
-    _start("executor")
+    sys.exit(_main_of("executor")())
 
 
 def tabletop() -> NoReturn:
     """Runs the tabletop."""
-    _start("tabletop")
+    sys.exit(_main_of("tabletop")())
 
 
 def demo() -> NoReturn:
     """Runs the demo, which is a command and no node."""
     from dgemma_ros.console import signals
 
-    signals.run(lambda: int(import_module("dgemma_ros.nodes.demo").main()))
+    signals.run(lambda: _main_of("demo"))
 
 
-def _start(name: str) -> NoReturn:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: os._exit(0))
-    sys.exit(import_module(f"dgemma_ros.nodes.{name}").main())
+def _main_of(name: str) -> Callable[[], int]:
+    main: Callable[[], int] = import_module(f"dgemma_ros.nodes.{name}").main
+    return main

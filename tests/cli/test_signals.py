@@ -110,14 +110,14 @@ def test_native_code_that_does_not_come_back_is_ended() -> None:
     code = """
 import ctypes, sys
 from dgemma_ros.console import signals
-signals.install()
-print("ready", flush=True)
-ctypes.CDLL(None).sleep(1), ctypes.CDLL(None).usleep(1)
-while True:
-    try:
-        ctypes.CDLL(None).sleep(60)
-    except BaseException:
-        pass
+def stubborn():
+    print("ready", flush=True)
+    while True:
+        try:
+            ctypes.CDLL(None).sleep(60)
+        except BaseException:
+            pass
+signals.run(lambda: stubborn)
 """
 
     def once() -> float:
@@ -129,3 +129,38 @@ while True:
             return time.monotonic() - began
 
     in_time(PROMISED, once)
+
+
+def test_a_signal_in_a_destructor_is_not_lost() -> None:
+    code = """
+import os, signal, time
+from dgemma_ros.console import signals
+class Doomed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.getpid()
+def command():
+    Doomed()
+    time.sleep(60)
+signals.run(lambda: command)
+"""
+    with started("-c", code) as child:
+        assert child.communicate(timeout=HANGS) == (b"", b"")
+    assert child.returncode == 143
+
+
+def test_what_is_held_is_not_broken_off() -> None:
+    code = """
+import os, signal, time
+from dgemma_ros.console import signals
+def command():
+    with signals.held():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        print("whole", flush=True)
+    time.sleep(60)
+signals.run(lambda: command)
+"""
+    with started("-c", code) as child:
+        assert child.communicate(timeout=HANGS) == (b"whole\n", b"")
+    assert child.returncode == 143
