@@ -8,38 +8,36 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable
+from importlib import import_module
 
 for _number in (signal.SIGINT, signal.SIGTERM):  # nobody imports this but to start a node
     signal.signal(_number, lambda number, frame: os._exit(0))
 
-import sys
-from collections.abc import Callable
-from importlib import import_module
-from typing import NoReturn
 
-
-def planner() -> NoReturn:
-    """Runs the planner."""
+def planner() -> None:
+    """Runs the planner. Never returns."""
     sys.exit(_main_of("planner")())
 
 
-def camera() -> NoReturn:
-    """Runs the camera."""
+def camera() -> None:
+    """Runs the camera. Never returns."""
     sys.exit(_main_of("camera")())
 
 
-def executor() -> NoReturn:
-    """Runs the executor."""
+def executor() -> None:
+    """Runs the executor. Never returns."""
     sys.exit(_main_of("executor")())
 
 
-def tabletop() -> NoReturn:
-    """Runs the tabletop."""
+def tabletop() -> None:
+    """Runs the tabletop. Never returns."""
     sys.exit(_main_of("tabletop")())
 
 
-def demo() -> NoReturn:
-    """Runs the demo, which is a command and no node."""
+def demo() -> None:
+    """Runs the demo, which is a command and no node. Never returns."""
     from dgemma_ros.console import signals
 
     signals.run(lambda: _main_of("demo"))
