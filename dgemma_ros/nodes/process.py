@@ -186,7 +186,10 @@ class _Leaving:
         self._woken.recv(1)
         self._asked.set()
         time.sleep(END_WITHIN)
-        sys.stderr.write("warning: ended with work still running\n")
+        where = ""
+        if frame := sys._current_frames().get(threading.main_thread().ident or 0):
+            where = f" ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+        sys.stderr.write(f"warning: ended with work still running{where}\n")
         _exit(self.status)
 
 
@@ -228,6 +231,7 @@ def _refuse(text: str) -> NoReturn:
 
 def _exit(status: int) -> NoReturn:
     """Ends the process at once: interpreter and DDS threads would only wait for one another."""
+    shared_memory.clear_own()  # what DDS had no time to remove
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -68,6 +68,16 @@ def test_ends_leave_nothing_but_kills_and_those_go_with_the_next_start(graph: Gr
         process.end()
 
 
+def test_an_end_that_is_cut_short_leaves_nothing_either(graph: Graph) -> None:
+    """What would wait for ever is ended all the same, without taking DDS down in order, and says where it stood."""
+    process = graph.start("tests.nodes.endless")
+    until(lambda: "ready: " in process.output, "the node")
+    held = segments(process)
+    assert held and process.end()[0] == 0
+    assert "ended with work still running (threading.py:" in process.output
+    assert not {path for path in held if path.exists()}
+
+
 def test_only_what_nobody_holds_is_cleared(tmp_path: Path) -> None:
     names = [f"fastrtps_{digit * 16}" for digit in "abc"]
     for name in names:
