@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$1"
 find . -depth \( -name __pycache__ -o -path '*/site-packages/*/tests' -o -path '*/site-packages/*/test' \
-    -o -path './venv/include' -o -path '*/share/*/cmake' -o -path '*/site-packages/pip' \
+    -o -path './venv/include' -o -path './venv/bin/pip*' -o -path '*/share/*/cmake' -o -path '*/site-packages/pip' \
     -o -path '*/site-packages/pip-*.dist-info' -o -path '*/site-packages/wheel*' -o -path '*/site-packages/setuptools*' \
     -o -path '*/site-packages/onnx/backend' -o -path '*/site-packages/cv2/data' \
     -o -path '*/site-packages/onnxruntime/transformers' -o -path '*/site-packages/onnxruntime/tools' \

@@ -88,7 +88,7 @@ def test_compose_schema(file: Path, tmp_path: Path) -> None:
 def test_compose_itself_reads_them() -> None:
     """Where there is one: it merges what the files extend, which the schema does not look at."""
     if shutil.which("docker") is None or run("docker", "compose", "version").returncode:
-        return
+        pytest.skip("no docker compose here")
     for file in COMPOSE:
         done = run("docker", "compose", "-f", file, "--profile", "*", "config", "--format", "json")
         assert done.returncode == 0 and not done.stderr, done.stderr
