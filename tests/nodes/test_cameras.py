@@ -177,6 +177,17 @@ def test_planner_takes_every_encoding_and_refuses_the_rest(graph: Graph, watchin
     assert "image_raw: encoding 'mono16' is not taken" in watching.output
 
 
+def test_the_pictures_thread_is_less_urgent_than_all_others(watching: Process) -> None:
+    def nice(task: Path) -> int:
+        return int((task / "stat").read_text().rpartition(")")[2].split()[16])
+
+    tasks = Path(f"/proc/{watching.popen.pid}/task")
+    usual = nice(tasks / str(watching.popen.pid))
+    found = [nice(task) for task in tasks.iterdir()]
+    assert usual + 5 in found and set(found) <= {usual, usual + 5}
+    assert found.count(usual) > found.count(usual + 5)
+
+
 def test_camera_dies_and_returns(graph: Graph, watching: Process, clip: Path) -> None:
     def age() -> float:
         newest = graph.ask(ContextInfo, "/planner/context_info").newest_age
