@@ -17,12 +17,13 @@ from tokenizers import Tokenizer
 
 from dgemma_ros.tabletop import render
 from dgemma_ros.tabletop.scenes import COLOURS, PLACES, SHAPES
-from training import prompt, relations, sessions, tasks
+from training import prompt, relations, sessions, tasks, words
 from training.checkpoint_sizes import CANVAS, CELLS, NARROW, PATCH, POOLING, POSITIONS, WIDE
 from training.sessions import Picture, Session, Shape
 
 Arrays = dict[str, np.ndarray]
 THINGS = 16  # marked cells a picture, at most
+UNKNOWN = "<unused0>"  # the token that stands for a word never met
 TELL = 36  # longest answer that the encoder learns to tell by itself
 
 
@@ -63,6 +64,7 @@ def spec(bucket: Bucket) -> dict[str, tuple[tuple[int, ...], type]]:
         "told": (rows, np.bool_),  # the encoder should tell it from what is before
         "question": (rows, np.bool_),  # a canvas sees it: not an answer in a leaf
         "answer": ((bucket.rows, LEAVES, CANVAS), np.int16),
+        "draft": ((bucket.rows, LEAVES, CANVAS), np.int16),  # the same with mistakes
         "branch": ((bucket.rows, LEAVES), np.int16),
         "start": ((bucket.rows, LEAVES), np.int16),  # rank of the canvas's first token
         "place": ((bucket.rows, LEAVES), np.int16),  # its position
@@ -110,10 +112,15 @@ class Writer:
     def __init__(self, tokenizer: Tokenizer):
         self.tokenizer = tokenizer
         self.begin, self.soft, self.end = (tokenizer.token_to_id(t) for t in ("<|image>", "<|image|>", "<image|>"))
+        self.unknown = tokenizer.token_to_id(UNKNOWN)
         self.ids = lru_cache(20000)(self._ids)
 
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids) if text else []
+        ids: list[int] = []
+        for number, part in enumerate(text.replace(f" {words.UNKNOWN}", words.UNKNOWN).split(words.UNKNOWN)):
+            ids += [self.unknown] if number else []
+            ids += self.tokenizer.encode(part, add_special_tokens=False).ids if part else []
+        return ids
 
     def trunk(self, session: Session) -> tuple[list[list[int]], list[list[int]]]:
         """Each piece's ids, and the numbers of the pictures that they belong to (-1: none)."""
@@ -149,10 +156,14 @@ class Writer:
             "question": [1] * count,
         }
         leaves: dict[str, np.ndarray] = {
-            "answer": np.zeros((LEAVES, CANVAS), np.int16),
+            **{name: np.zeros((LEAVES, CANVAS), np.int16) for name in ("answer", "draft")},
             **{name: np.full(LEAVES, -1, np.int16) for name in ("branch", "start", "place", "kind")},
         }
         reply = self.ids(prompt.REPLY)
+        names: list[list[str]] = [[]]  # of what is on the newest picture before each piece
+        for piece in session.pieces:
+            seen = session.pictures[piece.picture].moment if piece.picture >= 0 else None
+            names.append(names[-1] if seen is None else [o.name for o in seen])
         for number, leaf in enumerate(session.leaves):
             asked = [*self.ids(leaf.words), *reply]
             answer = self.ids(prompt.plan_text(leaf.task.plan) + "<turn|>")
@@ -172,6 +183,10 @@ class Writer:
             out["told"] += [0] * len(asked) + [1] * len(told)
             out["question"] += [1] * len(asked) + [0] * len(told)
             leaves["answer"][number, : len(answer)] = answer
+            wrong = tasks.spoiled(rng, leaf.task.plan, names[leaf.at])
+            draft = self.ids(prompt.plan_text(wrong) + "<turn|>")
+            draft = answer if len(draft) > CANVAS else draft
+            leaves["draft"][number, : len(draft)] = draft
             leaves["branch"][number], leaves["kind"][number] = branch, tasks.KINDS.index(leaf.task.kind)
             leaves["start"][number], leaves["place"][number] = branch + len(asked), start + len(asked)
         if (leaves["kind"] < 0).all() or max(out["position"]) + CANVAS + 1100 > POSITIONS + 100:

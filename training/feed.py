@@ -72,6 +72,7 @@ class Feeder:
     def _work(self, folder: Path, seed: tuple[int, int], parent: int) -> None:
         die_with_parent(parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.nice(5)
         cv2.setNumThreads(1)
         number = 0
         while True:
@@ -138,6 +139,10 @@ def joined(parts: list[Batch], used: list[int], wide: list[bool]) -> Batch:
         pictures.append(torch.where(own >= 0, own, own))
         at[w] += count
     batch["soft_index"], batch["picture"] = torch.cat(soft), torch.cat(pictures)
+    # Where there is something, as numbers: a choice by truth values would make the step wait for the device.
+    batch["soft_at"] = (batch["soft_index"].flatten() >= 0).nonzero().flatten()
+    batch["told_at"] = batch["told"].flatten().nonzero().flatten()
+    batch["leaves_at"] = (batch["kind"].flatten() >= 0).nonzero().flatten()
     for name in ("pixels", "things"):
         for kind in (False, True):
             chosen = [p[name] for p, w in zip(parts, wide, strict=True) if w == kind]

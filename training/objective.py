@@ -1,7 +1,8 @@
 """What is learned from a batch of sessions: canvases by block diffusion, and what helps to get there.
 
 - *Canvases*: 30 % of them fully random, the others in a random part of their places, where a third of the things and
-  places are such as belong elsewhere in the same answer, for those are the mistakes that are made; every other
+  places are such as belong elsewhere in the same answer, and a third of these plans have a call too many, too few or
+  twice before anything is made random, for those are the mistakes that are made; every other
   session's get self-conditioning from a first pass without gradient, at a temperature between 0.4 and 1. Cross-entropy
   on every token; names, places, numbers and skills count twice, padding a tenth.
 - *Answers*: the encoder tells each leaf's answer by itself, word by word: cheap decisions, and encoder and decoder are
@@ -26,6 +27,7 @@ from training.model import Caches, Masks, Network
 from training.relations import MARKS
 
 Batch = dict[str, Tensor]
+DRAFTED = 0.35  # share of the canvases with right words in them that begin with a wrong plan instead
 MISTAKEN = 0.35  # share of the noised things and places that another of the same answer stands in for
 _NAMES = [f"{colour}▁{shape}" for colour in COLOURS for shape in SHAPES]
 _PLACES = [place.replace(" ", "▁") for place in PLACES]
@@ -104,8 +106,10 @@ def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
 class Objective:
     """The losses with one prompt prefix: the system turn, or its first tokens while learning begins."""
 
-    def __init__(self, config: dict, prefix: Tensor, content: Tensor, helpers: Helpers):
+    def __init__(self, config: dict, prefix: Tensor, content: Tensor, helpers: Helpers, spare: tuple[int, ...] = ()):
+        """`spare`: tokens that no text has; the first of them stands for words never met."""
         self.config, self.prefix, self.content, self.helpers = config, prefix, content, helpers
+        self.unknown, self.spare = (spare or (-1,))[0], torch.tensor(spare, dtype=torch.long, device=prefix.device)
         self.window = config["text_config"]["sliding_window"]
 
     def look(self, net: Network, batch: Batch) -> dict[bool, Tensor]:
@@ -119,13 +123,16 @@ class Objective:
                 found[wide] = net.soft_tokens(patches.to(net.dtype) / 255, (rows, columns))
         return found
 
-    def ground(self, net: Network, batch: Batch, soft: dict[bool, Tensor]) -> tuple[Tensor, Tensor]:
-        """(loss, share of objects told rightly)."""
+    def ground(
+        self, net: Network, batch: Batch, soft: dict[bool, Tensor], apart: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """(loss, share of objects told rightly). `apart`: only the helpers learn from it."""
+        table = net.table.detach() if apart else net.table
         losses = []
         for wide, cells in soft.items():
             things = batch["things_wide" if wide else "things_narrow"]
             words, _ = truths(things, CELLS[WIDE if wide else NARROW])
-            losses.append((self.helpers.grounding(cells, net.table, words), len(cells)))
+            losses.append((self.helpers.grounding(cells.detach() if apart else cells, table, words), len(cells)))
         total = sum(n for _, n in losses)
         return (
             sum(loss[0] * n for loss, n in losses) / total,  # type: ignore[return-value]
@@ -144,6 +151,8 @@ class Objective:
         ids = batch["ids"]
         rows, length = ids.shape
         embeds = net.embed(ids)
+        if len(self.spare):
+            embeds = torch.where((ids == self.unknown)[..., None], self.unmet(net, ids.shape), embeds)
         order = batch["soft_index"]  # of each token: which soft token, or -1
         if soft:
             flat = torch.cat([soft[w].flatten(0, 1) for w in (False, True) if w in soft])
@@ -164,6 +173,14 @@ class Objective:
         hidden, middle, caches = net.encode(embeds, batch["position"] + count, masks, past)
         return Reading(soft, middle, hidden, caches, count)
 
+    def unmet(self, net: Network, shape: torch.Size) -> Tensor:
+        """Embeddings [*shape, hidden] as words have them that were never learned: between those of two spare tokens."""
+        rows = net.embed(self.spare).detach()
+        middle = rows.mean(0)
+        one, two = ((rows - middle)[torch.randint(len(rows), shape, device=rows.device)] for _ in range(2))
+        angle = torch.rand((*shape, 1), device=rows.device) * (torch.pi / 2)
+        return middle + one * angle.cos().to(net.dtype) + two * angle.sin().to(net.dtype)
+
     def within_sight(self, past: Caches) -> Caches:
         """Of the prefix, sliding layers see the end only: its other rows are not even computed with."""
         sliding = [kind == "sliding_attention" for kind in self.config["text_config"]["layer_types"]]
@@ -172,21 +189,21 @@ class Objective:
             for near, (k, v) in zip(sliding, past, strict=True)
         ]
 
-    def relate(self, batch: Batch, reading: Reading) -> Tensor:
-        order = batch["soft_index"]
+    def relate(self, batch: Batch, reading: Reading, apart: bool = False) -> Tensor:
+        order, there = batch["soft_index"].flatten(), batch["soft_at"]
         truth = []
         for wide in (False, True):
             if wide in reading.soft:
                 things = batch["things_wide" if wide else "things_narrow"]
                 truth.append(truths(things, CELLS[WIDE if wide else NARROW])[1].flatten(0, 1))
-        there = order >= 0
-        return self.helpers.relations(reading.middle[there], torch.cat(truth)[order[there]])
+        middle = reading.middle.detach() if apart else reading.middle
+        return self.helpers.relations(middle.flatten(0, 1)[there], torch.cat(truth)[order[there]])
 
     def tell(self, net: Network, batch: Batch, reading: Reading) -> Tensor:
         """The encoder's own loss on the leaves' answers."""
-        told = batch["told"][:, 1:]
-        logits = net.logits(reading.hidden[:, :-1][told])
-        return functional.cross_entropy(logits, batch["ids"][:, 1:][told])
+        told = batch["told_at"]
+        logits = net.logits(reading.hidden.flatten(0, 1)[told - 1])
+        return functional.cross_entropy(logits, batch["ids"].flatten()[told])
 
     def canvases(
         self,
@@ -234,7 +251,7 @@ class Objective:
         self, net: Network, batch: Batch, reading: Reading, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(loss, which leaves [n] came out right from a fully random canvas or -1 where it was not, their kinds)."""
-        answer, there = batch["answer"], batch["kind"] >= 0
+        answer, there = batch["answer"], batch["leaves_at"]
         vocabulary = len(net.table)
 
         def chance(*shape: int) -> Tensor:
@@ -243,9 +260,11 @@ class Objective:
         full = chance(*answer.shape[:2], 1) < 0.3
         hit = chance(*answer.shape) < torch.where(full, 1.0, chance(*answer.shape[:2], 1))
         noise = torch.randint(vocabulary, answer.shape, generator=generator, device=answer.device)
-        mistaken = self.helpers.sorts[answer] * (~full & (chance(*answer.shape) < MISTAKEN))
-        noise = torch.where(mistaken > 0, self._another(answer, chance), noise)
-        canvas = torch.where(hit, noise, answer)
+        wrong = ~full & (chance(*answer.shape[:2], 1) < DRAFTED)
+        shown = torch.where(wrong, batch["draft"], answer)
+        mistaken = self.helpers.sorts[shown] * (~full & (chance(*answer.shape) < MISTAKEN))
+        noise = torch.where(mistaken > 0, self._another(shown, chance), noise)
+        canvas = torch.where(hit, noise, shown)
         half = len(answer) // 2
         previous = None
         if half:
@@ -256,9 +275,9 @@ class Objective:
                 previous = torch.zeros(len(answer), *signal.shape[1:], dtype=signal.dtype, device=signal.device)
                 previous[:half] = signal
                 del told
-        hidden = self.canvases(net, batch, reading, canvas, previous)[there]
-        logits, wanted = net.logits(hidden), answer[there]
+        hidden = self.canvases(net, batch, reading, canvas, previous).flatten(0, 1)[there]
+        logits, wanted = net.logits(hidden), answer.flatten(0, 1)[there]
         loss = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
         right = ((logits.detach().argmax(-1) == wanted) | (wanted == 0)).all(-1).long()
-        right = torch.where(full[there].flatten(), right, torch.full_like(right, -1))
-        return (loss * self.content[wanted]).sum(-1).mean() / 30, right, batch["kind"][there]
+        right = torch.where(full.flatten()[there], right, torch.full_like(right, -1))
+        return (loss * self.content[wanted]).sum(-1).mean() / 30, right, batch["kind"].flatten()[there]

@@ -14,6 +14,7 @@ MARKS = [
     *tasks.EXTREMES,  # among what lies on the table
     *(f"{count} {of}" for of in ("of its colour", "of its shape") for count in (1, 2, 3, 4)),
     *(f"{count} objects" for count in range(1, MOST + 1)),
+    *(f"{number} of those on the table" for number in range(1, MOST + 1)),  # in the order of tasks.in_order
     *("moved", "new", *(f"was at {place}" for place in PLACES)),  # by the latest change
     *("left", "gone", *(f"was {word}" for word in COLOURS + SHAPES)),  # what was here before the latest change
 ]
@@ -29,6 +30,7 @@ def bits(marks: list[str]) -> int:
 def standing(moment: Moment) -> list[int]:
     """For each object its marks among the others."""
     table = [o for o in moment if o.on_table]
+    order = [id(o) for o in tasks.in_order(table)]
     ends = {word: min(map(key, table)) for word, key in tasks.EXTREMES.items()} if table else {}
     found = []
     for obj in moment:
@@ -36,6 +38,8 @@ def standing(moment: Moment) -> list[int]:
         own.append(f"{min(4, sum(o.colour == obj.colour for o in moment))} of its colour")
         own.append(f"{min(4, sum(o.shape == obj.shape for o in moment))} of its shape")
         own.append(f"{min(MOST, len(moment))} objects")
+        if obj.on_table:
+            own.append(f"{order.index(id(obj)) + 1} of those on the table")
         found.append(bits(own))
     return found
 

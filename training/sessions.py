@@ -110,6 +110,8 @@ class Shape:
     past: float = 0.0  # share of sessions that begin with what the planner keeps of some rounds before
     filled: bool = False  # up with tasks asked in the end, until there are `most`
     mix: tuple[tuple[str, float], ...] = ()  # kinds, and how many times as often as usual they are asked
+    unknown: float = 0.0  # share of what cannot be done or understood that is said in words never met
+    heed: float = 1.0  # how many times as often as usual a note matters
 
 
 class Talk:
@@ -152,6 +154,8 @@ class Talk:
         """Somebody says something; now and then it matters."""
         rng, held = self.rng, self.shape.held
         draw = rng.random()
+        if not (self.view.broken and draw < 0.5):
+            draw /= self.shape.heed
         if self.view.broken and draw < 0.5:
             text = words.line(rng, words.WORKS)
             self.view = replace(self.view, broken=False)
@@ -214,9 +218,18 @@ class Talk:
             kinds = [str(k) for k in rng.choice(_PLAIN, 4, p=odds / odds.sum())]
         for kind in kinds:
             task = tasks.make(rng, self.view, kind, self.shape.held)
+            if task is not None and self.shape.unknown and rng.random() < self.shape.unknown:
+                task = self.unmet(task)
             if task is not None and len(task.text) < 110:
                 return task
         return None
+
+    def unmet(self, task: Task) -> Task:
+        """The same in words never met, where what cannot be done or understood is asked."""
+        if task.kind == "cannot":
+            name = self.state[int(self.rng.integers(len(self.state)))].name if self.state else "red block"
+            return replace(task, text=words.unknown_deed(self.rng, name))
+        return replace(task, text=words.unknown_thing(self.rng)) if task.kind == "unclear" else task
 
     def ask(self, task: Task | None) -> None:
         if task is not None and len(self.session.leaves) < self.shape.most:
@@ -233,14 +246,17 @@ class Talk:
 
     def follow_up(self) -> None:
         """Edits of the plan before."""
-        rng = self.rng
-        for _ in range(int(rng.integers(1, 4))):
-            odds = np.array([weight * self.mix.get(kind, 1.0) for kind, weight in EDITS.items()])
-            order = rng.choice(list(EDITS), np.count_nonzero(odds), False, odds / odds.sum())
-            task = self.draw([str(k) for k in order])
+        for _ in range(int(self.rng.integers(1, 4))):
+            task = self.edit()
             self.ask(task)
-            if task is not None and rng.random() < 0.4:
+            if task is not None and self.rng.random() < 0.4:
                 self.commit(task)
+
+    def edit(self) -> Task | None:
+        """An edit of the plan before, where it can be edited."""
+        odds = np.array([weight * self.mix.get(kind, 1.0) for kind, weight in EDITS.items()])
+        order = self.rng.choice(list(EDITS), np.count_nonzero(odds), False, odds / odds.sum())
+        return self.draw([str(k) for k in order])
 
     def carry_out(self) -> None:
         """The plan before is carried out, call by call, as far as nothing goes wrong; the log is told; then somebody
@@ -290,6 +306,8 @@ class Talk:
         task = again if rng.random() < 0.5 else self.draw(["go_on"])
         if task is not None and rng.random() < 0.5:
             self.commit(task)
+        else:  # what was carried out is no longer a plan that could be changed
+            self.view = replace(self.view, earlier=None)
 
     def tell(self, outcome: Outcome) -> None:
         """A result into the log."""
@@ -360,6 +378,8 @@ class Talk:
                 self.frame()
         for _ in range(int(rng.integers(shape.idle[0], shape.idle[1] + 1))):
             self.frame()
+        if self.view.earlier is not None and rng.random() < 0.35:
+            self.follow_up()
         if rng.random() < 0.22:
             self.note()
         asked = [self.draw() for _ in range(int(rng.integers(shape.asked[0], shape.asked[1] + 1)))]
@@ -367,14 +387,15 @@ class Talk:
             self.ask(task)
         if len(self.session.leaves) >= shape.most:
             return False
-        kinds = ["pair", "put", "all_of", "pair", "clear"] if rng.random() < 0.6 else None
+        often = ["pair", "pair", "put", "all_of", "clear", "sort"]
+        kinds = [str(k) for k in rng.permutation(often)] if rng.random() < 0.6 else None
         chosen = asked[0] if asked and rng.random() < 0.3 else self.draw(kinds)
         if chosen is None:
             return True
         if chosen not in asked and rng.random() < 0.3:
             self.ask(chosen)
-        other = self.draw(["put", "pair"]) if rng.random() < 0.06 else None
-        self.commit(chosen, other.plan if other else None)
+        wrong = tasks.spoiled(rng, chosen.plan, [o.name for o in self.view.now]) if rng.random() < 0.12 else None
+        self.commit(chosen, wrong)
         draw = rng.random()
         if draw < 0.4:
             self.carry_out()
@@ -396,7 +417,7 @@ class Talk:
             if not self.round(number == 0 and not begun):
                 break
         for _ in range(2 * shape.most if shape.filled else 0):
-            self.ask(self.draw())
+            self.ask(self.edit() if self.view.earlier is not None and rng.random() < 0.5 else self.draw())
         return self.session
 
 

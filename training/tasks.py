@@ -294,9 +294,10 @@ def _extreme(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     return Task("extreme", words.ask(rng, "put", held, o=said, t=words.to(rng, where)), (place(name, where),))
 
 
-def from_the_left(objects: list[Object]) -> list[Object]:
-    """What is taught where any order is right: a canvas is denoised all at once, and one order is learned sooner."""
-    return sorted(objects, key=lambda o: o.x)
+def in_order(objects: list[Object]) -> list[Object]:
+    """What is taught where any order is right: a canvas is denoised all at once, and one order is learned sooner. By
+    colour and shape, which names alone decide: from the left, two that lie nearly as far left are told twice."""
+    return sorted(objects, key=lambda o: (COLOURS.index(o.colour), SHAPES.index(o.shape)))
 
 
 def _clear(rng: np.random.Generator, view: View, held: bool) -> Task | None:
@@ -305,7 +306,7 @@ def _clear(rng: np.random.Generator, view: View, held: bool) -> Task | None:
         return None
     where = _choose(rng, TRAYS)
     text = words.ask(rng, "clear", held, t=words.to(rng, where))
-    return Task("clear", text, tuple(place(o.name, where) for o in from_the_left(objects)) or (DONE,), ordered=False)
+    return Task("clear", text, tuple(place(o.name, where) for o in in_order(objects)) or (DONE,), ordered=False)
 
 
 def _several(rng: np.random.Generator, key: str, word: str) -> str:
@@ -325,7 +326,7 @@ def _in_trays(view: View, text: str, proper: dict[str, str], key: str) -> Plan:
 
 
 def _sort(rng: np.random.Generator, view: View, held: bool) -> Task | None:
-    """Two colours or two shapes, each to its tray, from left to right; what is in a tray already stays."""
+    """Two colours or two shapes, each to its tray, one after the other; what is in a tray already stays."""
     objects = [o for o in view.now if o.on_table]
     if not objects:
         return None
@@ -336,9 +337,10 @@ def _sort(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     second = _choose(rng, there) if there and rng.random() < 0.8 else _choose(rng, others)
     trays = _choose(rng, (TRAYS, TRAYS[::-1]))
     calls = [
-        place(o.name, trays[0 if getattr(o, key) == first else 1])
-        for o in from_the_left(objects)
-        if getattr(o, key) in (first, second)
+        place(o.name, tray)
+        for value, tray in zip((first, second), trays, strict=True)
+        for o in in_order(objects)
+        if getattr(o, key) == value
     ]
     if len(calls) > LONGEST_PLAN:
         return None
@@ -357,7 +359,7 @@ def _all_of(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     if len(objects) > LONGEST_PLAN:
         return None
     text = words.ask(rng, "all_of", held, a=_several(rng, key, word), t=words.to(rng, where))
-    plan = tuple(place(o.name, where) for o in from_the_left(objects)) or (DONE,)
+    plan = tuple(place(o.name, where) for o in in_order(objects)) or (DONE,)
     return Task("all_of", text, plan, ordered=False, optional=_in_trays(view, text, {word: where}, key))
 
 
@@ -585,6 +587,32 @@ def make(rng: np.random.Generator, view: View, kind: str, held: bool = False) ->
     if task is not None and task.optional:
         return replace(task, optional=tuple(c for c in task.optional if view.allows((c,))))
     return task
+
+
+def spoiled(rng: np.random.Generator, plan: Plan, names: list[str]) -> Plan:
+    """A plan with a mistake or two of the sort that is made: a call twice, in place of another or besides; one too few;
+    two exchanged; another thing, of `names`; another place; another answer."""
+    calls = list(plan)
+    for _ in range(1 if rng.random() < 0.7 else 2):
+        at, draw = int(rng.integers(len(calls))), rng.random()
+        skill, arguments = calls[at]
+        other = int(rng.integers(len(calls)))
+        if len(calls) > 1 and draw < 0.3:
+            calls[at] = calls[other]
+        elif skill in MOVING and draw < 0.5 and len(calls) < LONGEST_PLAN:
+            twice = {**arguments, "object": _choose(rng, names)} if names and rng.random() < 0.4 else arguments
+            calls.insert(int(rng.integers(len(calls) + 1)), (skill, twice))
+        elif len(calls) > 1 and draw < 0.6:
+            del calls[at]
+        elif len(calls) > 1 and draw < 0.7:
+            calls[at], calls[other] = calls[other], calls[at]
+        elif "target" in arguments and draw > 0.85:
+            calls[at] = skill, {**arguments, "target": _choose(rng, PLACES)}
+        elif "object" in arguments and names:
+            calls[at] = skill, {**arguments, "object": _choose(rng, names)}
+        elif skill == "say":
+            calls[at] = say(_choose(rng, (*REFUSALS, NOTHING, *names)))
+    return tuple(calls)
 
 
 def sample_task(rng: np.random.Generator, scene: Scene, kind: str, held: bool = False) -> Task | None:

@@ -18,6 +18,7 @@ import os
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,27 @@ from training.feed import Ahead, Feeder
 from training.optim import optimisers
 
 CHUNKS = {"cuda": {"short": 8, "long": 8, "deep": 8}, "cpu": {"short": 1, "long": 1, "deep": 1}}
-SLOTS = {"cuda": {"short": 64, "long": 16, "deep": 16}, "cpu": {"short": 6, "long": 2, "deep": 2}}
+SLOTS = {"cuda": {"short": 96, "long": 24, "deep": 24}, "cpu": {"short": 6, "long": 2, "deep": 2}}
 SHORT_PREFIX = 8  # tokens of the system turn before it is read whole
-LOOKING, WHOLE, FALLING = 0.06, 0.62, 0.5
-"""Shares of the time: until when the vision tower learns alone, from when on prompts are whole, and from when on the
-learning rate falls."""
 WARM = 80  # steps
+MEAN = 0.998  # what a step leaves of the running mean of the weights
+
+
+@dataclass(frozen=True)
+class Course:
+    """Shares of the time: until when the vision tower learns alone, until when sessions are short ones only, from when
+    on prompts are whole, and from when on the learning rate falls; and until when the maps of grounding and relations
+    learn alone, so that fresh ones teach a trained network nothing wrong."""
+
+    looking: float
+    short: float
+    whole: float
+    falling: float
+    apart: float
+
+
+FRESH = Course(looking=0.06, short=0.15, whole=0.62, falling=0.5, apart=0.0)
+FURTHER = Course(looking=0.0, short=0.02, whole=0.0, falling=0.4, apart=0.06)
 CONTENT = (
     *objective.WORDS,
     *map(str, range(31)),
@@ -49,7 +65,7 @@ CONTENT = (
 )
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=prompt.NANO, help="the checkpoint's folder")
     parser.add_argument("--work", type=Path, default=Path("build/nano"), help="state and log of the run")
@@ -73,12 +89,17 @@ def arguments() -> argparse.Namespace:
         "--weights", default="", help="kinds and how many times as often as usual they are asked: sort=4,pair=2"
     )
     parser.add_argument(
-        "--use", action="store_true", help="sessions begin with what the planner keeps, rows are filled up with tasks"
+        "--use",
+        action="store_true",
+        help="sessions begin with what the planner keeps; more notes that matter, words never met, rows full of tasks",
+    )
+    parser.add_argument(
+        "--further", action="store_true", help="go on from the trained weights of --init: all there is from the start"
     )
     parser.add_argument(
         "--skip-to", type=float, default=0.0, help="share of the time to begin at, to go on from --init"
     )
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 class Run:
@@ -91,8 +112,14 @@ class Run:
         self.weights = model.initial(self.config, args.seed)
         if args.init is not None:
             self.begin_from(args.init)
-        for weight in self.weights.values():
-            weight.data = weight.data.to(self.device)
+        self.course = FURTHER if args.further else FRESH
+        # One after the other in one tensor: one kernel casts them, or adds up their gradients.
+        self.names = sorted(self.weights, key=lambda name: self.weights[name].numel() % 64 > 0)
+        self.sizes = [self.weights[name].numel() for name in self.names]
+        self.flat = torch.cat([self.weights[name].data.flatten() for name in self.names]).to(self.device)
+        for name, part in zip(self.names, self.flat.split(self.sizes), strict=True):
+            self.weights[name].data = part.view(self.weights[name].shape)
+        self.mean = self.flat.clone()
         ids = [words.token_to_id(w) for w in objective.WORDS]
         assert None not in ids
         self.helpers = objective.Helpers(self.config["text_config"]["hidden_size"], ids, words.get_vocab_size()).to(
@@ -104,7 +131,9 @@ class Run:
         content[words.token_to_id("<pad>")] = 0.1
         system = torch.tensor(words.encode(prompt.system_text(args.out), add_special_tokens=False).ids)
         self.system = system.to(self.device)
-        self.goal = objective.Objective(self.config, self.system, content.to(self.device), self.helpers)
+        vocabulary = words.get_vocab()
+        spare = tuple(vocabulary[f"<unused{n}>"] for n in range(len(vocabulary)) if f"<unused{n}>" in vocabulary)
+        self.goal = objective.Objective(self.config, self.system, content.to(self.device), self.helpers, spare)
         self.generator = torch.Generator(self.device).manual_seed(args.seed)
         self.chunks, self.repeats, self.failed = args.chunks, 1, 0
         self.step, self.seconds = 0, args.skip_to * args.minutes * 60
@@ -131,6 +160,7 @@ class Run:
         for name, value in kept["weights"].items():
             self.weights[name].data.copy_(value)
         self.helpers.load_state_dict(kept["helpers"])
+        self.mean.copy_(kept["mean"])
         for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
             optimiser.load_state_dict(state)
         self.step, self.seconds = kept["step"], kept["seconds"]
@@ -139,6 +169,7 @@ class Run:
         self.seconds = time.monotonic() - self.began
         kept = {
             "weights": {name: weight.data for name, weight in self.weights.items()},
+            "mean": self.mean,
             "helpers": self.helpers.state_dict(),
             "optimisers": [o.state_dict() for o in self.optimisers],
             "step": self.step,
@@ -146,7 +177,15 @@ class Run:
         }
         torch.save(kept, self.state.with_suffix(".new"))
         self.state.with_suffix(".new").replace(self.state)
-        checkpoint.store({name: weight.data for name, weight in self.weights.items()}, self.config, self.args.out)
+        checkpoint.store(kept["weights"], self.config, self.args.out)
+        folder = self.args.work / "mean"
+        folder.mkdir(exist_ok=True)
+        checkpoint.store(self.parts(self.mean), self.config, folder)
+
+    def parts(self, flat: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What of `flat` is which weight."""
+        shares = zip(self.names, flat.split(self.sizes), strict=True)
+        return {name: share.view(self.weights[name].shape) for name, share in shares}
 
     @property
     def passed(self) -> float:
@@ -155,40 +194,45 @@ class Run:
 
     def pace(self, passed: float) -> float:
         """The learning rate's share: warm-up, constant, linear decay."""
-        return min(1.0, (self.step + 1) / WARM, max(0.01, (1 - passed) / (1 - FALLING)))
+        return min(1.0, (self.step + 1) / WARM, max(0.01, (1 - passed) / (1 - self.course.falling)))
 
     def learn(self, batch: objective.Batch, passed: float) -> dict[str, torch.Tensor]:
         """One step. Returns what the log shows, still on the device."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = self.args.lr * self.pace(passed)
-        loss, out = self.loss(batch, passed)
+        leaf = self.flat.detach().requires_grad_()
+        loss, out = self.loss(self.parts(leaf.to(self.dtype)), batch, passed)
         loss.backward()
-        weights = [p for o in self.optimisers for g in o.param_groups for p in g["params"] if p.grad is not None]
-        for weight in weights:
-            if weight.grad is not None:
-                weight.grad.nan_to_num_(0.0, 0.0, 0.0)
-        out["norm"] = nn.utils.clip_grad_norm_(weights, 1.0, foreach=True)
+        assert leaf.grad is not None
+        leaf.grad.nan_to_num_(0.0, 0.0, 0.0)
+        out["norm"] = nn.utils.clip_grad_norm_([leaf, *self.helpers.parameters()], 1.0, foreach=True)
+        for name, grad in self.parts(leaf.grad).items():
+            self.weights[name].grad = grad
         for optimiser in self.optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
+        self.mean.lerp_(self.flat, 1 - min(MEAN, self.step / (self.step + 10)))
         return out
 
-    def loss(self, batch: objective.Batch, passed: float) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        net, goal = model.Network(self.config, self.weights, self.dtype), self.goal
+    def loss(
+        self, weights: model.Weights, batch: objective.Batch, passed: float
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        net, goal, course = model.Network(self.config, weights, self.dtype), self.goal, self.course
+        apart = passed < course.apart
         soft = goal.look(net, batch)
         nothing = torch.zeros((), device=self.device)
         bare = self.args.answers_only or not soft
-        ground, seen = (nothing, nothing) if bare else goal.ground(net, batch, soft)
+        ground, seen = (nothing, nothing) if bare else goal.ground(net, batch, soft, apart)
         out = {"ground": ground.detach(), "seen": seen.detach()}
-        if passed < LOOKING:
+        if passed < course.looking:
             return ground, out
-        reading = goal.read(net, batch, soft, self.system if passed >= WHOLE else self.system[:SHORT_PREFIX])
-        related = nothing if bare else goal.relate(batch, reading)
+        reading = goal.read(net, batch, soft, self.system if passed >= course.whole else self.system[:SHORT_PREFIX])
+        related = nothing if bare else goal.relate(batch, reading, apart)
         told = goal.tell(net, batch, reading)
         words, right, kinds = goal.diffuse(net, batch, reading, self.generator)
-        help_share = max(0.2, min(1.0, (1 - passed) / (1 - FALLING)))
+        help_share = max(0.2, min(1.0, (1 - passed) / (1 - course.falling)))
         out |= {
             "relations": related.detach(),
             "told": told.detach(),
@@ -213,12 +257,12 @@ def mix(text: str) -> tuple[tuple[str, float], ...]:
 def which(run: Run, feeder: Feeder, asked: int) -> str:
     """The next batch's bucket: mostly short sessions; longer ones as they are ready, more often near the end."""
     passed = run.passed
-    if passed < 0.15:
+    if passed < run.course.short:
         return "short"
     chunks = run.chunks
-    if asked % (16 if passed < WHOLE else 10) == 7 and feeder.waiting("deep") >= chunks:
+    if asked % (16 if passed < run.course.whole else 10) == 7 and feeder.waiting("deep") >= chunks:
         return "deep"
-    if asked % (6 if passed < WHOLE else 4) == 1 and feeder.waiting("long") >= chunks:
+    if asked % (6 if passed < run.course.whole else 4) == 1 and feeder.waiting("long") >= chunks:
         return "long"
     return "short"
 
@@ -259,14 +303,16 @@ class Log:
 
 
 class Pacer:
-    """Fits the run to the machine: how often a batch is learned from, by how long is waited for batches, and how many
-    chunks make a step, by how long a step takes."""
+    """Fits the run to an accelerator's machine: how many chunks make a step, and, where it still waits for batches, how
+    often a batch is learned from."""
 
     EVERY = 20
-    SLOW = 0.22  # seconds a step, on an accelerator: several thousand steps have to fit
+    SLOW, QUICK = 0.18, 0.11  # seconds a step: several thousand steps have to fit
+    FEW, MANY = 3, 8  # chunks
 
     def __init__(self, run: Run):
-        self.run, self.waited, self.steps, self.began, self.fitted = run, 0.0, 0, time.monotonic(), 0
+        self.run, self.waited, self.steps, self.began = run, 0.0, 0, time.monotonic()
+        self.slow = 0
 
     def look(self, passed: float) -> None:
         """After each step."""
@@ -279,20 +325,27 @@ class Pacer:
         whole, waited = now - self.began, self.waited
         self.began, self.waited = now, 0.0
         share, step = waited / whole, (whole - waited) / self.EVERY
-        if share > 0.25:
-            self.run.repeats = min(4, self.run.repeats + 1)
-        elif share < 0.02 and self.run.repeats > 1:
-            self.run.repeats -= 1
-        adapts = self.run.device.type == "cuda" and LOOKING < passed < WHOLE - 0.05 and self.fitted < 4
-        if adapts and step > self.SLOW and self.run.chunks > 3:
-            self.run.chunks = max(3, int(self.run.chunks * self.SLOW * 0.9 / step))
-            self.fitted += 1
+        if self.run.device.type == "cuda" and passed > self.run.course.looking and self.steps > 5 * self.EVERY:
+            self.fit(share, step)
         print(
             f"{passed:.3f} passed: step {step:.3f} s, waited {share:.0%}; {self.run.chunks} chunks, "
             f"each batch {self.run.repeats} times, {self.run.failed} failed",
             file=sys.stderr,
             flush=True,
         )
+
+    def fit(self, share: float, step: float) -> None:
+        """By one chunk at a time, and only where two looks in a row agree: the first steps of a kind are slow."""
+        run = self.run
+        if share > 0.25:
+            run.chunks, run.repeats = max(4, run.chunks - 1), run.repeats + (run.chunks <= 4 and run.repeats < 3)
+        elif share < 0.02 and run.repeats > 1:
+            run.repeats -= 1
+        elif share < 0.02 and step < self.QUICK and run.chunks < self.MANY:
+            run.chunks += 1
+        self.slow = self.slow + 1 if step > self.SLOW else 0
+        if self.slow > 1 and run.chunks > self.FEW:
+            run.chunks, self.slow = run.chunks - 1, 0
 
 
 def learn_all(run: Run, feeder: Feeder, ahead: Ahead, log: Log, pacer: Pacer) -> None:
@@ -326,7 +379,7 @@ def learn_all(run: Run, feeder: Feeder, ahead: Ahead, log: Log, pacer: Pacer) ->
                     raise
                 break
             pacer.look(passed)
-        if time.monotonic() - saved > 60:
+        if time.monotonic() - saved > 30:
             run.save()
             saved = time.monotonic()
 
@@ -345,7 +398,9 @@ def main() -> None:
     checkpoint.write(args.out, words)
     workers = args.workers or (max(1, (os.cpu_count() or 2) - 2) if args.device == "cuda" else 1)
     rows = args.rows or (16 if args.device == "cuda" else 4)
-    changes = {"mix": mix(args.weights)} | ({"past": 0.6, "filled": True} if args.use else {})
+    changes = {"mix": mix(args.weights)} | (
+        {"past": 0.6, "filled": True, "heed": 2.0, "unknown": 0.35} if args.use else {}
+    )
     feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device], rows, changes)
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.set_num_threads(2 if args.device == "cuda" else args.threads or max(1, (os.cpu_count() or 2) - workers))

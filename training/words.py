@@ -81,9 +81,16 @@ OTHER = {
 }
 # What no skill does is more than a list: a deed and what it is done to, in any pairing.
 DEEDS = """wash|paint|cut|break|eat|heat|weigh|melt|bend|buy|cook|clean|charge|fold|feed|water|lock|open|write|read|draw|play|turn on
-    |turn off|switch on|switch off|call|sing|throw away|walk to|drive to|fly to|go to|wait for|think of"""
+    |turn off|switch on|switch off|call|sing|throw away|walk to|drive to|fly to|go to|wait for|think of|make|make me|bake
+    |fry|boil|stir|pour|drink|taste|smell|dig|climb|jump over|dance with|whistle|shout at|count to ten with|knit|sew|dry|polish
+    |scrub|dust|vacuum|mop|rinse|peel|grate|slice|chop|crush|burn|drill|weld|glue|print|scan|photograph|film|record|translate
+    |email|text|message|invite|greet|hug|kiss|tickle|ride|steer|park|repair|mend|tighten|unscrew|inflate|empty|fill|wrap|post
+    |sell|pay for|order|borrow|hide|bury|shake hands with|wake|dress|comb|shave|train|teach|install|reboot|update|download"""
 DONE_TO = """the door|the window|the light|the kitchen|the book|the towel|the cat|the plants|the battery|the letter|the music|my mother
-    |my book|my dinner|the coffee|a glass of water|the moon|the robot|the room|the lab|the radio|the network|the floor|a story|a song"""
+    |my book|my dinner|the coffee|a glass of water|the moon|the robot|the room|the lab|the radio|the network|the floor|a story|a song
+    |a cake|an omelette|some soup|my car|my bike|my sister|my father|the boss|the neighbour|the dog|the baby|my trousers|my jacket
+    |the carpet|the stairs|the roof|the garden|the fridge|the oven|the dishes|the sink|the bed|the curtains|the ceiling|the lift
+    |the computer|the printer|the photo|a joke|an email|the police|a taxi|a pizza|some tea|some bread|my homework|my hair|a hole"""
 HELD = {
     "push": "please shove {o} {n} cm {w}|push {o} {w} for {n} cm",
     "fetch": "go and get {o}|could you hand {o} to me|pick {o}",
@@ -515,6 +522,23 @@ def deed(rng: np.random.Generator, obj: str) -> str:
     verb, _, particle = what.partition(" ")
     text = f"{verb} {to} {particle}" if particle in ("on", "off", "away") else f"{what} {to}"
     return polite(rng, text)
+
+
+UNKNOWN = "\ue000"  # stands for a word that the model has never met: see batches.Writer
+
+
+def unknown_deed(rng: np.random.Generator, obj: str) -> str:
+    """What no skill does, in a word never met."""
+    to = (thing(rng, obj), line(rng, DONE_TO), f"{choose(rng, ('the', 'my', 'a'))} {UNKNOWN}")[int(rng.integers(3))]
+    return polite(
+        rng, choose(rng, ("{u} {to}", "{u} {to}", "{u} {to}", "make {to}", "give {to} a {u}")).format(u=UNKNOWN, to=to)
+    )
+
+
+def unknown_thing(rng: np.random.Generator) -> str:
+    """What a skill does, with a thing never heard of."""
+    what = f"{choose(rng, ('the', 'my', 'a'))} {UNKNOWN}"
+    return ask(rng, choose(rng, ("fetch", "put", "where")), o=what, t=to(rng, choose(rng, (*TRAYS, "middle"))))
 
 
 def spoken(rng: np.random.Generator, text: str, typos: float = 0.0) -> str:

@@ -16,8 +16,8 @@ def names(bits: int) -> set[str]:
 def test_an_object_among_the_others() -> None:
     first, second = map(names, standing((RED, BLUE)))
     both = {"2 of its shape", "1 of its colour", "2 objects"}
-    assert first == both | {"leftmost", "farthest"}
-    assert second == both | {"rightmost", "nearest"}
+    assert first == both | {"leftmost", "farthest", "1 of those on the table"}
+    assert second == both | {"rightmost", "nearest", "2 of those on the table"}
     assert standing(()) == []
     assert "leftmost" not in names(standing((MOVED,))[0])  # in a tray, not on the table
 

@@ -13,7 +13,7 @@ from dgemma_ros.context.rendering import Renderer
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.segments import FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
 from dgemma_ros.skills.catalogue import SkillCatalogue
-from training import batches, prompt, sessions, tasks
+from training import batches, prompt, sessions, tasks, words
 from training.checkpoint_sizes import CANVAS, POSITIONS
 from training.sessions import Session, Shape
 
@@ -114,9 +114,26 @@ def test_kinds_are_asked_as_often_as_they_are_weighted() -> None:
     assert kinds.count("sort") > len(kinds) / 3 and "edit_add" not in kinds
 
 
-def test_held_out_words_are_never_drawn_for_training() -> None:
-    from training import words
+def test_words_never_met_are_one_token_and_asked_of_no_planner(writer: batches.Writer) -> None:
+    rng = np.random.default_rng(7)
+    shape = Shape(unknown=1.0, mix=(("cannot", 20.0), ("unclear", 20.0)), filled=True)
+    leaves = [leaf for _ in range(10) for leaf in sessions.sample(rng, shape).leaves]
+    unmet = [leaf for leaf in leaves if words.UNKNOWN in leaf.words]
+    assert {leaf.task.kind for leaf in unmet} == {"cannot", "unclear"}
+    for leaf in unmet:
+        assert writer.ids(leaf.words).count(writer.unknown) == leaf.words.count(words.UNKNOWN)
+    plain = [leaf for _ in range(10) for leaf in sessions.sample(rng, Shape(filled=True)).leaves]
+    assert not [leaf for leaf in plain if words.UNKNOWN in leaf.words]
 
+
+def test_a_plan_is_changed_after_a_newer_picture_too() -> None:
+    rng = np.random.default_rng(9)
+    leaves = [leaf for _ in range(60) for leaf in sessions.sample(rng, Shape(filled=True)).leaves]
+    after = {leaf.after for leaf in leaves if leaf.task.kind in tasks.EDIT}
+    assert {"turn", "frame"} <= after
+
+
+def test_held_out_words_are_never_drawn_for_training() -> None:
     rng = np.random.default_rng(3)
     known = {leaf.words for _ in range(60) for leaf in sessions.sample(rng).leaves}
     for lines in words.HELD_WORDINGS.values():

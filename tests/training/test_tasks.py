@@ -59,6 +59,32 @@ def test_what_is_so_already_may_be_left_out_or_done_again() -> None:
             assert drawn.right([*drawn.plan, *drawn.optional]) or drawn.plan == (done,)
 
 
+def test_one_order_is_taught_where_any_is_right() -> None:
+    def rank(call: tasks.Call) -> int:
+        return tasks.NAMES.index(call[1]["object"])
+
+    for kind in tasks.UNORDERED:
+        for task in samples(kind):
+            by_tray: dict[str, list[int]] = {}
+            for call in (c for c in task.plan if c[0] == "place"):
+                by_tray.setdefault(call[1]["target"], []).append(rank(call))
+            assert all(ranks == sorted(ranks) for ranks in by_tray.values())
+            trays = [c[1]["target"] for c in task.plan if c[0] == "place"]
+            assert trays == sorted(trays, key=trays.index)  # one tray after the other
+
+
+def test_a_spoiled_plan_is_mostly_wrong_and_never_too_long() -> None:
+    rng = np.random.default_rng(5)
+    wrong = []
+    for kind in tasks.KINDS:
+        for task in samples(kind, 20):
+            made = tasks.spoiled(rng, task.plan, ["red ball", "blue bar"])
+            assert 1 <= len(made) <= max(tasks.LONGEST_PLAN, len(task.plan))
+            assert prompt.parse_plan(prompt.plan_text(made) + "<turn|>") == list(made)
+            wrong.append(not task.right(made))
+    assert np.mean(wrong) > 0.7
+
+
 def test_at_least_half_of_the_kinds_need_the_picture() -> None:
     assert len(tasks.KINDS) >= 25
     assert 2 * len(tasks.NEEDS_PICTURE) >= len(tasks.KINDS)
