@@ -26,7 +26,7 @@ from dgemma_ros.context.facts import Facts, cameras_of
 from dgemma_ros.context.frames import FrameClock, clock_text
 from dgemma_ros.context.ladder import ladder_of
 from dgemma_ros.context.log import Log
-from dgemma_ros.context.mirror import CacheMirror
+from dgemma_ros.context.mirror import CacheMirror, most_remembered
 from dgemma_ros.context.prompt import Pieces, longer_than, make_pieces
 from dgemma_ros.context.recall import OVERHEAD, Recall, Recalled, Recollection
 from dgemma_ros.context.restoring import Restoring, Saved
@@ -456,12 +456,13 @@ class Context:
 
     def _tidy(self, room: int = 0, coming: Coming | None = None) -> None:
         """Forgets what is beyond the bounds, with ``room`` for more tokens and what is coming."""
-        bounds = self._bounds
+        bounds, canvas = self._bounds, self.model.config.canvas_length
+        left = min(self._fillable, most_remembered(self.model) + canvas) - max(room, canvas)
         limits = Limits(
             frames=bounds.max_frames or self.model.generation.max_frames or self.limit,
             turns=bounds.max_turns,
             notes=bounds.max_notes,
-            tokens=self._fillable - len(self.pieces.system) - max(room, self.model.config.canvas_length),
+            tokens=left - len(self.pieces.system),
             ladder=ladder_of(bounds.frame_ladder),
             age=bounds.max_frame_age or float("inf"),
             note_age=bounds.max_note_age or float("inf"),

@@ -34,8 +34,8 @@ from dgemma_ros.runtime.rows import Layout, Rows, Window
 from dgemma_ros.runtime.sequence import Sequence, Snapshot
 
 READ_AGAIN: Final = 512
-EARLY: Final = 16
-"""Positions are shifted when less than one in so many is left, if that makes twice as many of them free."""
+EARLY, WORTH = 16, 8
+"""Positions are shifted when fewer than one in ``EARLY`` are left, if that makes one in ``WORTH`` of them free."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,17 @@ class Settled:
     layout: Layout
     open: bool
     """Whether a task lies behind it."""
+
+
+def _early(model: Model) -> int:
+    """Positions are shifted when fewer are left."""
+    return max(model.session.config.text.max_positions // EARLY, 4 * model.config.canvas_length)
+
+
+def most_remembered(model: Model) -> int:
+    """Tokens that leave so many positions that shifting them in time pays, instead of again and again."""
+    most = model.session.config.text.max_positions
+    return most - most // WORTH - _early(model)
 
 
 class CacheMirror:
@@ -296,35 +307,33 @@ class CacheMirror:
         if not self._known or self._open is not None or self._sequence is None:
             return False
         most, sequence = self._model.session.config.text.max_positions, self._sequence
-        if most - sequence.position >= max(most // EARLY, 4 * self._model.config.canvas_length):
-            return False
-        return sequence.gap(self._first_row) >= 2 * most // EARLY
+        early = most - sequence.position < _early(self._model)
+        return early and sequence.position - sequence.length >= most // WORTH
 
     def shift(self) -> None:
-        """Shifts rows down to the system turn, so that the positions of what is gone are free again."""
-        if gap := self.current.gap(self._first_row):
-            with self._changing() as sequence:
+        """Makes positions of what is gone free again: rows are shifted down to the system turn.
+
+        Where that gives few, as what is gone stood between them, to one another, too: then nothing in the positions
+        says any more how much went by between them.
+        """
+        with self._changing() as sequence:
+            gap = sequence.gap(self._first_row)
+            if gap >= self._model.session.config.text.max_positions // WORTH:
                 sequence.shift(self._first_row, -gap)
-            self.shifts += 1
+            else:
+                gap = sequence.close_gaps(self._first_row)
+        self.shifts += gap > 0
 
     @property
     def _first_row(self) -> int:
         """Of what can be shifted: behind the system turn there is the carry that was kept, then what is left."""
         return self._base.length + (self.places[0].prefix or 0 if self.places.read else 0)
 
-    def _make_room(self, count: int) -> bool:
-        """So many positions behind what is there: rows are shifted down to the system turn.
-
-        Where that is not enough, nothing is held any more, so that all is read again, and it is False.
-        """
+    def _make_room(self, count: int) -> None:
+        """So many positions behind what is there, if that many can be made free."""
         sequence, most = self.current, self._model.session.config.text.max_positions
-        if sequence.position + count <= most:
-            return True
-        self.shift()
-        if sequence.position + count <= most or sequence.position == sequence.length:
-            return True
-        self._restart()  # what is left between is given up
-        return False
+        while sequence.position + count > most and sequence.position > sequence.length:
+            self.shift()
 
     def _commit(self, segment: TurnSegment, task: OpenTask) -> None:
         sequence = self.sequence
@@ -411,8 +420,7 @@ class CacheMirror:
             index, offset = (index + 1, 0) if offset + count == len(ids) else (index, offset + count)
         if (index, offset) == (self.places.read, self._partial):
             return 0
-        if not self._make_room(reading.count + self._model.config.canvas_length):
-            return self.read(most)
+        self._make_room(reading.count + self._model.config.canvas_length)
         with self._changing() as sequence:
             reading.into(sequence)
         self.places.read, self._partial, self._has_read = index, offset, True
@@ -437,8 +445,7 @@ class CacheMirror:
         segments = [self._log.segments[index] for index in newest]
         reading, ids, prefix = self._with_task(segments, text)
         room = reading.count + (recall.tokens if recall is not None else 0)
-        if not self._make_room(room + 2 * self._model.config.canvas_length):
-            return self.begin(text, most, recall)
+        self._make_room(room + 2 * self._model.config.canvas_length)
         snapshot, layout = sequence.snapshot(), sequence.layout
 
         def words() -> tuple[Array, ...]:

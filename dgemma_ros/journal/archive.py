@@ -26,7 +26,7 @@ from dgemma_ros.journal import schema
 from dgemma_ros.journal.arrivals import Waiting, waiting_of
 from dgemma_ros.journal.changes import Numbers, Placed, WindowSpan
 from dgemma_ros.journal.errors import DamageError, JournalError
-from dgemma_ros.journal.row_codec import RowCodec, proved
+from dgemma_ros.journal.row_codec import RowCodec, Shift, proved
 from dgemma_ros.journal.segment_codec import segment_of, soft_of, unsealed
 from dgemma_ros.runtime.contract import Array
 from dgemma_ros.runtime.rows import Layout, Rows, Window
@@ -244,9 +244,7 @@ class Archive:
                 if first + count != end:
                     raise DamageError(f"{self.file}: the sliding window has a gap")
                 part = codec.unpack_window(contents, end, position, count)
-                parts.append(
-                    codec.shifted_window(part, [delta for _, delta in self._shifts(shift, state.numbers.shift)])
-                )
+                parts.append(codec.shifted_window(part, self._shifts(shift, state.numbers.shift)))
         if not parts:
             parts = [Window(order, position, (), ())]
         arrays = [
@@ -392,10 +390,26 @@ class Archive:
             raise DamageError(f"{self.file}: rows of segment {placed.id} are not as many as its tokens")
         return found
 
-    def _shifts(self, after: int, until: int) -> list[tuple[int, int]]:
-        return self._connection.execute(
-            "SELECT first, delta FROM shifts WHERE number > ? AND number <= ? ORDER BY number", (after, until)
+    def _shifts(self, after: int, until: int) -> list[Shift]:
+        span = (after, until)
+        found = self._connection.execute(
+            "SELECT number, first, delta FROM shifts WHERE number > ? AND number <= ? ORDER BY number", span
         ).fetchall()
+        if not found:
+            return []
+        joined = {}
+        if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'joined_shifts'").fetchone():
+            joined = dict(
+                self._connection.execute("SELECT first, last FROM joined_shifts WHERE first > ? AND last <= ?", span)
+            )
+        groups: list[list[tuple[int, int]]] = []
+        last = 0
+        for number, first, delta in found:
+            if number > last:
+                groups.append([])
+                last = joined.get(number, number)
+            groups[-1].append((first, delta))
+        return [tuple(group) for group in groups]
 
 
 def _plan(row: tuple[Any, ...]) -> PlanEntry:

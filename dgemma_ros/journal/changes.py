@@ -78,8 +78,8 @@ class Change:
     windows: tuple[WindowRecord, ...] = ()
     placed: tuple[Placed, ...] = ()
     """Segments whose rows lie elsewhere than before."""
-    shifts: tuple[tuple[int, int], ...] = ()
-    """New ones: the order of the first row that was shifted, and by how much."""
+    shifts: tuple[tuple[tuple[int, int], ...], ...] = ()
+    """New ones, see :attr:`~dgemma_ros.runtime.sequence.Sequence.shifts`."""
     retired: tuple[int, ...] = ()
     """Records of rows that are no longer in the cache."""
     left: tuple[int, ...] = ()

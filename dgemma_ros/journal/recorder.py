@@ -185,7 +185,7 @@ class Recorder:
         gone = tuple(sorted((self._told | self._known.keys()) - alive))
         new = [number for number in present if number not in self._known]
         shifts = tuple(sequence.shifts[self._shifts_seen :]) if not anew else ()
-        self._last.shifts += len(shifts)
+        self._last.shifts += sum(map(len, shifts))
         self._shifts_seen = len(sequence.shifts)
         followers = {} if anew else self._followers(set(gone))
         wanted = set(present) if anew else set(new)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ from dgemma_ros.runtime.rows import Rows, Window, layers_of
 
 FASTEST: Final = 1
 MOST_ROWS: Final = 1 << 24
+Shift = tuple[tuple[int, int], ...]
+"""Orders from which on rows are shifted, rising, and by how much: a row is turned once, by the sum of what is due."""
 CHECK: Final = 4
 """Bytes of the checksum before each blob."""
 
@@ -68,24 +71,30 @@ class RowCodec:
         """Those of each full layer alone. Raises :class:`DamageError`, as :meth:`unpack` does."""
         return self._arrays(proved(stored, "rows"), self._shapes(LayerKind.FULL, count))
 
-    def shifted(self, rows: Rows, shifts: Sequence[tuple[int, int]]) -> list[Rows]:
-        """Rows as they are after shifts, each of all rows from the order of its first number on, by its second."""
+    def shifted(self, rows: Rows, shifts: Sequence[Shift]) -> list[Rows]:
+        """Rows as they are after shifts, one after another."""
         parts = [rows]
-        for first, delta in shifts:
-            parts = [half for part in parts for half in self._shifted(part, first, delta)]
+        for shift in shifts:
+            parts = [moved for part in parts for moved in self._shifted(part, shift)]
         return parts
 
-    def _shifted(self, rows: Rows, first: int, delta: int) -> list[Rows]:
-        """As :meth:`Sequence.shift` does it: in half precision keys are made from values when they are put back."""
-        cut = int(np.searchsorted(rows.orders, first))
-        kept, moved = rows.part(0, cut), rows.part(cut, len(rows))
-        if not len(moved):
-            return [kept]
+    def _shifted(self, rows: Rows, shift: Shift) -> list[Rows]:
+        """As :class:`Sequence` does it: in half precision keys are made from values when they are put back."""
+        ends = [0, *np.searchsorted(rows.orders, [first for first, _ in shift]).tolist(), len(rows)]
+        found, total = [], 0
+        for number, (start, stop) in enumerate(pairwise(ends)):
+            total += shift[number - 1][1] if number else 0
+            if start < stop:
+                found.append(self._turned_rows(rows.part(start, stop), total))
+        return found
+
+    def _turned_rows(self, rows: Rows, delta: int) -> Rows:
+        if not delta:
+            return rows
         turned = None
-        if moved.keys is not None and self.dtype.itemsize >= 4:
-            turned = self._turned(moved.keys, LayerKind.FULL, delta)
-        moved = replace(moved, positions=moved.positions + delta, keys=turned)
-        return [kept, moved] if len(kept) else [moved]
+        if rows.keys is not None and self.dtype.itemsize >= 4:
+            turned = self._turned(rows.keys, LayerKind.FULL, delta)
+        return replace(rows, positions=rows.positions + delta, keys=turned)
 
     def _made(self, positions: Ints, values: Sequence[Array]) -> list[Array]:
         if not values:
@@ -109,11 +118,11 @@ class RowCodec:
         arrays = tuple(self._arrays(proved(stored, "a window"), [*shapes, *shapes]))
         return Window(order, position, arrays[: len(shapes)], arrays[len(shapes) :])
 
-    def shifted_window(self, window: Window, deltas: Sequence[int]) -> Window:
-        """After shifts by so many positions each, in turn."""
+    def shifted_window(self, window: Window, shifts: Sequence[Shift]) -> Window:
+        """After shifts, in turn."""
         turned = window.keys
-        for delta in deltas:
-            turned = self._turned(turned, LayerKind.SLIDING, delta)
+        for shift in shifts:
+            turned = self._turned(turned, LayerKind.SLIDING, sum(delta for _, delta in shift))
         return replace(window, keys=turned)
 
     # -- inside ---------------------------------------------------------------------------------------------------

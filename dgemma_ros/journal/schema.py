@@ -52,6 +52,7 @@ ADDED: Final = """
 CREATE TABLE IF NOT EXISTS arrivals (
     number INTEGER PRIMARY KEY, arrived_ns INTEGER NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL, picture BLOB
 );
+CREATE TABLE IF NOT EXISTS joined_shifts (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 """
 """What journals of this format did not have in the beginning."""
 

@@ -206,8 +206,10 @@ class Store:
             self._remember_only(change.alive, now)
             execute("UPDATE rows SET live = 0")
             execute("UPDATE windows SET live = 0")
-        for first, delta in change.shifts:
-            execute("INSERT INTO shifts (first, delta) VALUES (?, ?)", (first, delta))
+        for together in change.shifts:
+            made = [execute("INSERT INTO shifts (first, delta) VALUES (?, ?)", own).lastrowid for own in together]
+            if len(made) > 1:
+                execute("INSERT INTO joined_shifts VALUES (?, ?)", (made[0], made[-1]))
         for record in change.rows:
             rows = record.rows
             values, keys = codec.pack(rows)

@@ -9,6 +9,7 @@ table holds runs of such rows, as many as there were edits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,6 +72,15 @@ class RowTable:
         """Rows in slots ``start`` … ``stop`` - 1 have other positions."""
         first, last = self._cut(start), self._cut(stop)
         self._runs[first:last, POSITION] += delta
+
+    def gaps(self, start: int) -> list[tuple[Row, int]]:
+        """Each row from slot ``start`` on that positions are free before, and how many; the first row is not asked."""
+        found = []
+        for before, own in pairwise(self._runs.tolist()):
+            gap = own[POSITION] - (before[POSITION] + own[SLOT] - before[SLOT])
+            if gap and own[SLOT] >= start:
+                found.append((Row(*own), gap))
+        return found
 
     def at(self, slot: int) -> Row:
         """The row in a slot."""

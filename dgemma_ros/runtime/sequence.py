@@ -65,8 +65,9 @@ class Sequence:
         self.cache = session.new_cache()
         self.position = 0
         """The next row's position."""
-        self.shifts: list[tuple[int, int]] = []
-        """All there were: the order of the first row of the full layers that was shifted, and by how much."""
+        self.shifts: list[tuple[tuple[int, int], ...]] = []
+        """All there were. Each: the order of the first row of the full layers that was shifted, and by how much; or
+        several of them, where rows were turned once, by the sum of what is due."""
         self._table = RowTable()
         self._order = 0  # rows ever appended, those that were rolled back excepted
         self._start = 0  # the order of the row in slot 0 of the sliding layers; those before it are gone
@@ -234,7 +235,7 @@ class Sequence:
         if not delta:
             return
         tables = rotary.shift_tables(self.config, delta)
-        self.shifts.append((self._table.at(start).order if start < self.length else self._order, delta))
+        self.shifts.append(((self._table.at(start).order if start < self.length else self._order, delta),))
         self._table.shift(start, self.length, delta)
         if self.cache.dtype.itemsize < 4:
             self._rebuild(start, self.length)
@@ -244,6 +245,37 @@ class Sequence:
             self.cache.rotate(LayerKind.SLIDING, 0, self._order - self._start, *tables[LayerKind.SLIDING])
         self.position += delta
         self._changed(start)
+
+    def close_gaps(self, start: int) -> int:
+        """Shifts each row from ``start`` on down to the one before it, and the next row, too; by how much that one.
+
+        Each key is turned once, by as much as its own row moves, but for sliding layers' rows: they all are shifted as
+        the next row is, as by :meth:`shift`. Snapshots of more than ``start`` rows are void. Raises
+        :class:`ContextError` where there is no such row.
+        """
+        if not 0 <= start <= self.length:
+            raise ContextError(f"cannot close gaps from row {start} on: the sequence has {self.length}")
+        gaps = [(row.slot, row.order, gap) for row, gap in self._table.gaps(start)]
+        if end := self.gap(self.length):
+            gaps.append((self.length, self._order, end))
+        if not gaps:
+            return 0
+        total, stops = 0, [slot for slot, _, _ in gaps[1:]] + [self.length]
+        for (slot, _, gap), stop in zip(gaps, stops, strict=True):
+            total += gap
+            self._table.shift(slot, stop, -total)
+            if self.cache.dtype.itemsize >= 4 and stop > slot:
+                cos, sin = rotary.shift_tables(self.config, -total)[LayerKind.FULL]
+                self.cache.rotate(LayerKind.FULL, slot, stop - slot, cos, sin)
+        if self.cache.dtype.itemsize < 4:
+            self._rebuild(gaps[0][0], self.length)
+        if self._has_sliding:
+            tables = rotary.shift_tables(self.config, -total)[LayerKind.SLIDING]
+            self.cache.rotate(LayerKind.SLIDING, 0, self._order - self._start, *tables)
+        self.shifts.append(tuple((order, -gap) for _, order, gap in gaps))
+        self.position -= total
+        self._changed(gaps[0][0])
+        return total
 
     def gap(self, row: int) -> int:
         """Positions that are free before a row, or for ``length`` before the next one: by how much it can be shifted

@@ -229,3 +229,24 @@ def test_two_planners_never_share_one(model: Model, skills: SkillCatalogue, tmp_
         keep(tmp_path / "memory.db", model, skills)
     with keeping(tmp_path / "memory.db", model, skills):
         pass
+
+
+def test_positions_that_were_made_free_between_rows_come_back_bit_by_bit(
+    skills: SkillCatalogue, tmp_path: Path
+) -> None:
+    short = open_model(write_model(tmp_path / "tiny", positions=2200), threads=1)
+    bounds = replace(SETTINGS, max_frames=99, max_notes=99, context_tokens=0, keyframe_change=0.07)
+    with keeping(tmp_path / "memory.db", short, skills, bounds) as live:
+        for number in range(70):  # every second is a keyframe, so that what goes stood between what stays
+            live.see(number // 2, 40)
+            if live.context.cramped:
+                live.context.shift()
+            if number % 10 == 5:
+                live.turn(number)
+        shifts = [one for one in live.context.sequence.shifts if len(one) > 1]
+        assert shifts and live.context.info.rebuilds == 0
+        live.see(41, 40)
+        file = killed(live, tmp_path / "killed")
+        with keeping(file, short, skills, bounds) as back:
+            back.restore_all()
+            assert_equal(live.context, back.context)

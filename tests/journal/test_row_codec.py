@@ -75,7 +75,7 @@ def test_windows_come_back_and_shift(opened: Models) -> None:
     window = Window(50, 60, tuple(arrays), tuple(array[::-1].copy() for array in arrays))
     back = codec.unpack_window(codec.pack_window(window), 50, 60, 5)
     assert bits(back.keys) == bits(window.keys) and bits(back.values) == bits(window.values)
-    there = codec.shifted_window(codec.shifted_window(back, [-7]), [7])
+    there = codec.shifted_window(codec.shifted_window(back, [((0, -7),)]), [((0, 7),)])
     assert bits(there.values) == bits(window.values)
     for one, two in zip(there.keys, window.keys, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
@@ -83,7 +83,7 @@ def test_windows_come_back_and_shift(opened: Models) -> None:
 
 def test_a_shift_turns_only_rows_behind_it(opened: Models) -> None:
     codec, rows = made(opened, np.float32, follow=True)
-    before, behind = codec.shifted(rows, [(45, -100)])
+    before, behind = codec.shifted(rows, [((45, -100),)])
     assert (len(before), len(behind)) == (5, 12)
     assert before.keys is not None and behind.keys is not None and rows.keys is not None
     assert bits(before.keys) == bits(array[:, :5] for array in rows.keys)
@@ -92,5 +92,17 @@ def test_a_shift_turns_only_rows_behind_it(opened: Models) -> None:
     for own, values, norm in zip(behind.keys, behind.values, codec.norms.values(), strict=True):
         np.testing.assert_allclose(own, keys.from_values(values, norm, cos[0], sin[0]), atol=2e-4)
     half, given = made(opened, ml_dtypes.bfloat16, follow=True)
-    assert half.shifted(given, [(0, -5)])[0].keys is None  # made from values, as a shift does it there
+    assert half.shifted(given, [((0, -5),)])[0].keys is None  # made from values, as a shift does it there
     assert replace(given, keys=None).keys is None
+
+
+def test_shifts_that_were_made_together_turn_each_row_once(opened: Models) -> None:
+    codec, rows = made(opened, np.float32, follow=True)
+    parts = codec.shifted(rows, [((43, -20), (50, -3), (99, -7))])
+    assert [len(part) for part in parts] == [3, 7, 7]
+    assert parts[0].keys is not None and rows.keys is not None
+    assert bits(parts[0].keys) == bits(array[:, :3] for array in rows.keys)
+    for part, start, total in ((parts[1], 3, 20), (parts[2], 10, 23)):
+        (once,) = codec.shifted(rows.part(start, start + 7), [((0, -total),)])
+        assert part.keys is not None and once.keys is not None and bits(part.keys) == bits(once.keys)
+        np.testing.assert_array_equal(part.positions, once.positions)

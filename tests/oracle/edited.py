@@ -123,6 +123,24 @@ class Edited:
         self.positions[start:] = [position + delta for position in self.positions[start:]]
         self.position += delta
 
+    def close_gaps(self, start: int) -> None:
+        rotary = self.model.model.encoder.language_model.rotary_emb
+        closed = list(self.positions)
+        for row in range(max(start, 1), len(closed)):
+            closed[row] = closed[row - 1] + 1
+        if start == 0 and closed:
+            closed = [closed[0] + row for row in range(len(closed))]
+        following = closed[-1] + 1 if closed else 0
+        deltas = torch.tensor([new - old for new, old in zip(closed, self.positions, strict=True)])
+        total = following - self.position
+        for kind, by in ((FULL, deltas), (SLIDING, torch.full((self.order,), total))):
+            for layer in self.layers(kind):
+                angle = by.double()[:, None] * getattr(rotary, f"{kind}_inv_freq").double()
+                cos, sin = (torch.cat([part, part], -1) for part in (angle.cos(), angle.sin()))
+                keys = layer.keys.double()
+                layer.keys = (keys * cos + rotate_half(keys) * sin).float()
+        self.positions, self.position = closed, following
+
     def rollback(self, length: int) -> None:
         if length < len(self.orders):
             self.order, self.position = self.orders[length], self.positions[length]

@@ -54,6 +54,12 @@ class Judged(Sequence):
         self.judge.shift(start, delta)
         Judged.edits += 1
 
+    def close_gaps(self, start: int) -> int:
+        closed = super().close_gaps(start)
+        self.judge.close_gaps(start)
+        Judged.edits += closed > 0
+        return closed
+
     def snapshot(self) -> Snapshot:
         self.branches.append((super().snapshot(), self.judge.copy()))
         return self.branches[-1][0]

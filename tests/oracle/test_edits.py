@@ -128,6 +128,16 @@ class Edits(RuleBasedStateMachine):
             Edits.edits += 1
             self.compare()
 
+    @rule(start=st.floats(0, 1))
+    def close_gaps(self, start: float) -> None:
+        first = round(start * self.ours.length)
+        if not first and self.ours.length and self.judge.positions[0]:
+            return  # the first row's own position is nobody's gap
+        self.ours.close_gaps(first)
+        self.judge.close_gaps(first)
+        Edits.edits += 1
+        self.compare()
+
     def compare(self) -> None:
         assert (self.ours.length, self.ours.position) == (len(self.judge.orders), self.judge.position)
         for layer in self.ours.config.text.layers if self.judge.cache.layers else ():

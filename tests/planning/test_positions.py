@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from dgemma_ros.context.context import Context
 from dgemma_ros.generation.contract import Answer, Request
 from dgemma_ros.generation.local import LocalGenerator
 from dgemma_ros.model import Model, open_model
-from dgemma_ros.planning import Planner, Settings, SkillCatalogue, Task
+from dgemma_ros.planning import Frame, Planner, Settings, SkillCatalogue, Task
 from tests.desk import Recorder, frame, write_model
 
 SETTINGS = Settings(max_frames=40, keyframe_change=0, frame_ladder=(), context_tokens=1400, max_notes=20)
@@ -73,8 +72,38 @@ def test_the_planner_does_it_between_tasks(short: Model, skills: SkillCatalogue)
     assert planner.context_info().shifts >= 1 and told == [0] * (FRAMES // 4)
 
 
-def test_it_waits_where_it_would_give_little_back(short: Model, skills: SkillCatalogue, tmp_path: Path) -> None:
-    context = Context(short, skills, replace(SETTINGS, max_frames=200, context_tokens=0), later=True)
-    while context.info.dropped.get("frame", 0) < 8:
-        see(context, context.info.frames + context.info.dropped.get("frame", 0))
-    assert not context.cramped  # nearly all positions are in use
+FULL = replace(SETTINGS, max_frames=200, context_tokens=0, keyframe_change=0.07)
+
+
+def picked(number: int) -> Frame:
+    """Every third shows something else: what is forgotten stands between what stays."""
+    return replace(frame(number // 3, number, received=float(number)), stamp_ns=number * 10**9)
+
+
+def test_a_context_that_is_full_never_reads_again(short: Model, skills: SkillCatalogue) -> None:
+    context, width = Context(short, skills, FULL, later=True), short.config.text.hidden_size
+    read: list[int] = []
+    for number in range(220):
+        soft = np.random.default_rng(number).standard_normal((12, width)).astype(np.float32)
+        context.add_frame(picked(number), soft)
+        read.append(context.read())
+        if context.cramped:
+            context.shift()
+            assert not context.cramped
+        assert context.sequence.position <= 1800 - 2 * 64
+    info = context.info
+    assert info.rebuilds == 0 and info.shifts >= 2 and max(read[1:]) < 30
+    assert info.tokens <= 1800 - 1800 // 8 - 4 * 64 and info.dropped["frame"] > 50
+    assert any(len(together) > 1 for together in context.sequence.shifts)  # what is gone stood between what stays
+
+
+def test_in_a_full_context_no_task_shifts(short: Model, skills: SkillCatalogue) -> None:
+    context = Context(short, skills, FULL, later=True)
+    for number in range(160):
+        see(context, number)
+        if context.cramped:
+            context.shift()
+        before = context.info.shifts
+        context.begin("what is there")
+        context.abandon()
+        assert context.info.shifts == before
