@@ -32,6 +32,8 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Send a task to a running planner node and print its plan. Ends with status 1 where the plan is not valid."""
+    if not task.strip():
+        raise typer.BadParameter("the task has no words")
     made: list[Any] = []
     with Listener(namespace, made.append) as listener:
         from builtin_interfaces.msg import Duration

@@ -112,7 +112,8 @@ class _Text:
         return self.at >= len(self.text)
 
     def fail(self, why: str) -> Any:
-        raise TemplateError(f"template: {why}, at {self.text[self.at : self.at + 24]!r}")
+        rest = self.text[self.at : self.at + 24]
+        raise TemplateError(f"template: {why}, at {repr(rest) if rest else 'its end'}")
 
     def match(self, pattern: re.Pattern[str]) -> str | None:
         found = pattern.match(self.text, self.at)

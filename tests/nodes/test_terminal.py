@@ -49,6 +49,8 @@ def test_ask_prints_the_plan(robot: Process) -> None:
 def test_ask_without_a_planner_ends_in_one_line(ros: None) -> None:
     done = dgemma("ask", "tidy up", "--namespace", "nowhere", "--wait", "1")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "ROS_DOMAIN_ID" in done.stderr
+    done = dgemma("ask", "  ", "--namespace", "nowhere")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "no words" in done.stderr
 
 
 def test_watch_prints_plans_where_there_is_no_terminal(robot: Process) -> None:

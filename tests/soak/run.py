@@ -132,12 +132,16 @@ class Soak:
             act()
         except AssertionError as error:  # something was waited for and did not come
             self.torment.broken.append(f"{name}: {error}"[:500])
-        if not self.fleet.look_after("planner"):
-            with self.ledger.sending:
-                self.ledger.killed()
-            self.torment.start_again()
-        elif self.ledger.excuse:
-            self.torment.listens()
+        try:
+            if not self.fleet.look_after("planner"):
+                with self.ledger.sending:
+                    self.ledger.killed()
+                self.torment.start_again()
+            elif self.ledger.excuse:
+                self.torment.listens()
+        except AssertionError as error:  # one that hears nothing; whoever runs a robot would start it again
+            self.torment.broken.append(f"behind {name}: {error}"[:500])
+            self.torment.kill()
         time.sleep(self.torment.chance.uniform(0.0, 0.5))
 
     def audit(self) -> None:
