@@ -22,7 +22,7 @@ make_base() {
     root=${ROOTFS:-$work/root}
     [ -d "$root" ] || debootstrap --variant=minbase "${extra[@]}" "$suite" "$root" "$mirror" "$script" > "$work/log" \
         || { tail -3 "$work/log" >&2; exit 1; }
-    rm -f "$root"/var/cache/apt/archives/*.deb
+    rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
     base=localhost/base:$suite
     if [ "$tool" = docker ]; then
         tar -C "$root" -c . | docker import - "$base" > /dev/null
