@@ -23,6 +23,7 @@ FOLDER: Final = Path("/dev/shm")
 NEEDED: Final = 72 << 20
 """Bytes of one node: the segment of ``fastdds.xml``, its table of buffers, and the ports."""
 _LOCK: Final = re.compile(r"fastrtps_[0-9a-f]{16}_el")
+_PORT: Final = re.compile(r"fastrtps_port\d+_el")
 _NEW: Final = 5.0
 """Seconds in which a file may have been made and not been locked yet."""
 
@@ -56,14 +57,38 @@ def clear_abandoned(folder: Path = FOLDER) -> int:
 
 def clear_own(folder: Path = FOLDER) -> None:
     """Removes this process's segments, for one that ends without taking DDS down in order. Never raises."""
+    for lock in _own_locks(folder):
+        if _LOCK.fullmatch(lock.name):
+            with contextlib.suppress(OSError):
+                lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
+
+
+def hears(folder: Path = FOLDER) -> bool:
+    """Whether this process still has the ports by which others reach it through shared memory.
+
+    Where a node was killed and one that starts gets its port, those who sent to the first may find that port dead just
+    then, and remove it: Fast DDS says ``Failed init_port`` and goes on, and all that is sent to the node is lost
+    (eProsima/Fast-DDS, issues 5737 and 6117). Never raises.
+    """
+    ports = [lock.with_name(lock.name.removesuffix("_el")) for lock in _own_locks(folder) if _PORT.fullmatch(lock.name)]
+    try:
+        mapped = {line.partition("/")[2] for line in Path("/proc/self/maps").read_text().splitlines()}
+    except OSError:
+        return True
+    return all(str(port).lstrip("/") in mapped for port in ports)  # of one that was removed it says so, behind its name
+
+
+def _own_locks(folder: Path) -> list[Path]:
+    """Files of a folder that this process holds locked. Never raises."""
+    found = []
     with contextlib.suppress(OSError):
         for descriptor in list(Path("/proc/self/fd").iterdir()):
             with contextlib.suppress(OSError):
                 lock = descriptor.readlink()
-                held = "FLOCK" in Path(f"/proc/self/fdinfo/{descriptor.name}").read_text()
-                if held and lock.parent == folder and _LOCK.fullmatch(lock.name):
-                    lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
-                    lock.unlink(missing_ok=True)
+                if lock.parent == folder and "FLOCK" in Path(f"/proc/self/fdinfo/{descriptor.name}").read_text():
+                    found.append(lock)
+    return found
 
 
 def other_users(folder: Path = FOLDER) -> set[int]:

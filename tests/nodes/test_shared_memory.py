@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import mmap
 import os
 import pwd
 import signal
 from pathlib import Path
 
 import pytest
+from dgemma_msgs.srv import ResetWorld
 from sensor_msgs.msg import Image
 
 from dgemma_ros import shared_memory
@@ -143,3 +146,31 @@ def test_folders_that_cannot_be_written_end_it_in_one_line(
     until(lambda: process.popen.poll() is not None, "the end")
     lines = [line for line in process.output.splitlines() if word in line]
     assert process.popen.returncode == 2 and len(lines) == 1 and "Traceback" not in process.output
+
+
+def test_a_port_that_others_removed_is_noticed(tmp_path: Path) -> None:
+    port, other = tmp_path / "fastrtps_port7411", tmp_path / "fastrtps_port7011"
+    with contextlib.ExitStack() as stack:
+        for path in (port, other):
+            path.write_bytes(bytes(4096))
+            lock = stack.enter_context(path.with_name(f"{path.name}_el").open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stack.enter_context(mmap.mmap(stack.enter_context(path.open("r+b")).fileno(), 4096))
+        assert shared_memory.hears(tmp_path)
+        port.unlink()
+        port.write_bytes(bytes(4096))  # as a sender makes it anew
+        assert not shared_memory.hears(tmp_path)
+    assert shared_memory.hears(tmp_path)
+
+
+@pytest.mark.parametrize("deaf", [1, 2, 3])
+def test_a_node_that_would_hear_nobody_starts_again(graph: Graph, deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEAF", str(deaf))
+    process = graph.start("tests.nodes.deaf_tabletop", f"deaf{deaf}")
+    until(lambda: "ready: " in process.output or process.popen.poll() is not None, "its start")
+    if deaf > 2:
+        assert process.popen.wait(30) == 2 and process.output.splitlines()[-1].startswith("error: Fast DDS lost its")
+    else:
+        assert graph.ask(ResetWorld, f"/deaf{deaf}/tabletop/reset", ResetWorld.Request(seed=1, objects=2)).success
+        assert process.end()[0] == 0
+    assert process.output.count("starting again") == min(deaf, 2) and "Traceback" not in process.output
