@@ -3,10 +3,13 @@
 Tasks with a budget of 0.1 s come one after another; the model is nano with random weights, which never converges, so
 that each takes all the steps there is time for. Rounds with and without the camera take turns, so that a machine that
 grows busier is so for both. Late is a plan whose stamp is behind its deadline, or that came to the client behind it.
+
+    python -m benchmarks.large_pictures [--quick] [--into FILE]
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -19,7 +22,7 @@ import cv2
 import numpy as np
 
 from benchmarks.ros_graph import ROOT, MissingRosError, Spun, own_graph, seconds, start, until
-from benchmarks.table import Table
+from benchmarks.table import Table, fill, markdown
 
 BUDGET: Final = 0.1
 GAP: Final = 0.05
@@ -95,7 +98,7 @@ def _measure(camera: Camera, folder: Path, rounds: int, tasks: int) -> tuple[Tal
         client.ask(tasks // 4, Tally())  # the first ones meet cold caches
         for _ in range(rounds):
             client.ask(tasks, without)
-            sending = [sys.executable, "-m", "benchmarks.large_pictures", str(picture), str(camera.rate)]
+            sending = [sys.executable, "-m", "benchmarks.picture_sender", str(picture), str(camera.rate)]
             with subprocess.Popen(sending, cwd=ROOT) as sender:
                 try:
                     client.until_more_pictures()
@@ -177,24 +180,18 @@ class _Client:
                 self._figures = {value.key: value.value for value in status.values}
 
 
-def send(picture: Path, rate: float) -> None:
-    """Publishes a picture until it is ended; in a process of its own."""
-    import rclpy
-    from rclpy.qos import qos_profile_sensor_data
-    from rclpy.signals import SignalHandlerOptions
-    from sensor_msgs.msg import CompressedImage
-
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node("sender")
-    publisher = node.create_publisher(CompressedImage, TOPIC, qos_profile_sensor_data)
-    message = CompressedImage(format=picture.suffix.strip("."), data=picture.read_bytes())
-    due = time.monotonic()
-    while True:
-        message.header.stamp = node.get_clock().now().to_msg()
-        publisher.publish(message)
-        due = max(due + 1 / rate, time.monotonic())
-        time.sleep(max(0.0, due - time.monotonic()))
+def main() -> None:
+    """Prints the table, or puts it into a page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.large_pictures", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="put the table in its place in this page")
+    given = parser.parse_args()
+    table = run(given.quick)
+    text = markdown(table.columns, table.rows, table.notes)
+    print(text)
+    if given.into:
+        fill(given.into, "large pictures", text)
 
 
 if __name__ == "__main__":
-    send(Path(sys.argv[1]), float(sys.argv[2]))
+    main()
