@@ -1,4 +1,4 @@
-"""A camera for ``large_pictures``, in a process of its own: publishes one encoded picture at a rate until it is ended."""
+"""A camera for ``large_pictures``, in a process of its own: publishes one encoded picture at a rate until it ends."""
 
 from __future__ import annotations
 
