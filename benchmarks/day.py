@@ -4,7 +4,7 @@ Time is skipped while nothing is to be done and runs as it does otherwise, so th
 budget is worth what it is. After every piece of work the bounds are looked at. Now and then the model is asked about
 what it remembers, and so is a fresh context with the same frames, notes and turns.
 
-    python -m benchmarks.day [--hours 24] [--model DIR] [--seed N] [--context-tokens N] [--json FILE] [--into FILE]
+    python -m benchmarks.day [--hours 24] [--minutes N] [--tiny] [--model DIR] [--settings JSON] [--into FILE]
 
 Longer than most files: one run, from the clock that jumps to the table; its world is in `day_world.py`.
 """
@@ -157,10 +157,14 @@ class Day:
 
     # -- a second after the other ---------------------------------------------------------------------------------
 
-    def run(self, seconds: int, note: Callable[[str], None] = lambda text: None) -> Found:
-        """Lives through so many."""
-        began, awake_until = self.clock(), 0
+    def run(
+        self, seconds: int, note: Callable[[str], None] = lambda text: None, minutes: float = float("inf")
+    ) -> Found:
+        """Lives through so many, or as many as there are minutes for."""
+        began, awake_until, end = self.clock(), 0, time.monotonic() + 60 * minutes
         for second, shot in enumerate(self.world.shots(seconds)):
+            if time.monotonic() > end:
+                break
             self.clock.skip_to(began + second)
             task, told = (self.rng.random() < self._hurry / every for every in (TASK_EVERY, NOTE_EVERY))
             asked = second % round(ASK_EVERY / self._hurry) == 0 and second > 0
@@ -302,7 +306,12 @@ def _own_memory() -> float:
 
 
 def measure(
-    hours: float, folder: Path | None, seed: int, note: Callable[[str], None] = print, **changes: Any
+    hours: float,
+    folder: Path | None,
+    seed: int,
+    note: Callable[[str], None] = print,
+    minutes: float = float("inf"),
+    **changes: Any,
 ) -> tuple[Table, Found]:
     """A day of so many hours; ``folder``: a model, None for a tiny random one."""
     model, skills = _model(folder)
@@ -310,7 +319,7 @@ def measure(
     began = time.monotonic()
     day = Day(model, skills, settings, seed)
     try:
-        found = day.run(round(3600 * hours), note)
+        found = day.run(round(3600 * hours), note, minutes)
         info = day.planner.context_info()
     finally:
         day.close()
@@ -337,8 +346,8 @@ def measure(
     name = folder.name if folder else "a tiny random model"
     ended = ", ".join(f"{count} {status}" for status, count in found.statuses.most_common())
     notes = [
-        f"{name}, {hours:g} hours in {took:.0f} s, {model.session.backend}, load average {os.getloadavg()[0]:.1f} on "
-        f"{os.cpu_count()} cores; seed {seed}; context of {info.limit} tokens",
+        f"{name}, {found.frames / 3600:.3g} hours in {took:.0f} s, {model.session.backend}, load average "
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; seed {seed}; context of {info.limit} tokens",
         f"how tasks ended: {ended}",
     ]
     notes += [f"{count} × {text}" for text, count in found.errors.most_common(3)]
@@ -373,12 +382,19 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--model", type=Path, default=NANO, metavar="DIR")
     parser.add_argument("--tiny", action="store_true", help="a tiny random model instead: no answers, but all the rest")
+    parser.add_argument("--minutes", type=float, default=float("inf"), metavar="N", help="end behind so many of ours")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--settings", default="{}", metavar="JSON", help="the planner's, that differ from the defaults")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--into", type=Path, metavar="FILE", help="put the table in its place in this page")
     given = parser.parse_args()
-    table, found = measure(given.hours, None if given.tiny else given.model, given.seed, **json.loads(given.settings))
+    table, found = measure(
+        given.hours,
+        None if given.tiny else given.model,
+        given.seed,
+        minutes=given.minutes,
+        **json.loads(given.settings),
+    )
     show(Console(width=150), table)
     if given.json:
         given.json.write_text(json.dumps({"table": asdict(table), "found": vars(found)}, indent=1) + "\n")
