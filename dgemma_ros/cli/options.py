@@ -28,6 +28,13 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def named_file(text: str) -> Path:
+    """The same for a file."""
+    if not text.strip():
+        raise typer.BadParameter("is empty; give a file")
+    return Path(text)
+
+
 ModelFolder = Annotated[
     Path,
     typer.Option(

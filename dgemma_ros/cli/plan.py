@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, open_model
+from dgemma_ros.cli.options import Device, DeviceChoice, Json, ModelFolder, Threads, named_file, open_model
 from dgemma_ros.console import plan_view, terminal
 from dgemma_ros.errors import DgemmaError, ErrorCode
 
@@ -30,11 +30,15 @@ def plan(
     task: Annotated[str, typer.Option("--task", metavar="TEXT", help="What the robot is asked to do.")],
     image: Annotated[
         list[Path] | None,
-        typer.Option("--image", metavar="FILE", help="A picture to look at; may be repeated, oldest first."),
+        typer.Option(
+            "--image", metavar="FILE", parser=named_file, help="A picture to look at; may be repeated, oldest first."
+        ),
     ] = None,
     skills: Annotated[
         Path | None,
-        typer.Option("--skills", metavar="FILE", help="What the robot can do; default, MODEL's skills.yaml."),
+        typer.Option(
+            "--skills", metavar="FILE", parser=named_file, help="What the robot can do; default, MODEL's skills.yaml."
+        ),
     ] = None,
     budget_ms: Annotated[
         float | None,

@@ -168,6 +168,8 @@ def test_a_stdout_that_takes_nothing_is_one_line(redirection: str, said: str) ->
 
 def test_no_model_is_not_the_current_folder(dgemma: Command) -> None:
     assert "is empty" in dgemma("plan", "--model", "", "--task", "go").mistake
+    for option in ("--image", "--skills"):
+        assert "is empty" in dgemma("plan", "--model", "here", "--task", "go", option, "").mistake
 
 
 def test_threads_are_held_to_the_machine(dgemma: Command, exported: Folders) -> None:
