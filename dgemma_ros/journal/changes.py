@@ -144,7 +144,8 @@ class Arrived:
 class Gone:
     """That waits no more: it has been read, or nobody will read it."""
 
-    number: int
+    number: int | None
+    """None for all that came so far: nobody knows what became of it while nothing could be written."""
     nbytes: int = 64
 
 

@@ -152,7 +152,7 @@ class Store:
                 values = (entry.number, entry.arrived_ns, entry.kind, sealed(dict(entry.content)), picture)
                 execute("INSERT OR REPLACE INTO arrivals VALUES (?, ?, ?, ?, ?)", values)
             case Gone():
-                execute("DELETE FROM arrivals WHERE number = ?", (entry.number,))
+                execute("DELETE FROM arrivals WHERE ?1 IS NULL OR number = ?1", (entry.number,))
             case Cleared():
                 self._state(recall_after=str(entry.last))
             case Picture():

@@ -94,7 +94,8 @@ class Writer:
             self._dropped += 1
             self._lost = True
             return
-        if isinstance(entry, Gone) and (arrived := self._arrived.pop(entry.number, None)) is not None:
+        known = entry.number if isinstance(entry, Gone) else None
+        if known is not None and (arrived := self._arrived.pop(known, None)) is not None:
             self._waiting.remove(arrived)  # it was read before it was written
             self._bytes -= arrived.nbytes
             return
@@ -119,6 +120,7 @@ class Writer:
             if not self._lost or self._failing or self._closing:
                 return False
             self._lost = False
+            self._put(Gone(None))
             return True
 
     def flush(self, timeout: float = 10.0) -> bool:

@@ -76,13 +76,14 @@ from dgemma_ros.planning import SkillCatalogue
 from tests.desk import SKILLS
 from tests.journal.kept import keep
 kept = keep(Path(sys.argv[2]), open_model(Path(sys.argv[1]), threads=1), SkillCatalogue.of(SKILLS))
-kept.see(0); assert kept.journal.flush()
+kept.see(0); waits = kept.journal.arrivals.note("read while nothing can be written"); assert kept.journal.flush()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
 for number in range(1, 12):
     kept.see(number)
     kept.journal.flush()
 figures = kept.journal.figures()
+kept.journal.arrivals.gone(waits)
 assert figures.failing and figures.dropped > 0, figures
 assert len(kept.troubles) == 1 and "cannot be written" in kept.troubles[0], kept.troubles
 assert kept.context.begin("a task") > 0
@@ -110,6 +111,7 @@ def test_a_full_disk_warns_once_and_all_is_told_when_there_is_room(
         again.restore_all()
         assert not again.journal.warnings
         assert [segment.id for segment in again.context.log.segments] == list(map(int, done.stdout.split()))
+        assert again.journal.waiting == ()  # what became of it was not told while the disk was full
 
 
 def test_pictures_are_kept_as_they_were_seen(model: Model, skills: SkillCatalogue, tmp_path: Path) -> None:
