@@ -13,11 +13,13 @@ from dgemma_ros.context.context import Context
 from dgemma_ros.context.restoring import Pace
 from dgemma_ros.context.segments import Segment
 from dgemma_ros.errors import ContextError
+from dgemma_ros.journal import schema
 from dgemma_ros.journal.archive import Archive, State
 from dgemma_ros.journal.arrivals import Arrivals, Waiting
 from dgemma_ros.journal.changes import Cleared
 from dgemma_ros.journal.errors import DamageError, JournalError
 from dgemma_ros.journal.identity import model_digest, system_digest
+from dgemma_ros.journal.inspection import Inspection
 from dgemma_ros.journal.recollection import CANDIDATES, JournalRecollection
 from dgemma_ros.journal.recorder import LastIds, Recorder
 from dgemma_ros.journal.row_codec import RowCodec
@@ -54,6 +56,7 @@ class Journal:
         self._codec = RowCodec.of(model, model.session.new_cache().dtype)
         self._store = Store(file, digest, self._codec, limits or Limits(), about or {})
         self._writer: Writer | None = None
+        self._inspection: Inspection | None = None
         self._context: Context | None = None
         if self._store.warning:
             self.warnings.append(self._store.warning)
@@ -83,6 +86,8 @@ class Journal:
             context.reset()
             last, state = LastIds(), None
         self._writer = writer = Writer(self._store, on_trouble)
+        if self._store.file.stat().st_size > schema.CHECKED_BYTES:
+            self._inspection = Inspection(self._store.file, on_trouble)
         self._context = context
         recorder = Recorder(context, writer, on_error, last, state)
         recollection = JournalRecollection(
@@ -169,6 +174,8 @@ class Journal:
 
     def close(self) -> None:
         """Writes what is left. Idempotent."""
+        if self._inspection is not None:
+            self._inspection.close()
         if self._writer is not None:
             self._writer.close()
         else:
