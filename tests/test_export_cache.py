@@ -78,9 +78,8 @@ def test_a_cache_that_cannot_be_written(checkpoint: Folders, tmp_path: Path, mon
 
 def test_two_who_open_at_once(checkpoint: Folders, own_cache: Path) -> None:
     models: list[Model] = []
-    threads = [
-        threading.Thread(target=lambda: models.append(open_model(checkpoint("images"), threads=1))) for _ in range(4)
-    ]
+    folder = checkpoint("images")
+    threads = [threading.Thread(target=lambda: models.append(open_model(folder, threads=1))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
