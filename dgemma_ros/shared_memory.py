@@ -34,8 +34,8 @@ class SharedMemoryError(DgemmaError):
 
 def check(folder: Path = FOLDER, needed: int = NEEDED) -> None:
     """Raises :class:`SharedMemoryError` where a node's segment would not fit: images would be lost, silently."""
-    fix = "give the container --shm-size=1g or --ipc=host, or name a profile without shared memory in "
-    fix += "FASTRTPS_DEFAULT_PROFILES_FILE"
+    fix = "give the container --shm-size=1g or --ipc=host, or name a profile without shared memory "
+    fix += "(fastdds_udp.xml) in FASTRTPS_DEFAULT_PROFILES_FILE"
     if not os.access(folder, os.W_OK | os.X_OK):
         raise SharedMemoryError(f"{folder}: not there or not writable, and images travel through it; {fix}")
     room = os.statvfs(folder)
