@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from training import batches, objective, prompt, train
+from training import batches, objective, pace, prompt, train
 from training.feed import joined
 
 
@@ -55,7 +55,7 @@ def test_a_step_changes_every_weight_and_the_run_goes_on_where_it_stopped(
 
 
 def test_maps_that_are_fresh_teach_the_network_nothing(tmp_path: Path, batch: objective.Batch) -> None:
-    """Until `Course.apart` grounding and relations move only their own maps."""
+    """Until `pace.Course.apart` grounding and relations move only their own maps."""
     made = run(tmp_path, "--chunks", "1")
     net = train.model.Network(made.config, made.parts(made.flat.requires_grad_()))
     soft = made.goal.look(net, batch)
@@ -67,7 +67,7 @@ def test_maps_that_are_fresh_teach_the_network_nothing(tmp_path: Path, batch: ob
 
 
 def test_a_run_takes_as_much_as_the_machine_gives(tmp_path: Path) -> None:
-    pacer = train.Pacer(run(tmp_path, "--chunks", "6"))
+    pacer = pace.Pacer(run(tmp_path, "--chunks", "6"))
     pacer.fit(0.0, 0.05)
     assert pacer.run.chunks == 7  # quick, and no waiting: more at once
     pacer.fit(0.0, 0.3)
