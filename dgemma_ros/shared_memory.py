@@ -13,9 +13,11 @@ import fcntl
 import os
 import pwd
 import re
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from dgemma_ros.errors import DgemmaError
 
@@ -23,6 +25,7 @@ FOLDER: Final = Path("/dev/shm")
 NEEDED: Final = 72 << 20
 """Bytes of one node: the segment of ``fastdds.xml``, its table of buffers, and the ports."""
 _LOCK: Final = re.compile(r"fastrtps_[0-9a-f]{16}_el")
+_GIVEN_UP: Final = "DGEMMA_LOST_PORTS"
 _PORT: Final = re.compile(r"fastrtps_port\d+_el")
 _NEW: Final = 5.0
 """Seconds in which a file may have been made and not been locked yet."""
@@ -64,19 +67,42 @@ def clear_own(folder: Path = FOLDER) -> None:
                 lock.unlink(missing_ok=True)
 
 
-def hears(folder: Path = FOLDER) -> bool:
-    """Whether this process still has the ports by which others reach it through shared memory.
+def lost_ports(folder: Path = FOLDER) -> list[str]:
+    """Ports by which others reached this process through shared memory, and that were removed. Never raises.
 
     Where a node was killed and one that starts gets its port, those who sent to the first may find that port dead just
     then, and remove it: Fast DDS says ``Failed init_port`` and goes on, and all that is sent to the node is lost
-    (eProsima/Fast-DDS, issues 5737 and 6117). Never raises.
+    (eProsima/Fast-DDS, issues 5737 and 6117).
     """
-    ports = [lock.with_name(lock.name.removesuffix("_el")) for lock in _own_locks(folder) if _PORT.fullmatch(lock.name)]
+    names = [lock.name.removesuffix("_el") for lock in _own_locks(folder) if _PORT.fullmatch(lock.name)]
     try:
         mapped = {line.partition("/")[2] for line in Path("/proc/self/maps").read_text().splitlines()}
     except OSError:
-        return True
-    return all(str(port).lstrip("/") in mapped for port in ports)  # of one that was removed it says so, behind its name
+        return []
+    given_up = _given_up()  # a port that was removed is mapped under its name and more
+    return [name for name in names if str(folder / name).lstrip("/") not in mapped and name not in given_up]
+
+
+def start_again(lost: Sequence[str], folder: Path = FOLDER) -> NoReturn:
+    """Puts a fresh process of the same command in this one's place, behind the end of DDS in this one.
+
+    It gets other ports than those that were ``lost``: they may still be what others send to.
+    """
+    names = [*_given_up(), *lost]
+    clear_own(folder)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # with them go Fast DDS's locks
+    for name in names:
+        file = os.open(folder / f"{name}_el", os.O_RDWR | os.O_CREAT, 0o644)
+        os.set_inheritable(file, True)
+        with contextlib.suppress(OSError):  # somebody else has it: so much the better
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.environ[_GIVEN_UP] = ":".join(names)
+    os.execv(sys.executable, sys.orig_argv)
+
+
+def _given_up() -> list[str]:
+    """Ports that are locked so that nobody takes them, since before this process was put in another's place."""
+    return [name for name in os.environ.get(_GIVEN_UP, "").split(":") if name]
 
 
 def _own_locks(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from dgemma_ros import shared_memory
 from dgemma_ros.execution.dispatch import Dispatcher
 from dgemma_ros.journal.writer import JournalFigures
 from dgemma_ros.nodes import qos, topics
@@ -17,6 +18,7 @@ from dgemma_ros.nodes.camera_input import CameraInput
 from dgemma_ros.planning.types import Percentiles, Statistics
 
 PERIOD = 1.0
+DEAF = "its port in shared memory is gone, and whoever comes from now on is not heard: start it again"
 SILENT_AFTER = 5.0
 """Seconds without a picture after which an active planner warns."""
 
@@ -51,6 +53,8 @@ class Diagnostics:
 
     def publish(self, health: Health, hardware: str = "") -> None:
         """Sends one status, named after the node."""
+        if shared_memory.lost_ports():
+            health.raise_to(DiagnosticStatus.ERROR, DEAF)
         status = DiagnosticStatus(
             level=health.level,
             name=f"{self._node.get_fully_qualified_name().lstrip('/')}: {self._node.get_name()}",

@@ -31,6 +31,7 @@ from dgemma_ros.nodes.allocator import map_large_buffers
 
 PROFILE = Path(__file__).with_name("fastdds.xml")
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_DEAF = "Fast DDS lost its port in shared memory as it started, and nobody on this machine would be heard"
 _TRIED, _TRIES = "DGEMMA_STARTED_AGAIN", 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 END_WITHIN = 1.8
@@ -63,25 +64,6 @@ def use_large_images() -> None:
         os.environ[_PROFILE_VARIABLES[0]] = str(PROFILE)
         if fast_dds:
             shared_memory.check()
-
-
-def _start_again(node: Node) -> str:
-    """Puts a fresh process of the same command in this one's place; says why it gives up where that was tried twice."""
-    why = "Fast DDS lost its port in shared memory as it started, and nobody on this machine would be heard"
-    tried = int(os.environ.get(_TRIED) or 0)
-    if tried >= _TRIES:
-        return f"{why}; end all nodes, and remove /dev/shm/*fastrtps_port*"
-    node.get_logger().warning(f"{why}: starting again")
-    _destroy(node)
-    del node
-    gc.collect()
-    rclpy.try_shutdown()
-    shared_memory.clear_own()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.environ[_TRIED] = str(tried + 1)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # with them go Fast DDS's locks
-    os.execv(sys.executable, sys.orig_argv)
 
 
 class Part(SingleThreadedExecutor):  # type: ignore[misc]
@@ -144,8 +126,18 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
         if not (type(error).__module__.startswith(("rclpy", "dgemma_ros")) or isinstance(error, RuntimeError)):
             raise
         refusal = f"{error}"
-    if node is not None and not shared_memory.hears():
-        refusal, node = _start_again(node), None
+    if node is not None and (lost := shared_memory.lost_ports()):
+        tried = int(os.environ.get(_TRIED) or 0)
+        refusal = f"{_DEAF}; end all nodes, and remove /dev/shm/*fastrtps_port*"
+        if tried < _TRIES:
+            node.get_logger().warning(f"{_DEAF}: starting again")
+        _destroy(node)
+        node = None
+        if tried < _TRIES:
+            gc.collect()
+            rclpy.try_shutdown()
+            os.environ[_TRIED] = str(tried + 1)
+            shared_memory.start_again(lost)
     if node is None:
         _refuse(refusal)
     apart: dict[CallbackGroup, int] = getattr(node, "apart", {})

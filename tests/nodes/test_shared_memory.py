@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from dgemma_msgs.srv import ResetWorld
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import Image
 
 from dgemma_ros import shared_memory
-from tests.nodes.graph import ROOT, SENSOR, Graph, Process, until
+from tests.nodes.deaf_tabletop import ports
+from tests.nodes.graph import DEEP, ROOT, SENSOR, Graph, Process, until
 
 CLIP = ROOT / "launch" / "demo" / "tabletop.mp4"
 ENDS = int(os.environ.get("DGEMMA_TEST_ENDS", "12"))
@@ -156,11 +158,11 @@ def test_a_port_that_others_removed_is_noticed(tmp_path: Path) -> None:
             lock = stack.enter_context(path.with_name(f"{path.name}_el").open("wb"))
             fcntl.flock(lock, fcntl.LOCK_EX)
             stack.enter_context(mmap.mmap(stack.enter_context(path.open("r+b")).fileno(), 4096))
-        assert shared_memory.hears(tmp_path)
+        assert not shared_memory.lost_ports(tmp_path)
         port.unlink()
         port.write_bytes(bytes(4096))  # as a sender makes it anew
-        assert not shared_memory.hears(tmp_path)
-    assert shared_memory.hears(tmp_path)
+        assert shared_memory.lost_ports(tmp_path) == [port.name]
+    assert not shared_memory.lost_ports(tmp_path)
 
 
 @pytest.mark.parametrize("deaf", [1, 2, 3])
@@ -174,3 +176,16 @@ def test_a_node_that_would_hear_nobody_starts_again(graph: Graph, deaf: int, mon
         assert graph.ask(ResetWorld, f"/deaf{deaf}/tabletop/reset", ResetWorld.Request(seed=1, objects=2)).success
         assert process.end()[0] == 0
     assert process.output.count("starting again") == min(deaf, 2) and "Traceback" not in process.output
+
+
+def test_a_port_that_goes_later_is_said(graph: Graph) -> None:
+    process = graph.start("tabletop", "later")
+    until(lambda: "ready: " in process.output, "its start")
+    heard = graph.hear(DiagnosticArray, "/diagnostics", DEEP)
+    mine = heard.one(lambda m: m.status[0].name.startswith("later/"), "its diagnostics")
+    assert "port" not in mine.status[0].message
+    for port in ports(str(process.popen.pid)):
+        port.unlink()
+    told = heard.one(lambda m: m.status[0].name.startswith("later/") and "port" in m.status[0].message, "the loss")
+    assert told.status[0].level == DiagnosticStatus.ERROR
+    assert process.end()[0] == 0
