@@ -92,9 +92,9 @@ def start_again(lost: Sequence[str], folder: Path = FOLDER) -> NoReturn:
     clear_own(folder)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # with them go Fast DDS's locks
     for name in names:
-        file = os.open(folder / f"{name}_el", os.O_RDWR | os.O_CREAT, 0o644)
-        os.set_inheritable(file, True)
         with contextlib.suppress(OSError):  # somebody else has it: so much the better
+            file = os.open(folder / f"{name}_el", os.O_RDWR | os.O_CREAT, 0o644)
+            os.set_inheritable(file, True)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.environ[_GIVEN_UP] = ":".join(names)
     os.execv(sys.executable, sys.orig_argv)
