@@ -25,22 +25,22 @@ def open_regular(file: Path, error: type[DgemmaError], hint: str = "") -> io.Buf
     Raises ``error`` where it is missing (``hint`` says what to do), cannot be read, or is no regular file.
     """
     try:
-        # Without O_NONBLOCK a pipe that nobody writes to would hold the caller in open() itself.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        stream = open(file, "rb", opener=_open)  # noqa: SIM115
     except FileNotFoundError:
         raise error(f"{file}: no such file{'; ' + hint if hint else ''}") from None
+    except IsADirectoryError:
+        raise error(f"{file}: cannot be read (it is a folder)") from None
     except (OSError, ValueError) as problem:  # ValueError: a NUL in the name
         raise error(f"{_named(file)}: cannot be read ({getattr(problem, 'strerror', None) or problem})") from problem
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise error(f"{file}: cannot be read (it is a folder)")
-        if not stat.S_ISREG(mode):
-            raise error(f"{file}: cannot be read (it is a device, pipe or socket, not a file)")
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise error(f"{file}: cannot be read (it is a device, pipe or socket, not a file)")
+    return stream
+
+
+def _open(file: str, _: int) -> int:
+    # Without O_NONBLOCK a pipe that nobody writes to would hold the caller in open() itself.
+    return os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def read_bytes(file: Path, limit: int, error: type[DgemmaError], hint: str = "") -> bytes:

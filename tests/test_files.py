@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -116,3 +118,28 @@ def test_a_skills_file_of_dates_and_aliases(tmp_path: Path) -> None:
     with pytest.raises(SkillsError, match="more than"):
         SkillCatalogue.load(file)
     assert issubclass(SkillsError, DgemmaError)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_stays_one(tmp_path: Path) -> None:
+    """Whenever an exception comes out of a signal, the file is closed once, and nothing takes the exception's place."""
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    came: list[BaseException] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(600):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + number % 60))
+                for _ in range(1000):  # one that comes in a destructor is lost
+                    read_bytes(file, 100, DgemmaError)
+            except BaseException as error:
+                came.append(error)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert {type(error) for error in came} == {KeyboardInterrupt}

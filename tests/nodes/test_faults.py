@@ -187,6 +187,13 @@ def test_messages_that_come_twice(bench: Bench) -> None:
     assert len(set(ids)) == len(ids)
 
 
+def inhibited(loop: Loop) -> bool:
+    """Whether the executor has heard of an inhibit last, by its journal: topics keep no order among each other."""
+    whole = loop.journal.read_text().rpartition("\n")[0]
+    told = [record["inhibit"] for record in map(json.loads, whole.splitlines()) if "inhibit" in record]
+    return bool(told and told[-1])
+
+
 def test_processes_killed_and_stopped_at_random_moments(graph: Graph, tmp_path: Path) -> None:
     loop = Loop(graph, "chaos", tmp_path, rate=5.0)
     rng = random.Random(12)
@@ -204,6 +211,7 @@ def test_processes_killed_and_stopped_at_random_moments(graph: Graph, tmp_path: 
             loop.executor.popen.send_signal(signal.SIGCONT)
             loop.end(plan)
         loop.inhibit(True)
+        until(lambda: inhibited(loop), "inhibit to be heard")
         until(lambda: not loop.truth["busy"], "a still arm")
         graph.ask(ClearDoubt, "/chaos/executor/clear_doubt", ClearDoubt.Request(by="test"))
         touched = len(loop.truth["touches"])
@@ -211,6 +219,7 @@ def test_processes_killed_and_stopped_at_random_moments(graph: Graph, tmp_path: 
         assert loop.end(refused).reason == "inhibited"
         assert len(loop.truth["touches"]) == touched and not loop.of(refused)
         loop.inhibit(False)
+        until(lambda: not inhibited(loop), "its end to be heard")
         loop.one_outcome_each()
         dispatched = [json.loads(line) for line in loop.journal.read_text().splitlines()]
         begun = {record["dispatch"]["dispatch_id"] for record in dispatched if "dispatch" in record}

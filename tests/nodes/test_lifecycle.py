@@ -49,8 +49,9 @@ def test_round_trips_keep_memory_flat(graph: Graph, managed: Process) -> None:
         assert graph.change(CLEANUP, NODE)
         sizes.append(managed.memory())
     assert "loading" in managed.output and "warming up" in managed.output and "configured in" in managed.output
-    grown = sizes[-1] - sizes[2]  # the first ones fill the allocator's pools
-    assert grown < 12, f"{grown:.1f} MiB over ten round trips: {sizes}"
+    # The first ones fill the allocator's pools, and what a plan has used goes with the next configure.
+    grown = max(sizes[11] - sizes[2], sizes[12] - sizes[5])
+    assert grown < 6, f"{grown:.1f} MiB over round trips: {sizes}"
 
 
 def test_inactive_takes_no_goals_and_says_so(graph: Graph, managed: Process) -> None:
