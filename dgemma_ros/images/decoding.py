@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -35,6 +36,10 @@ _HOLDING: Final = threading.Lock()
 
 if "OPENCV_LOG_LEVEL" not in os.environ and hasattr(cv2, "setLogLevel"):
     cv2.setLogLevel(1)  # fatal errors only: what fails is said by us, in one line
+
+
+_LATE: Final = 0.001
+"""Seconds in which a write of another thread ends that had its descriptor before it was given back."""
 
 
 def decode(content: bytes, flags: int, max_pixels: int = MAX_PIXELS) -> NDArray[Any] | None:
@@ -77,6 +82,7 @@ def _held() -> Iterator[list[str]]:
                 yield said
             finally:
                 os.dup2(real, 2)
+                time.sleep(_LATE)
                 written = os.pread(memory, os.lseek(memory, 0, os.SEEK_CUR), 0)
                 others = []
                 for line in written.splitlines(keepends=True):
