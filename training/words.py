@@ -1,7 +1,7 @@
 """How people say it: the wordings of every kind of task, some of them held out of training.
 
 `{o}` and `{p}` are object phrases, `{t}` a place with its preposition, the rest as the task says. A wording whose line
-stands in `HELD` is never trained on: `training/evaluate.py --wordings held` asks in these only. Around an order come
+stands in `HELD` is never trained on: `training/evaluate.py --words held` asks in these only. Around an order come
 polite words and fillers; capitals, full stops, synonyms of shapes and typing mistakes are drawn as well.
 
 Longer than most files: it is a list.

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import ROOT, environment
 from tests.conftest import Folders
+from tests.interrupted import at_import
 from tests.patience import in_time
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -86,19 +87,7 @@ def test_a_signal_in_the_middle_of_an_import_is_no_traceback(
     number: signal.Signals, which: int, checkpoint: Folders
 ) -> None:
     """It arrives when the command, from our first line on, sets out to load its so-and-so-manieth module."""
-    code = f"""
-import os, signal, sys
-from dgemma_ros.cli.__main__ import main
-left = {which}
-def hook(event, arguments):
-    global left
-    if event == "import":
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), {int(number)})
-sys.addaudithook(hook)
-main()
-"""
+    code = at_import("from dgemma_ros.cli.__main__ import main", "main()", number, which)
     child = started("-c", code, "bench", "--model", str(checkpoint("plain")), "--rounds", "9999")
     out, said = child.communicate(timeout=HANGS)
     assert child.returncode in (128 + number, -number) and not out

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interrupted import at_import
 from tests.nodes.graph import PATIENCE, ROOT, Graph, Process, until
 from tests.patience import in_time
 
@@ -39,19 +40,7 @@ def hears(process: subprocess.Popen[bytes], number: int) -> bool:
 @pytest.mark.parametrize("node", ["planner", "executor"])
 def test_a_signal_in_the_middle_of_an_import(node: str, which: int, number: signal.Signals, ros: None) -> None:
     """It arrives when the node sets out to load its so-and-so-manieth module."""
-    code = f"""
-import os, signal, sys
-from dgemma_ros.nodes import start
-left = {which}
-def hook(event, arguments):
-    global left
-    if event == "import":
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), {int(number)})
-sys.addaudithook(hook)
-start.{node}()
-"""
+    code = at_import("from dgemma_ros.nodes import start", f"start.{node}()", number, which)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=PATIENCE, check=False, text=True
     )
