@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,6 +13,9 @@ from dgemma_ros.console import plan_view, terminal
 from dgemma_ros.console.bag import Bag
 from dgemma_ros.console.bag_player import Played, Player, routes
 from dgemma_ros.console.listening import Listener, RosError
+
+SETTLED: Final = 0.3
+"""Seconds without a new subscription after which the planner's are taken for all: the ROS graph tells one by one."""
 
 
 def _renamed(values: list[str]) -> dict[str, str]:
@@ -60,16 +62,21 @@ def watch_bag(
     _tell(played, player.plans, [route.recorded.name for route in way], as_json)
 
 
-def _listening(listener: Listener, wait: float) -> dict[str, Collection[str]]:
+def _listening(listener: Listener, wait: float) -> dict[str, list[str]]:
     """Types by topic that the planner hears. Raises :class:`RosError` where it is not there, or not active."""
     end = time.monotonic() + wait
-    while listener.state != "active":
+    found: dict[str, list[str]] = {}
+    since = 0.0
+    while listener.state != "active" or not found or time.monotonic() < since + SETTLED:
         if time.monotonic() > end:
             other = f"it is {listener.state}" if listener.heard else "none is heard; is ROS_DOMAIN_ID the planner's?"
+            if listener.state == "active":
+                other = "the ROS graph does not tell what it listens to"
             raise RosError(f"waited {wait:g} s for an active planner: {other}")
         time.sleep(0.01)
-    namespace = f"/{listener.namespace}" if listener.namespace else "/"
-    return dict(listener.node.get_subscriber_names_and_types_by_node("planner", namespace))
+        if (now := listener.subscriptions()) != found:
+            found, since = now, time.monotonic()
+    return found
 
 
 def _tell(played: Played, plans: list[Any], topics: list[str], as_json: bool) -> None:

@@ -106,6 +106,19 @@ class Listener:
         """The planner's lifecycle state, as its diagnostics tell it; empty where none is heard."""
         return self.figures.get("state", "")
 
+    def subscriptions(self) -> dict[str, list[str]]:
+        """Types by topic that the planner hears, as the ROS graph tells it so far: empty before its node is in there.
+
+        A node's messages may come before the graph tells of it, and its subscriptions one by one.
+        """
+        from rclpy.node import NodeNameNonExistentError
+
+        try:
+            pairs = self.node.get_subscriber_names_and_types_by_node("planner", self.node.get_namespace())
+        except NodeNameNonExistentError:
+            return {}
+        return dict(pairs)
+
     def now(self) -> int:
         """Nanoseconds of ROS time."""
         return int(self.node.get_clock().now().nanoseconds)

@@ -15,6 +15,7 @@ import pytest
 from builtin_interfaces.msg import Duration, Time
 from dgemma_msgs.msg import Task
 from dgemma_msgs.srv import ContextInfo, ResetContext
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.srv import GetParameters
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -186,3 +187,18 @@ def test_what_is_no_bag_is_refused_and_a_damaged_one_ends_where_it_is_damaged(
                     assert isinstance(message.content, bytes)
         except BagError as error:
             assert "\n" not in str(error)
+
+
+def test_diagnostics_before_the_graph_tells_of_the_node_are_not_enough(graph: Graph, tmp_path: Path) -> None:
+    """What is heard first is up to discovery. Here another node speaks for a planner that the graph never tells of."""
+    bag = recorded(tmp_path / "run", StoragePlugin.MCAP)
+    status = DiagnosticStatus(name="told/planner: planning", values=[KeyValue(key="state", value="active")])
+    publisher = graph.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    timer = graph.node.create_timer(0.05, lambda: publisher.publish(DiagnosticArray(status=[status])))
+    try:
+        done = watch_bag(bag, "--namespace", "told", "--wait", 3)
+    finally:
+        graph.node.destroy_timer(timer)
+        graph.node.destroy_publisher(publisher)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "the ROS graph does not tell what it listens to" in done.stderr
