@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+import dgemma_ros.nodes.start  # noqa: F401 - first, as the nodes do
 from dgemma_ros.nodes import process
 from dgemma_ros.nodes.planner import PlannerNode
 from dgemma_ros.planning import Event, EventKind

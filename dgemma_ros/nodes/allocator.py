@@ -5,24 +5,33 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import os
 from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 LARGE: Final = 4 << 20
 """Bytes from which a buffer is mapped on its own: a run's workspace, a decoded picture, not a step's arrays."""
 
 
-def map_large_buffers() -> None:
-    """Has buffers of :data:`LARGE` bytes mapped, so that they are gone when they are freed. Before they are allocated.
+def limit_what_is_kept() -> None:
+    """Keeps what is freed from staying with the process. Before threads are started, and large buffers allocated.
 
-    By itself glibc raises that threshold to the largest buffer that was freed, 32 MiB at most: from the first picture
-    or cleanup on large buffers stand among small ones, in the heap of whichever thread, and leave holes that stay.
+    *Buffers of* :data:`LARGE` *bytes are mapped*, so that they are gone when they are freed. By itself glibc raises
+    that threshold to the largest buffer that was freed, 32 MiB at most: from the first picture or cleanup on large
+    buffers stand among small ones and leave holes that stay.
+
+    *All threads share one heap.* By itself glibc makes up to eight a core, and ``malloc_trim`` does not give back the
+    free end of any but the first: as much as the trim threshold, 4 MiB, in each, and they fill one after another as
+    messages of megabytes come in one thread or another. Whoever sets ``MALLOC_ARENA_MAX`` has chosen.
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, LARGE)
         libc.mallopt(_M_TRIM_THRESHOLD, LARGE)
+        if "MALLOC_ARENA_MAX" not in os.environ:
+            libc.mallopt(_M_ARENA_MAX, 1)
 
 
 def give_memory_back() -> None:

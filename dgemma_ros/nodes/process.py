@@ -27,7 +27,6 @@ from rclpy.signals import SignalHandlerOptions
 
 from dgemma_ros import shared_memory
 from dgemma_ros.errors import DgemmaError, one_line
-from dgemma_ros.nodes.allocator import map_large_buffers
 
 PROFILE = Path(__file__).with_name("fastdds.xml")
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -112,7 +111,6 @@ def run(make: Callable[[Finish], Node], arguments: Sequence[str] | None = None) 
 
     The main thread only waits for them, and DDS is still up while the node stops: a task in work gets its plan.
     """
-    map_large_buffers()
     sys.setswitchinterval(0.001)  # callbacks wait for the model's thread no longer than that
     leaving = _Leaving()
     refusal, node = "", None

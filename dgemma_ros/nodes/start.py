@@ -1,7 +1,9 @@
-"""The way in to the nodes, as scripts and by ``python -m dgemma_ros.nodes.planner``: signals before everything else.
+"""The way in to the nodes, as scripts and by ``python -m dgemma_ros.nodes.planner``: what must be before all else.
 
-What a node needs takes a second to import. A signal meanwhile ends the process at once, without a word and with status
-0, as nothing was begun; from then on :mod:`dgemma_ros.nodes.process` hears it.
+Signals: what a node needs takes a second to import. A signal meanwhile ends the process at once, without a word and
+with status 0, as nothing was begun; from then on :mod:`dgemma_ros.nodes.process` hears it.
+
+The allocator: libraries start threads as they are imported, and each would have a heap of its own by then.
 """
 
 from __future__ import annotations
@@ -12,8 +14,11 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from dgemma_ros.nodes.allocator import limit_what_is_kept
+
 for _number in (signal.SIGINT, signal.SIGTERM):  # nobody imports this but to start a node
     signal.signal(_number, lambda number, frame: os._exit(0))
+limit_what_is_kept()
 
 
 def planner() -> None:

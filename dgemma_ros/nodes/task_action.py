@@ -104,9 +104,11 @@ class TaskAction:
         request = goal.request.task
         request.task_id = request.task_id or new_id()
         key = _key(goal)
+        task = replace(task_of(request), task_id=key, received=self._sent(request))
+        goal.request.task = msg.Task(task_id=request.task_id)  # kept as long as the result; the words are not
         self._goals[key] = goal
         goal.execute()
-        self._submit(replace(task_of(request), task_id=key, received=self._sent(request)))
+        self._submit(task)
 
     def _on_cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         self._cancelling.add(key := _key(goal))

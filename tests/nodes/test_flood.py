@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -13,8 +14,10 @@ import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration
+from dgemma_msgs.action import GeneratePlan
 from dgemma_msgs.msg import Plan, Task
 from dgemma_msgs.srv import ContextInfo
+from rclpy.action.client import ClientGoalHandle
 from rclpy.duration import Duration as Patience
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
@@ -139,3 +142,31 @@ def test_memory_holds_what_waits_and_nothing_once_it_is_unconfigured(graph: Grap
     assert max(listening) - listening[0] < pools + 16, f"{listening} MiB"
     assert unconfigured[-1] - unconfigured[1] < 16, f"{unconfigured} MiB"
     assert process.end()[0] == 0
+
+
+def test_a_kept_result_does_not_keep_what_its_goal_said(graph: Graph, model: Path) -> None:
+    """Results stay for whoever asks late. The words of these goals are 46 MiB, where they are kept."""
+    node = "/wordy/planner"
+    process = graph.start("planner", "wordy", model=model, threads=1, autostart=False, result_timeout=3600.0)
+    client = graph.action(GeneratePlan, "wordy/generate_plan")
+    unconfigured = []
+    for _ in range(2):
+        assert graph.change(CONFIGURE, node) and graph.change(ACTIVATE, node), process.output
+        for _ in range(40):
+            goal = graph.accepted(client, GeneratePlan.Goal(task=Task(text="🤖" * 300_000)))
+            plan = result_of(graph, goal).plan
+            assert (plan.status, plan.task[0], plan.task[-1]) == (Plan.REJECTED, "🤖", "…")
+        assert graph.change(DEACTIVATE, node) and graph.change(CLEANUP, node)
+        unconfigured.append(sample(process.popen.pid).memory)
+    assert unconfigured[1] - unconfigured[0] < 16, f"{unconfigured} MiB"
+    assert process.end()[0] == 0
+
+
+def result_of(graph: Graph, goal: ClientGoalHandle) -> GeneratePlan.Result:
+    """A result, asked for again where no answer comes, for the reason that :meth:`Graph.ask` has."""
+    for _ in range(6):
+        asked = graph.in_turn(goal.get_result_async)
+        with contextlib.suppress(AssertionError):
+            until(asked.done, "a goal's result", 10.0)
+            return asked.result().result
+    raise AssertionError("no result of a goal")
