@@ -111,6 +111,18 @@ def make(words: list[str]) -> None:
     assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
+def compose(words: list[str]) -> None:
+    option, file, action, *rest = words
+    assert option == "-f"
+    services = yaml.safe_load((ROOT / file).read_text())["services"]
+    if action == "exec":
+        service, entrypoint, command, *rest = rest
+        assert service in services and entrypoint == "/opt/dgemma/entrypoint" and command == "dgemma"
+        dgemma(rest)
+    else:
+        assert (action, rest) == ("up", ["-d"])
+
+
 CHECKS: dict[tuple[str, ...], Callable[[list[str]], None]] = {
     ("ros2", "launch"): launch,
     ("ros2", "run"): executable,
@@ -123,6 +135,7 @@ CHECKS: dict[tuple[str, ...], Callable[[list[str]], None]] = {
     (".venv/bin/python", "-m"): node,
     (".venv/bin/dgemma",): dgemma,
     ("dgemma",): dgemma,
+    ("docker", "compose"): compose,
     ("make",): make,
     ("python", "-m"): lambda words: None if words[0] == "colcon" else node(words),
 }
