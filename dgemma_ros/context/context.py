@@ -3,8 +3,8 @@
 Something is forgotten between tasks, never on a task's way unless the task itself needs the room. A task is read behind
 a snapshot and committed only after its plan is out, so that one that is cancelled leaves no trace.
 
-Longer than most files: it is the whole interface of this room, guarded in one place; what it does is in the other
-files.
+Longer than most files: it is the whole interface of this room, and each change must leave log, cache, retention and
+what other threads are told in step. What it does is in the other files.
 """
 
 from __future__ import annotations
@@ -13,39 +13,31 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from dgemma_ros.checkpoint.untrusted import MAX_TEXT
 from dgemma_ros.context import memory
-from dgemma_ros.context.difference import Changes
 from dgemma_ros.context.facts import Facts, cameras_of
-from dgemma_ros.context.frames import FrameClock, clock_text
+from dgemma_ros.context.frame_segments import FrameSegments
 from dgemma_ros.context.ladder import ladder_of
 from dgemma_ros.context.log import Log
-from dgemma_ros.context.mirror import CacheMirror, most_remembered
-from dgemma_ros.context.prompt import Pieces, longer_than, make_pieces
+from dgemma_ros.context.mirror import CacheMirror
+from dgemma_ros.context.notes import CalledOff, check_pins, note_of
+from dgemma_ros.context.positions import most_remembered
+from dgemma_ros.context.prompt import Pieces
 from dgemma_ros.context.recall import OVERHEAD, Recall, Recalled, Recollection
 from dgemma_ros.context.restoring import Restoring, Saved
 from dgemma_ros.context.results import ResultStatus, SkillResult
 from dgemma_ros.context.retention import Coming, Limits, Reason, Retention
+from dgemma_ros.context.room import Room
 from dgemma_ros.context.segments import FrameSegment, NoteSegment, Reply, ResultSegment, Segment, TurnSegment
 from dgemma_ros.context.types import Bounds, ContextInfo, Frame, SegmentInfo
-from dgemma_ros.errors import ContextError, ContextFullError
+from dgemma_ros.errors import ContextError
 from dgemma_ros.model import Model
 from dgemma_ros.runtime.contract import Floats
 from dgemma_ros.runtime.sequence import Sequence
 from dgemma_ros.skills.catalogue import SkillCatalogue
-
-SHORT_TASK = 16
-"""Tokens of the words of a short task."""
-PIN: Final = "pin:"
-"""What a note begins with that shall stay."""
-UNPIN: Final = "unpin:"
-"""What a note begins with after which pinned notes that go on so are forgotten; all of them, where it says nothing."""
 
 
 class Context:
@@ -67,11 +59,12 @@ class Context:
     ) -> None:
         self.model, self.log = model, log or Log()
         self._bounds, self._skills, self._now = bounds, skills, clock
-        self._spare = memory.spare_tokens(model)
+        self.room = Room(model, memory.spare_tokens(model))
+        """What fits, with which bounds. Safe from any thread."""
         self._dropped: Counter[str] = Counter()
-        self._clock, self._changes = FrameClock(), Changes()
+        self._frames = FrameSegments()
         self._restoring: Restoring | None = None
-        pieces = self._fitting(skills, bounds)
+        pieces = self.room.fitting_pieces(skills, bounds)
         self._mirror = CacheMirror(model, self.log, pieces, later=later)
         self._retention = Retention(lambda number: self._mirror.places.tokens_of(number))
         for segment in self.log.segments:
@@ -97,68 +90,28 @@ class Context:
             if skills is not self._skills or bounds.thinking != self._bounds.thinking:
                 while self.restoring:
                     self._put_back()  # what is behind another system turn must be read again, so it must be there
-                self._mirror.declare(self._fitting(skills, bounds))
+                self._mirror.declare(self.room.fitting_pieces(skills, bounds))
             self._bounds, self._skills = bounds, skills
             self._fit_bounds()
 
     def reset(self) -> None:
         """Forgets all but the system turn."""
         with self._publishing():
-            self._changes.clear()
+            self._frames.clear()
             self._give_up()
             self._evict({segment.id: Reason.ASKED for segment in self.log.segments})
             if self.recollection is not None:
                 self.recollection.clear()
             self._fit_bounds()
 
-    def needed(self, skills: SkillCatalogue, bounds: Bounds) -> int:
-        """Tokens that a context needs to hold these skills, a short task and its answer. Safe from any thread."""
-        pieces = self._pieces(skills, bounds)
-        answer = SHORT_TASK + len(pieces.reply) + 2 * self.model.config.canvas_length
-        return len(pieces.system) + self._recallable(bounds) + answer
-
-    def misfit(self, skills: SkillCatalogue, bounds: Bounds) -> str:
-        """Which bound is too small for these skills, a short task and its answer; empty where they fit.
-
-        Safe from any thread.
-        """
-        needed, limit = self.needed(skills, bounds), self.limit_of(bounds)
-        if needed <= limit:
-            return ""
-        recalled = ", recalled frames" if self._recallable(bounds) else ""
-        words = f"skills{recalled}, a task and its answer need {needed} tokens"
-        if bounds.context_tokens and limit == bounds.context_tokens:
-            return f"context_tokens: {limit} is too small: {words}"
-        if bounds.context_bytes and limit < self.model.session.max_rows:
-            return f"context_bytes: {bounds.context_bytes} is too small, it holds {limit} tokens: {words}"
-        if limit < self.model.session.max_rows:
-            return f"{words}, and a quarter of the machine's free memory holds {limit}: say how many by context_tokens"
-        return f"{words}, and this model holds no more than {limit}: switch skills off"
-
-    def limit_of(self, bounds: Bounds) -> int:
-        """Tokens that the context may hold with these bounds, a canvas included. Safe from any thread."""
-        most = self.model.session.max_rows
-        if bounds.context_tokens:
-            most = min(most, bounds.context_tokens)
-        if bounds.context_bytes:
-            return min(most, memory.tokens_within(self.model, bounds.context_bytes))
-        return most if bounds.context_tokens else min(most, self._spare)
-
     @property
     def limit(self) -> int:
         """Tokens that the context may hold, a canvas included."""
-        return self.limit_of(self._bounds)
-
-    def _recallable(self, bounds: Bounds) -> int:
-        """Tokens for which there is always room within the bounds: those of frames that are recalled."""
-        if not bounds.recall or self.model.config.vision is None:
-            return 0
-        return bounds.recall * ((bounds.image_tokens or self.model.images.soft_tokens) + OVERHEAD)
+        return self.room.limit(self._bounds)
 
     @property
     def _fillable(self) -> int:
-        """Tokens that may be remembered, a task and its canvases included."""
-        return self.limit - self._recallable(self._bounds)
+        return self.room.fillable(self._bounds)
 
     @property
     def pieces(self) -> Pieces:
@@ -180,38 +133,14 @@ class Context:
         """The same, as far as it has been read."""
         return self._mirror.current
 
-    def _pieces(self, skills: SkillCatalogue, bounds: Bounds) -> Pieces:
-        return make_pieces(self.model.chat, skills, bounds.thinking)
-
-    def _fitting(self, skills: SkillCatalogue, bounds: Bounds) -> Pieces:
-        pieces = self._pieces(skills, bounds)
-        if len(pieces.system) + self.model.config.canvas_length > self.limit_of(bounds) - self._recallable(bounds):
-            raise ContextFullError(self.misfit(skills, bounds))
-        return pieces
-
     # -- what comes in --------------------------------------------------------------------------------------------
 
     def add_frame(self, frame: Frame, soft: Floats) -> None:
         """Takes a picture into the open user turn. Raises :class:`ContextFullError` where it cannot be held at all."""
-        cameras = self._retention.cameras
         if not self._retention.frames and self._restoring is None:
-            self._clock.restart()
-        seconds = self._clock.seconds(frame.stamp_ns, frame.received)
-        label = clock_text(seconds)
-        if {camera for camera, record in cameras.items() if record.kept} - {frame.camera}:
-            label += f" {frame.camera}"
-        change = self._changes.of(frame.camera, frame.rgb, frame.small)
-        segment = FrameSegment(
-            frame=replace(frame, rgb=np.empty((0, 0, 3), np.uint8), prepared=None, small=None, arrival=0),
-            label=label,
-            soft=soft,
-            seconds=seconds,
-            number=cameras[frame.camera].count if frame.camera in cameras else 0,
-            kept=change.reason(self._bounds.keyframe_change),
-        )
-        self._add(segment, "a picture", Coming(frame.camera, seconds))
-        if segment.kept:
-            self._changes.keep(frame.camera, change)
+            self._frames.restart()
+        with self._frames.taking(frame, soft, self._retention.cameras, self._bounds.keyframe_change) as segment:
+            self._add(segment, "a picture", Coming(frame.camera, segment.seconds))
 
     def add_note(self, text: str) -> None:
         """Takes somebody's words into the open user turn, as a line of their own; they ask for no answer.
@@ -220,33 +149,20 @@ class Context:
         :class:`ContextFullError`, with nothing taken, where they cannot fit.
         """
         words = " ".join(text[:MAX_TEXT].split())
-        self._check_length(words, "a note")
-        lower = words.lower()
-        if lower.startswith(UNPIN):
-            self._unpin(words[len(UNPIN) :].strip())
+        self.room.check_words(words, "a note", self._bounds)
+        note = note_of(words)
+        if isinstance(note, CalledOff):
+            with self._publishing():
+                self._evict(dict.fromkeys(note.among(self._retention.pinned_notes), Reason.ASKED))
             return
-        pinned = lower.startswith(PIN)
-        said = words[len(PIN) :].strip() if pinned else words
-        segment = NoteSegment(text=said, pinned=pinned, seconds=self._retention.now)
-        if pinned:
-            self._check_pins(segment)
+        segment = NoteSegment(text=note.text, pinned=note.pinned, seconds=self._retention.now)
+        if note.pinned:
+            pinned = self._retention.pinned_notes
+            tokens = sum(self._mirror.places.tokens_of(one.id) for one in pinned)
+            free = self._fillable - len(self.pieces.system) - 2 * self.model.config.canvas_length
+            tokens += self._mirror.transcript.needed_by(segment)
+            check_pins(len(pinned) + 1, tokens, self._bounds.max_notes, free)
         self._add(segment, "a note", Coming(notes=1))
-
-    def _unpin(self, words: str) -> None:
-        pinned = self._retention.pinned_notes
-        with self._publishing():
-            self._evict({note.id: Reason.ASKED for note in pinned if note.text.lower().startswith(words.lower())})
-
-    def _check_pins(self, segment: NoteSegment) -> None:
-        """Pins must leave room for what is not pinned."""
-        pinned = self._retention.pinned_notes
-        tokens = sum(self._mirror.places.tokens_of(note.id) for note in pinned) + self._mirror.needed_by(segment)
-        free = self._fillable - len(self.pieces.system) - 2 * self.model.config.canvas_length
-        if len(pinned) + 1 >= max(2, self._bounds.max_notes) or 2 * tokens > free:
-            raise ContextFullError(
-                f"{len(pinned)} notes are pinned, and one more would leave too little room for others: send 'unpin: …' "
-                "with the beginning of one, or raise max_notes"
-            )
 
     def add_result(
         self,
@@ -273,19 +189,14 @@ class Context:
         self._add(NoteSegment(text=summary, seconds=self._retention.now), "a note", Coming(notes=1))
 
     def _add(self, segment: Segment, what: str, coming: Coming) -> None:
-        canvas, needed = self.model.config.canvas_length, self._mirror.needed_by(segment)
+        canvas, needed = self.model.config.canvas_length, self._mirror.transcript.needed_by(segment)
         self._check(needed + 2 * canvas, f"{what} of {needed} tokens")
         with self._publishing():
             self._tidy(needed + canvas, coming)
             self.log.append(segment)
 
     def _check(self, needed: int, what: str) -> None:
-        if len(self.pieces.system) + needed > self._fillable:
-            raise ContextFullError(f"{what} does not fit: the context holds {self._fillable}")
-
-    def _check_length(self, words: str, what: str) -> None:
-        if longer_than(self.model.chat, words, self.limit):
-            raise ContextFullError(f"{what} of {len(words)} characters does not fit: the context holds {self.limit}")
+        self.room.check(len(self.pieces.system) + needed, what, self._bounds)
 
     @property
     def newest(self) -> Frame | None:
@@ -337,8 +248,8 @@ class Context:
         What was not read before is read first, if it is no more than :attr:`catch_up`, or else the newest part of it.
         Raises :class:`ContextFullError`, with nothing read, where the task cannot fit.
         """
-        self._check_length(text, "a task")
-        needed = self._mirror.needed_by_task(text) + 2 * self.model.config.canvas_length
+        self.room.check_words(text, "a task", self._bounds)
+        needed = self._mirror.transcript.needed_by_task(text) + 2 * self.model.config.canvas_length
         self._check(needed, f"a task of {needed} tokens, answer included,")
         with self._publishing():
             self._tidy(needed)
@@ -346,7 +257,7 @@ class Context:
 
     def _recall(self) -> Recall | None:
         """What may be recalled for a task; None where nothing may."""
-        bounds, tokens = self._bounds, self._recallable(self._bounds)
+        bounds, tokens = self._bounds, self.room.recallable(self._bounds)
         if self.recall_tokens is not None:
             tokens = min(tokens, self.recall_tokens)
         if self.recollection is None or self._restoring is not None or tokens <= OVERHEAD:
@@ -441,7 +352,7 @@ class Context:
         self._follow()
         frames = [segment for segment in self.log.segments if isinstance(segment, FrameSegment)]
         if last := newest or (frames[-1] if frames else None):
-            self._clock.resume(last.seconds, last.frame.stamp_ns, last.frame.received)
+            self._frames.resume(last)
         if self._restoring is not None and not self._restoring.away:
             self._restoring = None
         self._fit_bounds()
@@ -497,13 +408,13 @@ class Context:
             dropped=MappingProxyType(dict(self._dropped)),
             rebuilds=self._mirror.rebuilds,
             shifts=self._mirror.shifts,
-            replaced_stamps=self._clock.replaced,
+            replaced_stamps=self._frames.replaced_stamps,
             newest_stamp_ns=None if newest is None else newest.frame.stamp_ns,
             newest_age=None if newest is None else newest.frame.received,
             cameras=cameras_of(retention),
             behind=self._mirror.behind,
         )
-        return Facts(self.log.segments, places.tokens, retention.pinned, info, self._mirror.answer_length)
+        return Facts(self.log.segments, places.tokens, retention.pinned, info, self._mirror.transcript.answer_length)
 
     @property
     def rebuilds(self) -> int:

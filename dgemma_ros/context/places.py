@@ -25,6 +25,8 @@ class Places:
 
     def __init__(self) -> None:
         self.read = 0
+        self.partial = 0
+        """Tokens in the cache of the first segment that is not wholly read."""
         self.total = 0
         """Tokens of all of them."""
         self._ids: list[int] = []
@@ -55,6 +57,22 @@ class Places:
     def before(self, index: int) -> int:
         """Tokens of all places before one."""
         return sum(islice(self._tokens, index))
+
+    @property
+    def behind(self) -> int:
+        """Tokens that are not in the cache."""
+        return self.total - self.before(self.read) - self.partial
+
+    def newest(self, most: int) -> range:
+        """The indices of the newest segments, nothing of them read, that have no more than so many tokens."""
+        first, lowest = len(self), self.read + bool(self.partial)
+        while first > lowest and (most := most - self._tokens[first - 1]) >= 0:
+            first -= 1
+        return range(first, len(self))
+
+    def unread(self) -> None:
+        """None of them is in the cache."""
+        self.read = self.partial = 0
 
     def append(self, number: int, place: Place) -> None:
         """Of a segment behind all, which has not been read."""

@@ -1,11 +1,13 @@
-"""A run of tokens on its way into the cache."""
+"""Tokens on their way into the cache: a run of them, and a task with what is read before it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from dgemma_ros.context.rendering import Rendered
-from dgemma_ros.runtime.contract import Floats, Ints
+from dgemma_ros.runtime.contract import Array, Floats, Ints
 from dgemma_ros.runtime.sequence import Sequence
 
 
@@ -32,3 +34,31 @@ class Reading:
         """Appends all of it."""
         soft = np.concatenate(self._soft) if self._soft else None
         sequence.append(np.concatenate(self._ids), np.concatenate(self._types), soft)
+
+
+@dataclass(frozen=True, eq=False)
+class TaskReading:
+    """A task, the reply opened, and what is read in front of it."""
+
+    reading: Reading
+    """All of it."""
+    ids: Ints
+    """The task's own, the opened reply's among them."""
+    prefix: int | None
+    """See :class:`~dgemma_ros.context.places.Place`."""
+    reply: int
+    """How many of the ids open the reply."""
+
+    @property
+    def count(self) -> int:
+        """Tokens of all of it."""
+        return self.reading.count
+
+    def into(self, sequence: Sequence) -> None:
+        """Appends all of it."""
+        self.reading.into(sequence)
+
+    def words(self, sequence: Sequence) -> tuple[Array, ...]:
+        """The values [kv, n, D] of each full layer of the task's words, which are the last in the sequence."""
+        own = len(self.ids) - (self.prefix or 0) - self.reply
+        return sequence.export_rows(sequence.length - own - self.reply, own).values

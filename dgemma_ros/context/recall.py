@@ -18,7 +18,9 @@ from typing import Protocol
 import numpy as np
 
 from dgemma_ros.checkpoint.config import LayerKind, ModelConfig
+from dgemma_ros.context.reading import TaskReading
 from dgemma_ros.context.segments import FrameSegment
+from dgemma_ros.runtime import sequence as rows
 from dgemma_ros.runtime.contract import Array, Floats, Ints
 
 Words = Callable[[], Sequence[Array]]
@@ -83,6 +85,30 @@ class Recall:
     recollection: Recollection
     frames: int
     tokens: int
+
+    def read(
+        self,
+        task: TaskReading,
+        behind: Callable[[list[FrameSegment]], TaskReading],
+        sequence: rows.Sequence,
+        held: Collection[int],
+    ) -> list[FrameSegment]:
+        """Reads a task, or what ``behind`` makes of it, the task behind the frames that matter to it; which they are.
+
+        Where there is a choice the task is read alone first, as the rows of its words say which.
+        """
+        snapshot = sequence.snapshot()
+
+        def words() -> tuple[Array, ...]:
+            task.into(sequence)
+            return task.words(sequence)
+
+        if found := self.find(words, held):
+            sequence.restore(snapshot)
+            behind(found).into(sequence)
+        elif sequence.length == snapshot.length:
+            task.into(sequence)
+        return found
 
     def find(self, words: Words, held: Collection[int]) -> list[FrameSegment]:
         """The frames, oldest first."""

@@ -39,9 +39,9 @@ class Configuration:
             self.current = (settings, self.skills)
 
     def _check(self, settings: Settings, skills: SkillCatalogue) -> None:
-        if why := self._context.misfit(skills, settings):
+        if why := self._context.room.misfit(skills, settings):
             raise SettingsError(why)
-        needed, limit = self._context.needed(skills, settings), self._context.limit_of(settings)
+        needed, limit = self._context.room.needed(skills, settings), self._context.room.limit(settings)
         if self._context.model.config.vision is not None and settings.image_tokens > limit - needed:
             raise SettingsError(
                 f"image_tokens: {settings.image_tokens} a frame do not fit: next to skills, a task and its answer the "
@@ -60,7 +60,7 @@ class Configuration:
             changed = skills.without(skills.off - {name} if on else skills.off | {name})
             if changed.off == skills.off:
                 return False
-            if on and (why := self._context.misfit(changed, settings)):
+            if on and (why := self._context.room.misfit(changed, settings)):
                 raise SkillsError(f"{name!r}: {why}")
             self.current = (settings, changed)
             return True
