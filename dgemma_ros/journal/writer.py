@@ -21,7 +21,8 @@ from dgemma_ros.journal.schema import as_journal_error
 from dgemma_ros.journal.store import Store
 
 GATHER: Final = 0.4
-"""Seconds that entries are gathered for one commit. With the commit itself well below the second that may be lost."""
+"""Seconds that an entry waits at most for others, or for the commit before to end: then all that wait are written. So
+with a commit of 0.5 s no more than a second is lost."""
 MAX_WAITING: Final = 256 << 20
 """Bytes of entries that may wait."""
 RETRY: Final = 5.0
@@ -61,6 +62,7 @@ class Writer:
         self._waiting: list[Entry] = []
         self._arrived: dict[int, Arrived] = {}  # of those that wait
         self._own = threading.local()  # what a thread holds back to be written together
+        self._since = 0.0  # when the first of those that wait was put
         self._bytes = self._commits = self._dropped = self._pruned = 0
         self._size = store.nbytes
         self._failing, self._lost, self._closing, self._busy = "", False, False, False
@@ -105,6 +107,8 @@ class Writer:
             return
         if isinstance(entry, Arrived):
             self._arrived[entry.number] = entry
+        if not self._waiting:
+            self._since = time.monotonic()
         self._waiting.append(entry)
         self._bytes += entry.nbytes
         self._changed.notify_all()
@@ -186,8 +190,7 @@ class Writer:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing, RETRY if self._failing else TIDY)
             if self._waiting and not self._failing:
-                end = time.monotonic() + GATHER
-                while not (self._closing or self._hurry) and (left := end - time.monotonic()) > 0:
+                while not (self._closing or self._hurry) and (left := self._since + GATHER - time.monotonic()) > 0:
                     self._changed.wait(left)
             if self._closing and (self._failing or not self._waiting):
                 return None

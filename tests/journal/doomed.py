@@ -1,4 +1,4 @@
-"""A process that remembers as fast as it can, says so, and is killed by the test.
+"""A process that remembers forty things a second, or as many as it can, says so, and is killed by the test.
 
 ``python -m tests.journal.doomed MODEL JOURNAL``: prints what came back, then each segment as it is remembered; each
 line has the time, of the system's steady clock.
@@ -10,9 +10,11 @@ import itertools
 import json
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 from dgemma_ros.context.restoring import Pace
+from dgemma_ros.context.segments import Segment
 from dgemma_ros.model import open_model
 from dgemma_ros.planning import SkillCatalogue
 from tests.desk import SKILLS
@@ -21,6 +23,11 @@ from tests.journal.kept import content, keep
 
 def say(**told: object) -> None:
     print(json.dumps(told | {"at": time.monotonic()}, default=str), flush=True)
+
+
+def digest(segment: Segment) -> str:
+    """Of all that it holds."""
+    return sha256(json.dumps(content(segment), default=str).encode()).hexdigest()
 
 
 def main(model: Path, journal: Path) -> None:
@@ -32,7 +39,7 @@ def main(model: Path, journal: Path) -> None:
     while kept.context.restoring is not None:
         kept.context.restore_slice()
         slices += 1
-    say(back={segment.id: content(segment) for segment in kept.context.log.segments}, slices=slices)
+    say(back={segment.id: digest(segment) for segment in kept.context.log.segments}, slices=slices)
     begin = kept.context.log.segments[-1].id + 1 if kept.context.log.segments else 1
     for number in itertools.count(begin):
         match number % 5:
@@ -43,8 +50,8 @@ def main(model: Path, journal: Path) -> None:
             case _:
                 kept.see(number, 60)
         segment = kept.context.log.segments[-1]
-        say(id=segment.id, content=content(segment))
-        time.sleep(0.002)
+        say(id=segment.id, content=digest(segment))
+        time.sleep(0.025)
 
 
 if __name__ == "__main__":
