@@ -1,13 +1,15 @@
 """Scores a checkpoint through the planner, as it ships: `python training/evaluate.py --n 500` or `--sessions 200`.
 
-`--n`: fresh scenes, one task each in a context of its own; the kinds take turns. `--sessions`: talks of ten things in
-one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out, newer frames,
-moved objects; each turn is judged by the world's truth. Seeds, and with `--words held` wordings, are such as training
-never uses. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share comes with its 95 %
-interval. *Honest*: of the turns whose right plan is to say why not or to look, those that did so, for whatever reason.
+`--n`: fresh scenes, one task each in a context of its own; the kinds take turns. `--sessions`: talks of ten things, or
+`--things`, in one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out,
+newer frames, moved objects; each turn is judged by the world's truth. Seeds, and with `--words held` wordings, are such
+as training never uses. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share comes with
+its 95 % interval. *Honest*: of the turns whose right plan is to say why not or to look, those that did so, for whatever
+reason.
 
 `--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
-grey, `--steps K` changes the step budget, `--reference` plans the same scenes with transformers' `generate`.
+grey, `--frames N` lets the planner keep so many, `--steps K` changes the step budget, `--reference` plans the same
+scenes with transformers' `generate`.
 
 Longer than most files: single scenes, talks and the reference are one command, judged and counted in one way.
 """
@@ -90,6 +92,8 @@ class Tally:
     """Where the right plan is to say why not, or to look: whether this one does so, if perhaps for another reason."""
     needless: list[bool] = field(default_factory=list)
     """Right, but with calls that need not be."""
+    frames: list[int] = field(default_factory=list)
+    """In talks: how many were remembered behind the answer."""
     compared: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, task: Task, plan: Plan) -> None:
@@ -102,7 +106,7 @@ class Tally:
         self.seconds.append(plan.latency.total)
 
     def join(self, other: Tally) -> None:
-        for name in ("right", "sure", "steps", "seconds", "honest", "needless"):
+        for name in ("right", "sure", "steps", "seconds", "honest", "needless", "frames"):
             getattr(self, name).extend(getattr(other, name))
         for name, values in other.compared.items():
             self.compared[name].extend(values)
@@ -222,6 +226,7 @@ class Live(Talk):
         self.plan, self.told = self.desk.ask(task.text, remember=True), 0
         self.tallies[task.kind].add(task, self.plan)
         self.after[came_after].add(task, self.plan)
+        self.tallies[task.kind].frames.append(self.desk.planner.context_info().frames)
         self.repeatable = task.kind in REPEATABLE
         self.last = "turn"
         earlier = (task.text, tuple(calls_of(self.plan))) if self.plan.valid else None
@@ -237,11 +242,11 @@ class Live(Talk):
         if self.last != "frame":
             self.frame()
 
-    def live(self) -> None:
-        """Ten things in a row."""
+    def live(self, things: int) -> None:
+        """So many things in a row."""
         rng = self.rng
         self.frame()
-        for _ in range(THINGS):
+        for _ in range(things):
             draw = rng.random()
             if draw < 0.1:
                 self.note()
@@ -259,7 +264,7 @@ class Live(Talk):
 
 
 def talks(
-    desk: Desk, seed: int, numbers: Iterable[int], held: bool, condition: str = "usual"
+    desk: Desk, seed: int, numbers: Iterable[int], held: bool, condition: str = "usual", things: int = THINGS
 ) -> tuple[Tallies, Tallies]:
     """Tallies by kind and by what came directly before, over the sessions of these numbers."""
     kinds: Tallies = defaultdict(Tally)
@@ -267,19 +272,19 @@ def talks(
     for number in numbers:
         shape = Shape(held=held, rough=0.0, rear=0.0)
         live = Live(np.random.default_rng((seed, number, 77)), shape, desk, condition)
-        live.live()
+        live.live(things)
         for total, own in ((kinds, live.tallies), (after, live.after)):
             for name, tally in own.items():
                 total[name].join(tally)
     return kinds, after
 
 
-def talks_apart(job: tuple[Path, int, range, bool, str, dict[str, Any]]) -> tuple[Tallies, Tallies, int]:
+def talks_apart(job: tuple[Path, int, range, bool, str, int, dict[str, Any]]) -> tuple[Tallies, Tallies, int]:
     """The same with a planner of its own, in a process of its own; and the errors that it told of."""
-    folder, seed, numbers, held, condition, changes = job
+    folder, seed, numbers, held, condition, things, changes = job
     desk = Desk(folder, **changes)
     try:
-        kinds, after = talks(desk, seed, numbers, held, condition)
+        kinds, after = talks(desk, seed, numbers, held, condition, things)
         return kinds, after, len(desk.errors)
     finally:
         desk.close()
@@ -322,6 +327,8 @@ def figures(tally: Tally, counted: str) -> dict[str, Any]:
     found: dict[str, Any] = {counted: count, "right": round(right / max(1, count), 4)}
     found["interval"] = interval(right, count)
     found["steps"] = round(float(np.mean(tally.steps or [0])), 3)
+    if tally.frames:
+        found["frames"] = round(float(np.mean(tally.frames)), 1)
     for name, values in tally.compared.items():
         found[f"agree_{name}"] = round(float(np.mean(values)), 4)
     return found
@@ -365,12 +372,16 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=prompt.NANO)
     parser.add_argument("--seed", type=int, default=1234, help="of the scenes; training never uses these streams")
     parser.add_argument("--n", type=int, default=500)
-    parser.add_argument("--sessions", type=int, help="talks of ten things instead of single scenes")
+    parser.add_argument("--sessions", type=int, help="talks instead of single scenes")
+    parser.add_argument("--things", type=int, default=THINGS, help="of each talk")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the sessions")
     parser.add_argument("--kinds", nargs="+", default=list(tasks.KINDS), choices=tasks.KINDS)
     parser.add_argument("--words", choices=("known", "held"), default="known")
     parser.add_argument("--condition", choices=list(CONDITIONS), default="usual")
     parser.add_argument("--back", type=int, default=0, help="frames without change behind each scene's last")
+    parser.add_argument(
+        "--frames", type=int, help="frames that the planner keeps (default: the checkpoint's, and those of --back)"
+    )
     parser.add_argument("--steps", type=int, help="step budget (default: the checkpoint's)")
     parser.add_argument("--blank-image", action="store_true", help="an even grey instead of every picture")
     parser.add_argument("--reference", action="store_true", help="ask transformers' generate as well (needs torch)")
@@ -382,19 +393,21 @@ def main() -> None:
 
         reference = Reference(args.model)
     held = args.words == "held"
-    changes: dict[str, Any] = {"max_frames": KEPT + args.back} if args.back else {}
-    changes |= {"max_steps": args.steps}
+    changes: dict[str, Any] = {"max_steps": args.steps}
+    if args.frames or args.back:
+        changes["max_frames"] = args.frames or KEPT + args.back
     result: dict[str, Any] = {
         "model": args.model.name,
         "seed": args.seed,
         "words": args.words,
         "condition": args.condition,
+        "frames": changes.get("max_frames"),
     }
     if args.sessions:
         kinds, after, errors = many_talks(
-            args.jobs, args.model, args.seed, args.sessions, held, args.condition, changes
+            args.jobs, args.model, args.seed, args.sessions, held, args.condition, args.things, changes
         )
-        result |= {"sessions": args.sessions} | report(kinds, "turns")
+        result |= {"sessions": args.sessions, "things": args.things} | report(kinds, "turns")
         result["after"] = {name: figures(tally, "turns") for name, tally in sorted(after.items())}
     else:
         desk = Desk(args.model, **changes)
