@@ -56,8 +56,10 @@ class JournalFigures:
 class Writer:
     """Thread-safe. ``on_trouble`` hears, in the writer's thread, of what a person should know: one line each."""
 
-    def __init__(self, store: Store, on_trouble: Callable[[str], None]) -> None:
-        self._store, self._on_trouble = store, on_trouble
+    def __init__(
+        self, store: Store, on_trouble: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._on_trouble, self._clock = store, on_trouble, clock
         self._changed = threading.Condition()
         self._waiting: list[Entry] = []
         self._arrived: dict[int, Arrived] = {}  # of those that wait
@@ -108,7 +110,7 @@ class Writer:
         if isinstance(entry, Arrived):
             self._arrived[entry.number] = entry
         if not self._waiting:
-            self._since = time.monotonic()
+            self._since = self._clock()
         self._waiting.append(entry)
         self._bytes += entry.nbytes
         self._changed.notify_all()
@@ -190,7 +192,7 @@ class Writer:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing, RETRY if self._failing else TIDY)
             if self._waiting and not self._failing:
-                while not (self._closing or self._hurry) and (left := self._since + GATHER - time.monotonic()) > 0:
+                while not (self._closing or self._hurry) and (left := self._since + GATHER - self._clock()) > 0:
                     self._changed.wait(left)
             if self._closing and (self._failing or not self._waiting):
                 return None

@@ -51,10 +51,10 @@ def test_they_are_lacking_only_where_a_shift_makes_some_free(small: Model) -> No
 
 def test_a_gap_is_closed_as_one_and_many_each_by_itself(small: Model) -> None:
     one = read(small, 400)
-    one.evict(FIRST, 200)
+    one.evict(FIRST, MOST // 8)
     one.evict(FIRST + 50, 10)  # stays, as somebody may want to know how long ago that was
-    assert positions.shift(small, one, FIRST) == 200
-    assert (one.length, one.position) == (190, 200)
+    assert positions.shift(small, one, FIRST) == MOST // 8
+    assert (one.length, one.position) == (310, 320)
     many = read(small, 400)
     many.evict(FIRST, MOST // 8 - 1)  # not worth it alone
     many.evict(FIRST + 50, 60)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dgemma_ros.checkpoint.config import LayerKind
-from dgemma_ros.context.recall import OVERHEAD, Again, Recall, likeness, unrotated
+from dgemma_ros.context.log import Log
+from dgemma_ros.context.prompt import make_pieces
+from dgemma_ros.context.recall import OVERHEAD, Again, Recall, Words, likeness, unrotated
 from dgemma_ros.context.segments import FrameSegment
+from dgemma_ros.context.transcript import Transcript
 from dgemma_ros.model import Model
+from dgemma_ros.planning import SkillCatalogue
 from dgemma_ros.runtime import keys, rotary
 from tests.desk import frame
+from tests.runtime.alike import assert_same
 
 
 def segments(*counts: int) -> tuple[FrameSegment, ...]:
@@ -75,3 +82,49 @@ def test_unrotated_dimensions_are_the_same_at_any_position(model: Model) -> None
     np.testing.assert_array_equal(made[0][..., still], made[1][..., still])
     others = np.setdiff1d(np.arange(width), still)
     assert (np.abs(made[0] - made[1]).max((0, 1))[others] > 0).all()
+
+
+class Choice:
+    """A recollection that looks at the task's words, or does not, and finds these."""
+
+    times = ()
+
+    def __init__(self, looks: bool, *found: FrameSegment) -> None:
+        self.looks, self.found = looks, found
+        self.seen: list[Any] = []
+
+    def recall(self, words: Words, most: int, held: Collection[int]) -> list[FrameSegment]:
+        if self.looks:
+            self.seen.append(words())
+        return list(self.found)
+
+    def clear(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize("finds", [True, False])
+def test_a_task_is_read_once_and_behind_what_is_recalled(
+    model: Model, skills: SkillCatalogue, looks: bool, finds: bool
+) -> None:
+    transcript = Transcript(model.chat, Log(), make_pieces(model.chat, skills))
+    soft = np.random.default_rng(1).standard_normal((5, model.config.text.hidden_size)).astype(np.float32)
+    old = FrameSegment(id=3, frame=frame(3, 3), label="00:03", soft=soft)
+    choice = Choice(looks, *([old] if finds else []))
+    ours, other = model.sequence(), model.sequence()
+    for sequence in (ours, other):
+        sequence.append(transcript.pieces.system)
+    alone = transcript.task("what is there")
+    recall = Recall(choice, 2, 100)
+    assert recall.read(alone, lambda found: transcript.task("what is there", found), ours, ()) == list(choice.found)
+    transcript.task("what is there", choice.found).into(other)
+    assert_same(ours, other)
+    if looks:  # the words' own rows: not those of what stands before them, nor of what opens the reply
+        fresh = model.sequence()
+        fresh.append(transcript.pieces.system)
+        alone.into(fresh)
+        words = len(model.chat.tokenizer.encode("what is there"))
+        expected = fresh.export_rows(fresh.length - len(transcript.pieces.reply) - words, words).values
+        assert len(choice.seen) == 1
+        for one, two in zip(choice.seen[0], expected, strict=True):
+            np.testing.assert_array_equal(one, two)

@@ -42,6 +42,7 @@ TESTS = {
     "context.notes": "context/test_notes.py",
     "context.frame_segments": of("context", "frame_segments", "prompt"),
     "journal.arrivals": "journal/test_arrivals.py",
+    "journal.writer": of("journal", "writer", "store", "arrivals"),
     "images.resample": "images",
     "execution.gates": "execution/test_gates.py execution/test_dispatch.py execution/test_orders_of_events.py",
 }
