@@ -194,6 +194,7 @@ class Live(Talk):
     def __init__(self, rng: np.random.Generator, shape: Shape, desk: Desk, condition: str = "usual"):
         super().__init__(rng, shape)
         self.desk, self.condition = desk, condition
+        self.kept = desk.settings.max_frames or KEPT
         self.tallies: Tallies = defaultdict(Tally)
         self.after: Tallies = defaultdict(Tally)
         self.plan: Plan | None = None
@@ -205,7 +206,7 @@ class Live(Talk):
         seconds = self.clock - self.start
         super().frame()
         self.desk.show(draw(self.state, self.session.look, self.noise, self.condition, (320, 240)), seconds)
-        self.view = replace(self.view, moments=self.view.moments[-KEPT:])
+        self.view = replace(self.view, moments=self.view.moments[-self.kept :])
 
     def note(self) -> None:
         super().note()
