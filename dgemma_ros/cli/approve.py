@@ -20,6 +20,10 @@ QUIET = 0.4
 """Seconds without a further request, after which those of before have all come."""
 
 
+MET_WITHIN = 20.0
+"""Seconds for the service to be known: a request may come before it is."""
+
+
 class Requests(dict[str, Any]):
     """The newest word on each request, by id, and when the last one was heard."""
 
@@ -96,7 +100,7 @@ def _answer(listener: Listener, request: Any, approved: bool) -> Any:
     from dgemma_msgs.srv import Approve
 
     client = listener.node.create_client(Approve, "executor/approve")
-    if not client.wait_for_service(5.0):
+    if not client.wait_for_service(MET_WITHIN):
         raise RosError("no executor offers ~/approve")
     asked = Approve.Request(request_id=request.request_id, digest=request.digest, approve=approved, by=_who())
     future = client.call_async(asked)

@@ -11,10 +11,8 @@ import typer
 from dgemma_ros import shared_memory
 from dgemma_ros.cli.options import Json
 from dgemma_ros.console import remembered, terminal
-from dgemma_ros.console.listening import Listener, RosError
+from dgemma_ros.console.listening import ASKED_AGAIN, Listener, RosError
 
-ASKED_AGAIN: Final = 3.0
-"""Seconds after which it is asked again: a server that does not know the way back yet drops an answer."""
 FIGURES_WITHIN: Final = 2.5
 """Seconds to wait for diagnostics, which come once a second and tell the bytes."""
 
@@ -53,18 +51,14 @@ def _answer(listener: Listener, name: str, wait: float) -> Any:
 
     client = listener.node.create_client(ContextInfo, "planner/context_info")
     end = time.monotonic() + wait
-    while True:
-        if not client.wait_for_service(max(0.0, end - time.monotonic())):
-            said = f"no planner is heard as {name}, waited {wait:g} s; is ROS_DOMAIN_ID the planner's?"
-            raise RosError(said + shared_memory.hint())
-        future, asked = client.call_async(ContextInfo.Request()), time.monotonic()
-        while not future.done() and time.monotonic() < asked + ASKED_AGAIN:
-            time.sleep(0.01)
-        if future.done():
-            return future.result()
-        client.remove_pending_request(future)
-        if time.monotonic() > end:
-            raise RosError(f"{name} is there, but did not say what it remembers within {wait:g} s")
+    if not client.wait_for_service(wait):
+        said = f"no planner is heard as {name}, waited {wait:g} s; is ROS_DOMAIN_ID the planner's?"
+        raise RosError(said + shared_memory.hint())
+    within = max(ASKED_AGAIN, end - time.monotonic())
+    answer = listener.answer(lambda: client.call_async(ContextInfo.Request()), within)
+    if answer is None:
+        raise RosError(f"{name} is there, but did not say what it remembers within {within:g} s")
+    return answer
 
 
 def _bytes(listener: Listener) -> int | None:

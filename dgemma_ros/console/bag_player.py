@@ -23,6 +23,8 @@ NOT_PLAYED: Final = ("/clock", "/parameter_events")
 EVERY_FRAME: Final = 1000.0
 """The planner's ``frame_rate`` while a bag plays."""
 ASKED_EVERY: Final = 0.01
+QUIET: Final = 0.5
+"""Seconds without a further plan, after which those of before the bag have all come."""
 PATIENCE, NO_PATIENCE = 10.0, 1.0
 """Seconds to wait until the planner has taken a picture; the second behind one that it did not take."""
 
@@ -128,11 +130,11 @@ class Player:
         """From ``start`` seconds on, ``duration`` of them. Waits for the last plans. Raises :class:`RosError`."""
         self._until(self._connected, "the planner to listen")
         rate = self._frame_rate()
+        self._before = self._plans_of_before()
         began = time.monotonic()
         first = bag.begin_ns + round(start * 1e9)
         stop = None if duration is None else first + round(duration * 1e9)
         self._set_frame_rate(EVERY_FRAME)
-        self._before = len(self._heard)
         try:
             for message in bag.messages(self._routes, first, stop):
                 self._pace(began, (message.at_ns - first) / 1e9)
@@ -185,7 +187,7 @@ class Player:
             return  # the planner gives it one of its own
         end = time.monotonic() + self._patience
         while time.monotonic() < end:
-            answer = self._ask(self._info, self._info.srv_type.Request())
+            answer = self._answer(lambda: self._info.call_async(self._info.srv_type.Request()))
             newest = (segment.stamp for segment in reversed(answer.segments) if segment.kind == "frame")
             if any(at.sec * 10**9 + at.nanosec == stamp for at in newest):
                 self._patience = PATIENCE
@@ -200,24 +202,33 @@ class Player:
 
     def _connected(self) -> bool:
         publishers = all(publisher.get_subscription_count() for publisher in self._out.values())
-        return publishers and self._info.service_is_ready() and self._parameters.services_are_ready()
+        services = self._info.service_is_ready() and self._parameters.services_are_ready()
+        return bool(publishers and services and self._node.count_publishers("plan"))
 
-    def _ask(self, client: Any, request: Any) -> Any:
-        return self._answer(client.call_async(request))
+    def _plans_of_before(self) -> int:
+        """How many the planner had made, which come to whoever joins late, and DDS does not say when all have come."""
+        count = len(self._heard)
+        began = since = time.monotonic()
+        while (now := time.monotonic()) < min(since + QUIET, began + self._wait):
+            time.sleep(0.01)
+            if len(self._heard) != count:
+                count, since = len(self._heard), now
+        return count
 
-    def _answer(self, future: Any) -> Any:
-        self._until(future.done, "the planner's answer")
-        return future.result()
+    def _answer(self, ask: Callable[[], Any]) -> Any:
+        if (answer := self._listener.answer(ask, self._wait)) is None:
+            raise RosError(f"waited {self._wait:g} s for the planner's answer")
+        return answer
 
     def _frame_rate(self) -> float:
-        (value,) = self._answer(self._parameters.get_parameters(["frame_rate"])).values
+        (value,) = self._answer(lambda: self._parameters.get_parameters(["frame_rate"])).values
         return float(value.double_value)
 
     def _set_frame_rate(self, rate: float) -> None:
         from rclpy.parameter import Parameter
 
         wanted = Parameter("frame_rate", Parameter.Type.DOUBLE, rate)
-        (result,) = self._answer(self._parameters.set_parameters([wanted])).results
+        (result,) = self._answer(lambda: self._parameters.set_parameters([wanted])).results
         if not result.successful:
             raise RosError(f"the planner does not take frame_rate: {rate:g}: {result.reason}")
 

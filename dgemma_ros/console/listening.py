@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from dgemma_ros.errors import DgemmaError, one_line
+
+ASKED_AGAIN: Final = 3.0
+"""Seconds without an answer after which a service is asked again."""
 
 
 class RosError(DgemmaError):
@@ -100,6 +103,23 @@ class Listener:
             return False
         self._publishers[topic].publish(message)
         return True
+
+    def answer(self, ask: Callable[[], Any], within: float) -> Any:
+        """What comes of ``ask``, which asks a service and gives the future; None where nothing does within so long.
+
+        It is asked again where no answer comes, so it must not matter how often: a server that has not met its client
+        yet drops the answer.
+        """
+        end = time.monotonic() + within
+        while True:
+            future, again = ask(), time.monotonic() + ASKED_AGAIN
+            while not future.done() and time.monotonic() < min(again, end):
+                time.sleep(0.002)
+            if future.done():
+                return future.result()
+            future.cancel()
+            if time.monotonic() >= end:
+                return None
 
     @property
     def state(self) -> str:

@@ -182,14 +182,23 @@ class Graph:
         until(task.done, "the client's own thread")
         return task.result()
 
-    def accepted(self, client: ActionClient, goal: Any) -> Any:
-        """The handle of a goal. Where no answer comes it is sent again, for the reason that :meth:`ask` has."""
-        for _ in range(6):
-            sent = self.in_turn(lambda: client.send_goal_async(goal))
+    def accepted(self, client: ActionClient, goal: Any, on_feedback: Callable[[Any], None] | None = None) -> Any:
+        """The handle of a goal."""
+        return self._answer(lambda: client.send_goal_async(goal, feedback_callback=on_feedback), "a goal's answer")
+
+    def result(self, handle: Any, patience: float = PATIENCE) -> Any:
+        """What became of a goal that was accepted, waited for."""
+        return self._answer(handle.get_result_async, "a goal's result", patience)
+
+    def _answer(self, ask: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+        """Where none comes it is asked again, for the reason that :meth:`ask` has."""
+        end = time.monotonic() + patience
+        while True:
+            future = self.in_turn(ask)
             with contextlib.suppress(AssertionError):
-                until(sent.done, "an answer to a goal", 10.0)
-                return sent.result()
-        raise AssertionError("no answer to a goal")
+                until(future.done, what, 10.0)
+                return future.result()
+            assert time.monotonic() < end, f"waited {patience:.0f} s for {what}"
 
     def action(self, type_: Any, name: str) -> ActionClient:
         if name in self._actions:

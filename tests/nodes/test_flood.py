@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from builtin_interfaces.msg import Duration
 from dgemma_msgs.action import GeneratePlan
 from dgemma_msgs.msg import Plan, Task
 from dgemma_msgs.srv import ContextInfo
-from rclpy.action.client import ClientGoalHandle
 from rclpy.duration import Duration as Patience
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
@@ -154,19 +152,9 @@ def test_a_kept_result_does_not_keep_what_its_goal_said(graph: Graph, model: Pat
         assert graph.change(CONFIGURE, node) and graph.change(ACTIVATE, node), process.output
         for _ in range(40):
             goal = graph.accepted(client, GeneratePlan.Goal(task=Task(text="🤖" * 300_000)))
-            plan = result_of(graph, goal).plan
+            plan = graph.result(goal).result.plan
             assert (plan.status, plan.task[0], plan.task[-1]) == (Plan.REJECTED, "🤖", "…")
         assert graph.change(DEACTIVATE, node) and graph.change(CLEANUP, node)
         unconfigured.append(sample(process.popen.pid).memory)
     assert unconfigured[1] - unconfigured[0] < 16, f"{unconfigured} MiB"
     assert process.end()[0] == 0
-
-
-def result_of(graph: Graph, goal: ClientGoalHandle) -> GeneratePlan.Result:
-    """A result, asked for again where no answer comes, for the reason that :meth:`Graph.ask` has."""
-    for _ in range(6):
-        asked = graph.in_turn(goal.get_result_async)
-        with contextlib.suppress(AssertionError):
-            until(asked.done, "a goal's result", 10.0)
-            return asked.result().result
-    raise AssertionError("no result of a goal")

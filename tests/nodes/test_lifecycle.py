@@ -58,10 +58,8 @@ def test_inactive_takes_no_goals_and_says_so(graph: Graph, managed: Process) -> 
     answer = graph.ask(ContextInfo, f"{NODE}/context_info")
     assert not answer.success and "not configured" in answer.message
     client = graph.action(GeneratePlan, "managed/generate_plan")
-    sent = graph.in_turn(lambda: client.send_goal_async(GeneratePlan.Goal(task=Task(text="tidy up"))))
-    until(sent.done, "an answer")
-    assert not sent.result().accepted
-    assert not graph.node.get_subscriptions_info_by_topic("/managed/task")
+    assert not graph.accepted(client, GeneratePlan.Goal(task=Task(text="tidy up"))).accepted
+    until(lambda: not graph.node.get_subscriptions_info_by_topic("/managed/task"), "the graph to know")
 
 
 def test_errors_are_told_and_left_again(graph: Graph, managed: Process, model: Path) -> None:
@@ -114,7 +112,8 @@ def test_backend_that_fails_leads_to_the_error_state_and_back(graph: Graph, mode
     graph.say(Task(task_id="well", text="tidy up"), "ill/task_request")
     assert plans.one(lambda p: p.task_id == "well").status in (Plan.STEP_LIMIT, Plan.CONVERGED)
     assert graph.change(Transition.TRANSITION_ACTIVE_SHUTDOWN, node)
-    assert graph.state(node) == "finalized" and not graph.node.get_subscriptions_info_by_topic("/ill/task")
+    assert graph.state(node) == "finalized"
+    until(lambda: not graph.node.get_subscriptions_info_by_topic("/ill/task"), "the graph to know")
     assert process.end()[0] == 0
 
 
@@ -131,7 +130,7 @@ def test_signals_end_it_cleanly_in_the_middle_of_a_plan(graph: Graph, model: Pat
         client = graph.action(GeneratePlan, f"{space}/generate_plan")
         drafts: list[Any] = []
         goal = GeneratePlan.Goal(task=Task(task_id="last", text="tidy up", budget=LONG))
-        graph.in_turn(lambda: client.send_goal_async(goal, feedback_callback=drafts.append))
+        assert graph.accepted(client, goal, drafts.append).accepted
         until(lambda: drafts, "a draft")
         status, seconds = process.end(with_signal)
         assert status == 0, process.output

@@ -33,7 +33,8 @@ def test_two_robots_side_by_side(graph: Graph, model: Path) -> None:
     assert {p.task_id for heard in plans.values() for p in heard} == {"left", "right"}
     assert [len(heard) for heard in plans.values()] == [1, 1]
     cameras = [f"/{topic}" for topic in ("left/front/image_raw", "left/rear/image_raw", "right/image_raw/compressed")]
-    assert all(graph.node.get_subscriptions_info_by_topic(camera) for camera in cameras)
+    ask = graph.node.get_subscriptions_info_by_topic
+    until(lambda: all(ask(camera) for camera in cameras), "their cameras' subscriptions")
     image = Image(encoding="mono8", width=64, height=48, step=64, data=array("B", bytes(64 * 48)))
     image.header.stamp.sec, image.header.frame_id = 77, "rear_lens"
 

@@ -117,9 +117,7 @@ class Goal:
         self.feedback = Heard()
         client = graph.action(GeneratePlan, "generate_plan")
         goal = GeneratePlan.Goal(task=task)
-        sent = graph.in_turn(lambda: client.send_goal_async(goal, feedback_callback=self.feedback.append))
-        until(sent.done, "the goal's answer")
-        self.handle = sent.result()
+        self.handle = graph.accepted(client, goal, self.feedback.append)
         self._graph = graph
         self.ended = graph.in_turn(self.handle.get_result_async) if self.handle.accepted else None
 

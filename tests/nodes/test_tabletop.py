@@ -52,9 +52,7 @@ class Table:
         return sent.result()
 
     def result(self, handle: Any) -> Any:
-        ended = self.graph.in_turn(handle.get_result_async)
-        until(ended.done, "the goal's result")
-        return ended.result()
+        return self.graph.result(handle)
 
     def do(self, skill: str, **arguments: Any) -> tuple[int, str]:
         handle = self.send(skill, **arguments)
@@ -67,6 +65,8 @@ class Table:
 def table(graph: Graph) -> Table:
     process = graph.start("tabletop", rate=FAST)
     graph.until_active(process, "/tabletop")
+    client = graph.action(ExecuteSkill, "/execute_skill")
+    assert not graph.accepted(client, ExecuteSkill.Goal(skill="to meet")).accepted  # first answers may be lost
     return Table(graph, process)
 
 
