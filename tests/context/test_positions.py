@@ -26,9 +26,15 @@ def read(model: Model, count: int) -> Sequence:
     return sequence
 
 
+def test_an_eighth_and_a_sixteenth_of_the_positions_or_four_canvases_stay_free(model: Model, small: Model) -> None:
+    most = model.session.config.text.max_positions
+    assert positions.most_remembered(model) == most - most // 8 - most // 16
+    assert 4 * small.config.canvas_length > MOST // 16
+    assert positions.most_remembered(small) == MOST - MOST // 8 - 4 * small.config.canvas_length
+
+
 def test_it_is_cramped_where_few_are_left_and_many_would_come_free(small: Model) -> None:
-    early = max(MOST // 16, 4 * small.config.canvas_length)
-    assert positions.most_remembered(small) == MOST - MOST // 8 - early
+    early = 4 * small.config.canvas_length
     sequence = read(small, MOST - early)
     sequence.evict(FIRST, 100)
     assert not positions.cramped(small, sequence)  # as many as that are enough

@@ -61,6 +61,14 @@ def test_the_frame_that_holds_what_a_word_is_like_comes_first(
     assert int(np.argmax(likeness(asked, pictures))) == meant
 
 
+def test_layers_count_alike_however_large_their_keys_are() -> None:
+    words = [np.array([[[1, 0], [0, 0], [0, 0]]], np.float32) for _ in range(3)]
+    one, other = np.array([[[1, 0]]], np.float32), np.array([[[-1, 0]]], np.float32)
+    for large in (0.01, 1.0, 100.0):
+        like = likeness(words, [[one * large, other, other], [other * large, one, one]])
+        assert like[1] > like[0]
+
+
 def test_words_that_say_nothing_make_no_difference() -> None:
     one = [np.ones((1, 1, 8), np.float32)]  # a single word does not differ from the mean of all
     pictures = [[np.random.default_rng(number).standard_normal((1, 3, 8)).astype(np.float32)] for number in range(4)]

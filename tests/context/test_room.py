@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,9 @@ from dgemma_ros.context import memory
 from dgemma_ros.context.recall import OVERHEAD
 from dgemma_ros.context.room import Room
 from dgemma_ros.errors import ContextFullError
-from dgemma_ros.model import Model
+from dgemma_ros.model import Model, open_model
 from dgemma_ros.planning import Settings, SkillCatalogue
+from tests.desk import write_model
 
 SPARE = 3000
 
@@ -52,6 +54,7 @@ def test_the_bound_that_is_too_small_is_named(room: Room, skills: SkillCatalogue
     small = memory.used_bytes(room.model, needed - 1)
     for settings, begin in (
         (Settings(context_tokens=needed - 1), f"context_tokens: {needed - 1} is too small: skills, a task"),
+        (Settings(context_tokens=needed + 9, context_bytes=small), f"context_bytes: {small} is too small, it holds"),
         (Settings(context_bytes=small), f"context_bytes: {small} is too small, it holds {needed - 1} tokens"),
         (
             Settings(context_tokens=needed, recall=1),
@@ -60,6 +63,16 @@ def test_the_bound_that_is_too_small_is_named(room: Room, skills: SkillCatalogue
     ):
         assert room.misfit(skills, settings).startswith(begin)
     assert "a quarter of the machine's free memory holds 100" in Room(room.model, 100).misfit(skills, Settings())
+
+
+def test_where_the_model_itself_is_too_small_no_bound_is_named(
+    room: Room, skills: SkillCatalogue, tmp_path: Path
+) -> None:
+    needed = room.needed(skills, Settings())
+    small = open_model(write_model(tmp_path / "small", positions=needed - 1), threads=1)
+    for settings in (Settings(), Settings(context_bytes=1 << 30)):
+        why = Room(small, SPARE).misfit(skills, settings)
+        assert why.endswith(f"need {needed} tokens, and this model holds no more than {needed - 1}: switch skills off")
 
 
 def test_skills_that_leave_room_for_a_canvas_are_taken(room: Room, skills: SkillCatalogue) -> None:

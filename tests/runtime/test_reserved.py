@@ -108,6 +108,11 @@ def test_where_no_more_addresses_are_to_be_had_it_takes_what_is_needed() -> None
         Reserved(1 << 62, np.dtype(np.float32), 1 << 61)
 
 
+def test_room_for_nothing_is_none() -> None:
+    room = Reserved(0, np.dtype(np.float32), 0)
+    assert room.elements == 0 and room.array((3, 0)).shape == (3, 0)
+
+
 def test_a_sequence_that_grows_keeps_its_rows(model: Model) -> None:
     sequence = model.sequence()
     ids = Noise("ids").integers(5, model.config.text.vocab_size, (700,))
