@@ -20,6 +20,7 @@ QUIET = 0.4
 """Seconds without a further request, after which those of before have all come."""
 
 
+ANSWERS_WITHIN = 10.0
 MET_WITHIN = 20.0
 """Seconds for the service to be known: a request may come before it is."""
 
@@ -54,7 +55,7 @@ def approve(
         if not as_json:
             terminal.emit(terminal.clean(_told(asked)))
         approved = yes or (not deny and typer.confirm("Approve?"))
-        answer = _answer(listener, asked, approved)
+        answer = _answer(listener, requests, asked, approved)
     if as_json:
         told = {"request_id": asked.request_id, "plan_id": asked.plan_id, "text": asked.text, "digest": asked.digest}
         terminal.emit_json(told | {"approved": approved, "counted": answer.success, "message": answer.message})
@@ -96,7 +97,9 @@ def _told(request: Any) -> str:
     return "\n".join([*lines, f"Request {request.request_id}, digest {request.digest[:16]}…"])
 
 
-def _answer(listener: Listener, request: Any, approved: bool) -> Any:
+def _answer(listener: Listener, requests: Requests, request: Any, approved: bool) -> Any:
+    """What the executor answers. A server that has not met its client yet drops the answer, and the second time one is
+    asked says no: then the newest word on the request tells."""
     from dgemma_msgs.srv import Approve
 
     client = listener.node.create_client(Approve, "executor/approve")
@@ -104,12 +107,17 @@ def _answer(listener: Listener, request: Any, approved: bool) -> Any:
         raise RosError("no executor offers ~/approve")
     asked = Approve.Request(request_id=request.request_id, digest=request.digest, approve=approved, by=_who())
     future = client.call_async(asked)
-    end = time.monotonic() + 10.0
-    while not future.done():
-        if time.monotonic() > end:
-            raise RosError("the executor did not answer")
+    end = time.monotonic() + ANSWERS_WITHIN
+    while not future.done() and time.monotonic() < end:
         time.sleep(0.01)
-    return future.result()
+    if future.done():
+        return future.result()
+    state = requests.get(request.request_id, request).state
+    if state == request.PENDING:
+        raise RosError("the executor did not answer")
+    return Approve.Response(
+        success=state == (request.GRANTED if approved else request.DENIED), message="it was settled otherwise"
+    )
 
 
 def _who() -> str:

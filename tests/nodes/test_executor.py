@@ -21,6 +21,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from std_msgs.msg import Bool, String
 
 from tests.nodes.graph import LAST, LATCHED, ROOT, Graph, Heard, Process, until
+from tests.nodes.relay import Fault, Relay, Trouble
 
 NANO = ROOT / "engines" / "nano" / "skills.yaml"
 TERMS = """execution:
@@ -321,6 +322,23 @@ def test_approval_at_a_terminal(loop: Loop) -> None:
     assert loop.end(other).reason == "denied"
     done = subprocess.run([*command[:-1], "0.5"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "nothing waits for approval" in done.stderr
+
+
+def test_an_approval_counts_where_only_its_answer_is_lost(loop: Loop, graph: Graph) -> None:
+    """Through a relay, as when the executor has not met the terminal yet."""
+    relay, here = Relay(graph), f"/{loop.space}"
+    relay.service(Approve, "/desk/executor/approve", f"{here}/executor/approve", "approve")
+    relay.topic(ApprovalRequest, f"{here}/approval_request", "/desk/approval_request", "approval_request", LATCHED)
+    relay.wires["approve answer"] = Trouble(Fault.LOST)
+    a, b, _ = loop.reset(22)
+    plan = loop.give(("stack", {"object": a, "on": b}))
+    request = loop.requests.one(lambda r: r.plan_id == plan.plan_id, "a request")
+    command = [sys.executable, "-m", "dgemma_ros.cli", "approve", request.request_id, "--yes", "--json"]
+    command += ["--namespace", "desk", "--wait", "60"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and json.loads(done.stdout)["counted"], done.stderr
+    assert relay.heard["approve answer"] == 1 and loop.end(plan).ending == Execution.CARRIED_OUT
+    relay.close()
 
 
 def test_a_rule_may_say_that_the_goal_is_missed(graph: Graph, tmp_path: Path) -> None:
