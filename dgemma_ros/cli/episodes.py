@@ -193,6 +193,8 @@ class _Episode:
         client = ActionClient(loop.node, ExecuteSkill, "execute_skill")
         try:
             self._nodes.wait(client.server_is_ready, "the arm")
+            met = partial(loop.do, partial(client.send_goal_async, ExecuteSkill.Goal()))
+            loop.answered(met, "the arm's answer", GIVES_UP_AFTER)  # which is no; from now on none is lost
             for number, step in enumerate(plan.steps):
                 if step.skill == "done":
                     continue
@@ -201,9 +203,8 @@ class _Episode:
                 sent = loop.do(partial(client.send_goal_async, request))
                 self._nodes.wait(sent.done, "the arm's answer", GIVES_UP_AFTER)
                 if sent.result().accepted:
-                    handle = sent.result()
-                    ended = loop.do(handle.get_result_async)
-                    self._nodes.wait(ended.done, "the skill's end", GIVES_UP_AFTER)
+                    result = partial(loop.do, sent.result().get_result_async)
+                    loop.answered(result, "the skill's end", GIVES_UP_AFTER)
         finally:
             loop.do(client.destroy)
         return "CARRIED_OUT"

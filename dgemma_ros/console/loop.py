@@ -116,13 +116,20 @@ class Loop(Listener):
             self._clients[name] = self.node.create_client(type_, name)
         client = self._clients[name]
         self._nodes.wait(client.service_is_ready, f"the service {name}", ANSWER_WITHIN)
-        for attempt in (1, 2, 3):  # a server that does not know the way back yet drops an answer
-            future = client.call_async(type_.Request(**fields))
+        return self.answered(lambda: client.call_async(type_.Request(**fields)), f"an answer of {name}", ANSWER_WITHIN)
+
+    def answered(self, ask: Callable[[], Any], what: str, seconds: float) -> Any:
+        """The answer to what ``ask`` asks, which gives its future. Raises :class:`ProcessError` where none comes.
+
+        It is asked up to three times: a server that has not met its client yet drops the answer.
+        """
+        for attempt in (1, 2, 3):
+            future = ask()
             try:
-                self._nodes.wait(future.done, f"an answer of {name}", ANSWER_WITHIN / 3)
+                self._nodes.wait(future.done, what, seconds / 3)
                 return future.result()
             except ProcessError:
-                client.remove_pending_request(future)
+                future.cancel()
                 if attempt == 3:
                     raise
         raise AssertionError
