@@ -43,6 +43,7 @@ libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes, libc.memset.argtypes = [ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
 
 def use_and_free():
+    began.wait()
     for _ in range(2):  # the first may be mapped on its own
         buffer = libc.malloc(size := LARGE - 2**19)
         libc.memset(buffer, 1, size)
@@ -50,12 +51,13 @@ def use_and_free():
     used.wait()
     freed.wait()
 
-used, freed = threading.Barrier(7), threading.Barrier(7)
-give_memory_back()
-before = memory()
+began, used, freed = (threading.Barrier(7) for _ in range(3))
 threads = [threading.Thread(target=use_and_free) for _ in range(6)]
 for thread in threads:
     thread.start()
+give_memory_back()
+before = memory()  # with the threads' stacks
+began.wait()
 used.wait()
 give_memory_back()
 print(memory() - before)
