@@ -61,6 +61,13 @@ def test_the_frame_that_holds_what_a_word_is_like_comes_first(
     assert int(np.argmax(likeness(asked, pictures))) == meant
 
 
+def test_what_all_words_have_in_common_says_nothing() -> None:
+    words = [np.array([[[10, 1], [10, 0], [10, 0]]], np.float32)]
+    common, own = [np.array([[[1, 0]]], np.float32)], [np.array([[[0, 1]]], np.float32)]
+    like = likeness(words, [common, own])
+    assert like[1] > like[0]
+
+
 def test_layers_count_alike_however_large_their_keys_are() -> None:
     words = [np.array([[[1, 0], [0, 0], [0, 0]]], np.float32) for _ in range(3)]
     one, other = np.array([[[1, 0]]], np.float32), np.array([[[-1, 0]]], np.float32)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from dgemma_ros.journal.arrivals import Arrivals
 from dgemma_ros.journal.changes import Arrived, Entry
 from dgemma_ros.journal.store import Limits, Store
 from dgemma_ros.journal.writer import GATHER, Writer
+from tests.desk import frame
 
 PATIENCE = 30.0
 
@@ -80,3 +82,24 @@ def test_who_waits_for_the_disk_waits_for_no_others(journal: Journal) -> None:
     journal.store.go.release()
     assert journal.writer.flush(PATIENCE)
     assert journal.store.told == [[one]] and journal.writer.figures().commits == 1
+
+
+def test_what_belongs_together_is_written_together_however_long_it_takes(journal: Journal) -> None:
+    arrivals = Arrivals(journal.writer)
+    with arrivals.together():
+        arrivals.note("one")
+        journal.now = 2 * GATHER
+        assert not journal.store.asked.acquire(timeout=0.05)
+        arrivals.note("two")
+    journal.now = 4 * GATHER
+    assert journal.store.asked.acquire(timeout=PATIENCE)
+    assert [len(entries) for entries in journal.store.told] == [2]
+
+
+def test_without_a_journal_nothing_has_a_number() -> None:
+    arrivals = Arrivals()
+    with arrivals.together():
+        assert arrivals.note("one") == 0
+        assert arrivals.numbered(picture := frame(1, 1.0)) is picture
+        arrivals.frame(picture)
+        arrivals.gone(0)
