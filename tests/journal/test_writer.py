@@ -97,9 +97,9 @@ def test_what_belongs_together_is_written_together_however_long_it_takes(journal
 
 
 def test_without_a_journal_nothing_has_a_number() -> None:
-    arrivals = Arrivals()
+    arrivals, picture = Arrivals(), frame(1, 1.0)
     with arrivals.together():
         assert arrivals.note("one") == 0
-        assert arrivals.numbered(picture := frame(1, 1.0)) is picture
+        assert arrivals.numbered(picture) is picture
         arrivals.frame(picture)
         arrivals.gone(0)
