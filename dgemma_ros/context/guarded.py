@@ -57,7 +57,7 @@ class GuardedSequence:
 
     def restart(self, system: Ints, anew: bool) -> None:
         """It holds the system turn and nothing else; in a cache of its own where it is not known, or asked for."""
-        anew = anew or not self.known or self._sequence is None
+        anew = anew or not self.known
         self.doubt()
         self.epoch += 1
         if anew:

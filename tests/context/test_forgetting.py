@@ -111,6 +111,21 @@ def test_little_is_read_again_so_that_no_trace_is_left(model: Model, skills: Ski
     assert_same(mirror.sequence, fresh.sequence)
 
 
+def test_what_is_read_again_is_read_into_the_same_cache_unless_nobody_knows_what_it_holds(
+    script_model: Model, skills: SkillCatalogue
+) -> None:
+    log = Log()
+    mirror = CacheMirror(script_model, log, make_pieces(script_model.chat, skills))
+    log.append(segment("note", 1, 1))
+    held, before = mirror.sequence, read(mirror)
+    mirror.refresh()
+    assert mirror.sequence is held and read(mirror) == before and mirror.epoch == 2
+    mirror.doubt()
+    assert not mirror.known and mirror.behind == mirror.tokens[1]
+    assert read(mirror) == before and mirror.sequence is not held
+    assert mirror.known and mirror.behind == 0 and mirror.epoch == 3
+
+
 class Reading:
     """A session that counts the tokens that it reads."""
 

@@ -15,9 +15,11 @@ def place(tokens: int) -> Place:
 @given(st.data())
 def test_they_are_what_a_list_of_them_is(data: st.DataObject) -> None:
     places, plain, read = Places(), list[tuple[int, Place]](), 0
+    assert places.behind == 0
     for number in range(0, 60, 10):
         places.append(number, own := place(data.draw(st.integers(1, 9))))
         plain.append((number, own))
+    places.read = read = data.draw(st.integers(0, len(plain)))
     for _ in range(data.draw(st.integers(0, 8))):
         own, index = place(data.draw(st.integers(1, 9))), data.draw(st.integers(0, 9))
         match data.draw(st.sampled_from(["append", "insert", "put", "remove", "read", "unread"])):
@@ -25,8 +27,9 @@ def test_they_are_what_a_list_of_them_is(data: st.DataObject) -> None:
                 number = max([number for number, _ in plain], default=0) + 1
                 places.append(number, own)
                 plain.append((number, own))
-            case "insert" if index < read:
-                number = plain[index][0] - data.draw(st.integers(0, 1))
+            case "insert" if index <= read:
+                follower = plain[index][0] if index < len(plain) else max([one for one, _ in plain], default=0) + 2
+                number = follower - data.draw(st.integers(0, 1)) if index < read else follower - 1
                 known = [known for known, _ in plain]
                 places.insert(number, own)
                 if number in known:
@@ -53,7 +56,7 @@ def test_they_are_what_a_list_of_them_is(data: st.DataObject) -> None:
     assert (places.read, places.total) == (read, sum(tokens))
     assert [places.before(index) for index in range(len(plain) + 1)] == [sum(tokens[:i]) for i in range(len(plain) + 1)]
     wanted = {number: own.tokens for number, own in plain}
-    assert all(places.tokens_of(number) == wanted.get(number, 0) for number in range(-1, 70))
+    assert all(places.tokens_of(number) == wanted.get(number, 0) for number in range(-1, 90))
     places.partial = data.draw(st.integers(0, 1)) if read < len(plain) else 0
     assert places.behind == sum(tokens[read:]) - places.partial
     most = data.draw(st.integers(0, 40))

@@ -32,7 +32,7 @@ TESTS = {
     "context.log": "context/test_log.py context/test_prompt.py planning/test_memory.py",
     "context.retention": "context/test_retention.py context/test_forgetting.py",
     "context.mirror": "context/test_mirror.py context/test_forgetting.py",
-    "context.transcript": of("context", "prompt", "mirror", "forgetting") + " planning/test_slices.py",
+    "context.transcript": of("context", "transcript", "prompt", "mirror", "forgetting") + " planning/test_slices.py",
     "context.moving": "context/test_moving.py",
     "context.positions": "context/test_positions.py",
     "context.guarded": "context/test_mirror.py context/test_forgetting.py",
