@@ -33,6 +33,7 @@ from rclpy.node import Node
 from dgemma_ros.errors import DgemmaError
 from dgemma_ros.model import Model
 from dgemma_ros.nodes import diagnostics, parameter_table, parameters, plan_messages, process, timers, topics
+from dgemma_ros.nodes.allocator import give_memory_back
 from dgemma_ros.nodes.arrival import Arrival
 from dgemma_ros.nodes.camera_input import CameraInput, PictureGate
 from dgemma_ros.nodes.conversions import Limits
@@ -47,6 +48,9 @@ from dgemma_ros.nodes.transitions import guarded
 from dgemma_ros.nodes.trust import Trust
 from dgemma_ros.planning.planner import Planner
 from dgemma_ros.planning.types import Event, Plan, Statistics, Task
+
+TIDY_AFTER = 1.0
+"""Seconds from a cleanup to the second time that memory is given back."""
 
 
 class PlannerNode(LifecycleNode):  # type: ignore[misc]
@@ -180,6 +184,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         """Frees the model."""
         self._close_tasks()
         self._release()
+        timers.once(self, self.slow, self._tidy, TIDY_AFTER)
         return Done.ERROR if self._trust.lost else Done.SUCCESS
 
     @guarded
@@ -197,6 +202,7 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
             self._close_inlets()
             self._close_tasks()
             self._release()
+            timers.once(self, self.slow, self._tidy, TIDY_AFTER)
         except Exception as error:
             self.get_logger().error(f"while cleaning up after an error: {error}")
         return Done.SUCCESS
@@ -235,6 +241,12 @@ class PlannerNode(LifecycleNode):  # type: ignore[misc]
         with self._freeing:
             free, self._planner, self._free = self._free, None, lambda: None
         free()
+
+    def _tidy(self) -> None:
+        """Once more, for a callback in another thread may have held the planner as it was freed: what only cycles hold
+        stays until Python looks for them, and an idle node gives it no cause to."""
+        if self._planner is None:
+            give_memory_back()
 
     # What comes in
 

@@ -54,6 +54,14 @@ def test_round_trips_keep_memory_flat(graph: Graph, managed: Process) -> None:
     assert grown < 6, f"{grown:.1f} MiB over round trips: {sizes}"
 
 
+def test_a_planner_that_somebody_held_as_it_was_freed_goes_too(graph: Graph, model: Path) -> None:
+    process = graph.start("tests.nodes.held_planner", "held", model=model, threads=1, autostart=False)
+    for transition in (CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP):
+        assert graph.change(transition, "/held/planner"), process.output
+    until(lambda: "the planner is gone" in process.output, "the planner's end")
+    assert process.end()[0] == 0
+
+
 def test_inactive_takes_no_goals_and_says_so(graph: Graph, managed: Process) -> None:
     answer = graph.ask(ContextInfo, f"{NODE}/context_info")
     assert not answer.success and "not configured" in answer.message

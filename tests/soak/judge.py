@@ -24,7 +24,7 @@ PROMPT = 0.5
 UNFINISHED = "ended with work still running"
 GROWTH = 16.0
 """MiB by which a process may have grown from the second to the last quarter of its life, and a planner from its first
-to its last cleanup, where it holds nothing that it was sent."""
+cleanups to its last, where it holds nothing that it was sent."""
 KEPT = {"planner": 100 * 4 * 300_000 / 2**20}
 """MiB on top that a node may keep while it listens. Fast DDS's pool of a reader's messages grows to the largest, one
 for each that may wait, and shrinks only with the reader: 100 notes, of 300,000 characters of four bytes in a soak."""
@@ -223,7 +223,7 @@ def _flat(lives: Sequence[Life]) -> list[Row]:
         if life.seconds >= LONG and late - early > GROWTH + KEPT.get(name, 0.0):
             row.broken.append(f"grew by {late - early:.1f} MiB")
         if len(life.unconfigured) >= 2:
-            first, last = life.unconfigured[0].memory, life.unconfigured[-1].memory
+            first, last = life.kept()
             row.tried += f"; after {len(life.unconfigured)} cleanups {first:.1f} → {last:.1f} MiB"
             if last - first > GROWTH:
                 row.broken.append(f"after cleanups: {[round(sample.memory, 1) for sample in life.unconfigured]} MiB")

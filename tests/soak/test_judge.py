@@ -114,6 +114,12 @@ def keeps_what_it_was_sent(day: Day) -> None:
     day.life.unconfigured = [replace(s, memory=110 + GROWTH * i) for i, s in enumerate(day.life.unconfigured)]
 
 
+def keeps_it_behind_many_cleanups(day: Day) -> None:
+    """A little more each time; every other look meets a planner that has not gone yet."""
+    looks = [Sample(NOW + number, 110 + 0.5 * number + 30 * (number % 2), 20, 60) for number in range(60)]
+    day.life.unconfigured = looks
+
+
 def leaks_threads(day: Day) -> None:
     day.life.quiet[-1] = replace(day.life.quiet[-1], threads=21)
 
@@ -148,6 +154,7 @@ def test_a_good_day(tmp_path: Path) -> None:
         (writes_a_traceback, "no traceback on any stderr"),
         (grows, "planner: memory, threads and descriptors are flat"),
         (keeps_what_it_was_sent, "planner: memory, threads and descriptors are flat"),
+        (keeps_it_behind_many_cleanups, "planner: memory, threads and descriptors are flat"),
         (leaks_threads, "planner: memory, threads and descriptors are flat"),
         (leaks_descriptors, "planner: memory, threads and descriptors are flat"),
         (leaves_shared_memory, "/dev/shm as before"),
@@ -157,6 +164,13 @@ def test_a_bad_day(tmp_path: Path, wrong: Callable[[Day], None], promise: str) -
     day = Day(tmp_path)
     wrong(day)
     assert [row.promise for row in day.rows() if row.broken] == [promise]
+
+
+def test_what_goes_a_moment_behind_a_cleanup_is_not_kept(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.life.unconfigured = [Sample(NOW + number, 110.0, 20, 60) for number in range(60)]
+    day.life.unconfigured[-1] = replace(day.life.unconfigured[-1], memory=140.0)
+    assert not [row for row in day.rows() if row.broken]
 
 
 def test_who_is_killed_owes_nothing_and_who_leaves_owes_what_came_before() -> None:
