@@ -73,3 +73,17 @@ def test_runs_are_of_neighbours_and_pass_over_what_is_unknown() -> None:
     assert places.runs([10, 4, 2, 5, 12, 1]) == [(0, 2), (4, 5)]
     assert places.runs([]) == places.runs([3]) == []
     assert places.runs([8, 6, 4]) == [(1, 4)]
+
+
+def test_what_is_put_back_stands_where_its_id_says_and_counts_as_read() -> None:
+    places = Places()
+    for number in (2, 6):
+        places.append(number, place(number))
+    places.read = 1
+    places.insert(4, place(4))
+    assert (places.ids, places.read, places.total) == ((2, 4, 6), 2, 12)
+    places.insert(4, place(5))  # another place for the same
+    assert (places.tokens, places.read, places.total) == ((2, 5, 6), 2, 13)
+    places.read = 3
+    places.insert(9, place(1))
+    assert (places.ids, places.read, places[3]) == ((2, 4, 6, 9), 4, place(1))

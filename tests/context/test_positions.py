@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -26,9 +28,9 @@ def read(model: Model, count: int) -> Sequence:
     return sequence
 
 
-def test_an_eighth_and_a_sixteenth_of_the_positions_or_four_canvases_stay_free(model: Model, small: Model) -> None:
-    most = model.session.config.text.max_positions
-    assert positions.most_remembered(model) == most - most // 8 - most // 16
+def test_an_eighth_and_a_sixteenth_of_the_positions_or_four_canvases_stay_free(small: Model, tmp_path: Path) -> None:
+    large = open_model(write_model(tmp_path / "large", positions=16384), threads=1)
+    assert positions.most_remembered(large) == 16384 - 2048 - 1024
     assert 4 * small.config.canvas_length > MOST // 16
     assert positions.most_remembered(small) == MOST - MOST // 8 - 4 * small.config.canvas_length
 
