@@ -8,8 +8,8 @@ its 95 % interval. *Honest*: of the turns whose right plan is to say why not or 
 reason.
 
 `--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
-grey, `--frames N` lets the planner keep so many, `--steps K` changes the step budget, `--reference` plans the same
-scenes with transformers' `generate`.
+grey, `--note TEXT` is said before the task of a fresh scene, `--frames N` lets the planner keep so many, `--steps K`
+changes the step budget, `--reference` plans the same scenes with transformers' `generate`.
 
 Longer than most files: single scenes, talks and the reference are one command, judged and counted in one way.
 """
@@ -64,6 +64,8 @@ class Question:
     task: Task
     pictures: list[np.ndarray]
     seconds: list[int]
+    note: str = ""
+    """What is said before the task."""
 
     @property
     def text(self) -> str:
@@ -132,6 +134,7 @@ def questions(
     held: bool = False,
     condition: str = "usual",
     back: int = 0,
+    note: str = "",
 ) -> Iterator[Question]:
     """`count` fresh scenes, a pure function of the arguments; the kinds take turns."""
     for number in range(count):
@@ -142,7 +145,8 @@ def questions(
         grey = render.blank(size)
         pictures = [grey if blank else draw(m, look, noise, condition, size) for m in scene.moments]
         start = int(rng.integers(0, 3000))
-        yield Question(scene, task, pictures, (start + np.cumsum(rng.integers(1, 20, len(pictures)))).tolist())
+        seconds = (start + np.cumsum(rng.integers(1, 20, len(pictures)))).tolist()
+        yield Question(scene, task, pictures, seconds, note)
 
 
 def answer(desk: Desk, question: Question) -> Plan:
@@ -154,6 +158,8 @@ def answer(desk: Desk, question: Question) -> Plan:
     if question.task.earlier is not None:
         before = desk.say(*question.task.earlier)
         desk.tell(before, question.task.results)
+    if question.note:
+        desk.planner.add_note(question.note)
     return desk.ask(question.task.text)
 
 
@@ -380,6 +386,7 @@ def main() -> None:
     parser.add_argument("--words", choices=("known", "held"), default="known")
     parser.add_argument("--condition", choices=list(CONDITIONS), default="usual")
     parser.add_argument("--back", type=int, default=0, help="frames without change behind each scene's last")
+    parser.add_argument("--note", default="", help="said before the task of each fresh scene")
     parser.add_argument(
         "--frames", type=int, help="frames that the planner keeps (default: the checkpoint's, and those of --back)"
     )
@@ -413,9 +420,16 @@ def main() -> None:
     else:
         desk = Desk(args.model, **changes)
         asked = questions(
-            args.seed, args.n, args.blank_image, (320, 240), tuple(args.kinds), held, args.condition, args.back
+            args.seed,
+            args.n,
+            blank=args.blank_image,
+            kinds=tuple(args.kinds),
+            held=held,
+            condition=args.condition,
+            back=args.back,
+            note=args.note,
         )
-        result |= {"step_budget": args.steps, "blank_image": args.blank_image, "back": args.back}
+        result |= {"step_budget": args.steps, "blank_image": args.blank_image, "back": args.back, "note": args.note}
         result |= report(score(desk, asked, reference), "scenes")
         errors = len(desk.errors)
         desk.close()
