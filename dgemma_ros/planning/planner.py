@@ -165,10 +165,11 @@ class Planner:
 
     def start(self) -> None:
         """Begins to take frames and tasks. Raises :class:`PlannerError` where it runs, or the last step still hangs."""
-        with self._lock:
-            if self._closed:
-                raise PlannerError(self._closed)
-        self._thread.start()
+        self._thread.start(self._check_open)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PlannerError(self._closed)
 
     def stop(self, timeout: float | None = None) -> bool:
         """Ends at the next step's end; tasks that run or wait are CANCELLED. False where that step takes too long.

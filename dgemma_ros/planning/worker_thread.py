@@ -6,6 +6,7 @@ Where no task waits, there is background work, a unit at a time: what was begun,
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from dgemma_ros.context.frames import FrameGate
@@ -43,17 +44,23 @@ class WorkerThread:
         """Whether tasks and frames are taken; with the lock held."""
         return self._thread is not None and not self.stopping
 
-    def start(self) -> None:
-        """Raises :class:`PlannerError` where it runs, or its last step has not ended."""
-        self._work_queue.acquire_model()
+    def start(self, check: Callable[[], None]) -> None:
+        """Raises :class:`PlannerError` where it runs, or its last step has not ended, and what ``check`` raises.
+
+        That is called with the lock held. Who stops it meanwhile does so before, or finds a thread that has begun.
+        """
         with self._work:
+            check()
+            self._work_queue.acquire_model()
             self.stopping = False
-            self._thread = threading.Thread(target=self._run, name="dgemma-worker", daemon=True)
-        self._thread.start()
+            thread = threading.Thread(target=self._run, name="dgemma-worker", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def join(self, timeout: float | None) -> bool:
         """Waits for the end of its last step; whether that came. From the thread itself, nothing is waited for."""
-        thread = self._thread
+        with self._work:
+            thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
         thread.join(timeout)

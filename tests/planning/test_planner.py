@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from dgemma_ros.model import Model
 from dgemma_ros.planning import (
     ErrorCode,
     EventKind,
+    Planner,
     Settings,
     SettingsError,
     SkillCatalogue,
@@ -284,3 +288,31 @@ def test_a_plan_can_be_made_again_from_its_seed(desks: Callable[..., Desk]) -> N
         two.denoising_steps,
         two.mean_entropy,
     )
+
+
+def test_closed_while_it_starts(model: Model, skills: SkillCatalogue) -> None:
+    """Somebody closes it at the very moment in which its thread is to begin."""
+    before = set(threading.enumerate())
+    planner = Planner(model, skills, Settings(), None, lambda plan: None)
+    begins, closed = threading.Event(), threading.Event()
+
+    def close() -> None:
+        begins.wait()
+        planner.close()
+        closed.set()
+
+    def hold(frame: Any, event: str, argument: Any) -> None:
+        if event == "call" and frame.f_code is threading.Thread.start.__code__:
+            sys.setprofile(None)
+            begins.set()
+            closed.wait(0.2)  # no longer: it may have to wait for the thread
+
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(close)
+        sys.setprofile(hold)
+        try:
+            planner.start()
+        finally:
+            sys.setprofile(None)
+        ended.result()
+    assert begins.is_set() and not set(threading.enumerate()) - before
