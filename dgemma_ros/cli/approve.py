@@ -18,11 +18,8 @@ from dgemma_ros.console.listening import Listener, RosError
 NOT_COUNTED = 1
 QUIET = 0.4
 """Seconds without a further request, after which those of before have all come."""
-
-
-ANSWERS_WITHIN = 10.0
-MET_WITHIN = 20.0
-"""Seconds for the service to be known: a request may come before it is."""
+MET_WITHIN, ANSWERS_WITHIN = 20.0, 10.0
+"""Seconds until the service is known, which may be behind the request; and then for its answer."""
 
 
 class Requests(dict[str, Any]):
@@ -98,8 +95,8 @@ def _told(request: Any) -> str:
 
 
 def _answer(listener: Listener, requests: Requests, request: Any, approved: bool) -> Any:
-    """What the executor answers. A server that has not met its client yet drops the answer, and the second time one is
-    asked says no: then the newest word on the request tells."""
+    """What the executor answers. Where that is lost, as a server drops it that has not met its client yet, the newest
+    word on the request tells instead: it cannot be asked again, for one answer counts once."""
     from dgemma_msgs.srv import Approve
 
     client = listener.node.create_client(Approve, "executor/approve")

@@ -1,7 +1,7 @@
 """Every parameter of the nodes: default, range, when it may change, and what it does. Knows no ROS.
 
 The nodes declare from these tables, the reference in docs/ros.md is made of them, and launch files are checked against
-them.
+them. Longer than most files: tables.
 """
 
 from __future__ import annotations

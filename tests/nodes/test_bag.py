@@ -196,7 +196,7 @@ def test_diagnostics_before_the_graph_tells_of_the_node_are_not_enough(graph: Gr
     publisher = graph.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
     timer = graph.node.create_timer(0.05, lambda: publisher.publish(DiagnosticArray(status=[status])))
     try:
-        done = watch_bag(bag, "--namespace", "told", "--wait", 3)
+        done = watch_bag(bag, "--namespace", "told", "--wait", 10)
     finally:
         graph.node.destroy_timer(timer)
         graph.node.destroy_publisher(publisher)

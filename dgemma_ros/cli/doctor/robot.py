@@ -23,7 +23,7 @@ _TWINS: Final = """
 import collections, os, time, rclpy
 rclpy.init()
 node = rclpy.create_node("doctor", start_parameter_services=False)
-quiet = 4.0 if os.environ.get("ROS_SECURITY_ENABLE") == "true" else 2.0  # handshakes take some seconds
+quiet = 8.0 if os.environ.get("ROS_SECURITY_ENABLE") == "true" else 2.0  # handshakes take some seconds
 found, began = None, time.monotonic()
 changed = began
 while time.monotonic() < min(changed + quiet, began + 15.0):
