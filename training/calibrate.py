@@ -21,10 +21,11 @@ import numpy as np
 
 from dgemma_ros.checkpoint.generation import Calibration
 from dgemma_ros.model import open_model
-from training import evaluate, prompt
+from training import evaluate, prompt, words
 from training.desk import Desk
 
 SEED = 80_808
+SOURCES: tuple[words.Source, ...] = ("known", "held")
 CONDITIONS = ("usual", "dark", "blurred", "zoomed", "wide", "noisy")
 
 
@@ -36,12 +37,12 @@ def asked(folder: Path, count: int, sessions: int) -> tuple[np.ndarray, np.ndarr
     desk = Desk(folder, model)
     whole = evaluate.Tally()
     for number, condition in enumerate(CONDITIONS):
-        for held in (False, True):
-            questions = evaluate.questions(SEED + number, count, condition=condition, held=held)
+        for source in SOURCES:
+            questions = evaluate.questions(SEED + number, count, condition=condition, source=source)
             for tally in evaluate.score(desk, questions).values():
                 whole.join(tally)
-    for held in (False, True):
-        for tally in evaluate.talks(desk, SEED, range(sessions), held)[0].values():
+    for source in SOURCES:
+        for tally in evaluate.talks(desk, SEED, range(sessions), source)[0].values():
             whole.join(tally)
     desk.close()
     sure = np.array(whole.sure)

@@ -2,14 +2,15 @@
 
 `--n`: fresh scenes, one task each in a context of its own; the kinds take turns. `--sessions`: talks of ten things, or
 `--things`, in one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out,
-newer frames, moved objects; each turn is judged by the world's truth. Seeds, and with `--words held` wordings, are such
-as training never uses. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share comes with
-its 95 % interval. *Honest*: of the turns whose right plan is to say why not or to look, those that did so, for whatever
-reason.
+newer frames, moved objects; each turn is judged by the world's truth. Seeds are such as training never uses, and so are
+the wordings of `--words held` and, by people who had not seen training's, `--words others`. A plan counts when it is
+valid and exactly right (`tasks.Task.right`). Every share comes with its 95 % interval. *Honest*: of the turns whose
+right plan is to say why not or to look, those that did so, for whatever reason.
 
 `--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
-grey, `--note TEXT` is said before the task of a fresh scene, `--frames N` lets the planner keep so many, `--steps K`
-changes the step budget, `--reference` plans the same scenes with transformers' `generate`.
+grey, `--note KIND` has a note of that kind, in others' words, before the task of a fresh scene, about a thing of the
+right plan where it has some; `--frames N` lets the planner keep so many, `--steps K` changes the step budget,
+`--reference` plans the same scenes with transformers' `generate`.
 
 Longer than most files: single scenes, talks and the reference are one command, judged and counted in one way.
 """
@@ -35,7 +36,7 @@ import numpy as np
 from dgemma_ros.planning import Plan
 from dgemma_ros.tabletop import render
 from dgemma_ros.tabletop.scenes import Scene
-from training import prompt, tasks
+from training import notes, prompt, tasks, words
 from training.desk import Desk, calls_of, confidence_of
 from training.sessions import REPEATABLE, Shape, Talk
 from training.tasks import Task
@@ -131,22 +132,27 @@ def questions(
     blank: bool = False,
     size: tuple[int, int] = (320, 240),
     kinds: tuple[str, ...] = tasks.KINDS,
-    held: bool = False,
+    source: words.Source = "known",
     condition: str = "usual",
     back: int = 0,
     note: str = "",
 ) -> Iterator[Question]:
-    """`count` fresh scenes, a pure function of the arguments; the kinds take turns."""
+    """`count` fresh scenes, a pure function of the arguments; the kinds take turns. `note`: a kind of note."""
     for number in range(count):
         rng = np.random.default_rng((seed, number, 424242))
-        scene, task = tasks.fresh(rng, kinds[number % len(kinds)], held)
+        scene, task = tasks.fresh(rng, kinds[number % len(kinds)], source)
+        said = ""
+        if note:
+            meant = [a["object"] for _, a in task.plan if "object" in a] or [o.name for o in scene.now]
+            said, view = notes.told(rng, tasks.View(scene.moments), note, meant, "others")
+            task = tasks.heeding(task, view)
         scene = replace(scene, moments=scene.moments + (scene.now,) * back)
         look, noise = render.Look.draw(scene.seed), np.random.default_rng((scene.seed, 1))
         grey = render.blank(size)
         pictures = [grey if blank else draw(m, look, noise, condition, size) for m in scene.moments]
         start = int(rng.integers(0, 3000))
         seconds = (start + np.cumsum(rng.integers(1, 20, len(pictures)))).tolist()
-        yield Question(scene, task, pictures, seconds, note)
+        yield Question(scene, task, pictures, seconds, said)
 
 
 def answer(desk: Desk, question: Question) -> Plan:
@@ -271,13 +277,13 @@ class Live(Talk):
 
 
 def talks(
-    desk: Desk, seed: int, numbers: Iterable[int], held: bool, condition: str = "usual", things: int = THINGS
+    desk: Desk, seed: int, numbers: Iterable[int], source: words.Source, condition: str = "usual", things: int = THINGS
 ) -> tuple[Tallies, Tallies]:
     """Tallies by kind and by what came directly before, over the sessions of these numbers."""
     kinds: Tallies = defaultdict(Tally)
     after: Tallies = defaultdict(Tally)
     for number in numbers:
-        shape = Shape(held=held, rough=0.0, rear=0.0)
+        shape = Shape(source=source, rough=0.0, rear=0.0)
         live = Live(np.random.default_rng((seed, number, 77)), shape, desk, condition)
         live.live(things)
         for total, own in ((kinds, live.tallies), (after, live.after)):
@@ -286,12 +292,12 @@ def talks(
     return kinds, after
 
 
-def talks_apart(job: tuple[Path, int, range, bool, str, int, dict[str, Any]]) -> tuple[Tallies, Tallies, int]:
+def talks_apart(job: tuple[Path, int, range, words.Source, str, int, dict[str, Any]]) -> tuple[Tallies, Tallies, int]:
     """The same with a planner of its own, in a process of its own; and the errors that it told of."""
-    folder, seed, numbers, held, condition, things, changes = job
+    folder, seed, numbers, source, condition, things, changes = job
     desk = Desk(folder, **changes)
     try:
-        kinds, after = talks(desk, seed, numbers, held, condition, things)
+        kinds, after = talks(desk, seed, numbers, source, condition, things)
         return kinds, after, len(desk.errors)
     finally:
         desk.close()
@@ -383,10 +389,12 @@ def main() -> None:
     parser.add_argument("--things", type=int, default=THINGS, help="of each talk")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the sessions")
     parser.add_argument("--kinds", nargs="+", default=list(tasks.KINDS), choices=tasks.KINDS)
-    parser.add_argument("--words", choices=("known", "held"), default="known")
+    parser.add_argument("--words", choices=("known", "held", "others"), default="known")
     parser.add_argument("--condition", choices=list(CONDITIONS), default="usual")
     parser.add_argument("--back", type=int, default=0, help="frames without change behind each scene's last")
-    parser.add_argument("--note", default="", help="said before the task of each fresh scene")
+    parser.add_argument(
+        "--note", default="", choices=list(words.NOTES["others"]), help="said before the task of each fresh scene"
+    )
     parser.add_argument(
         "--frames", type=int, help="frames that the planner keeps (default: the checkpoint's, and those of --back)"
     )
@@ -400,7 +408,6 @@ def main() -> None:
         from training.reference import Reference
 
         reference = Reference(args.model)
-    held = args.words == "held"
     changes: dict[str, Any] = {"max_steps": args.steps}
     if args.frames or args.back:
         changes["max_frames"] = args.frames or KEPT + args.back
@@ -413,7 +420,7 @@ def main() -> None:
     }
     if args.sessions:
         kinds, after, errors = many_talks(
-            args.jobs, args.model, args.seed, args.sessions, held, args.condition, args.things, changes
+            args.jobs, args.model, args.seed, args.sessions, args.words, args.condition, args.things, changes
         )
         result |= {"sessions": args.sessions, "things": args.things} | report(kinds, "turns")
         result["after"] = {name: figures(tally, "turns") for name, tally in sorted(after.items())}
@@ -424,7 +431,7 @@ def main() -> None:
             args.n,
             blank=args.blank_image,
             kinds=tuple(args.kinds),
-            held=held,
+            source=args.words,
             condition=args.condition,
             back=args.back,
             note=args.note,

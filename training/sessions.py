@@ -18,7 +18,7 @@ import numpy as np
 from dgemma_ros.context.results import NO_ROOM, NOT_FOUND, PERSON, ResultStatus
 from dgemma_ros.tabletop import render
 from dgemma_ros.tabletop.scenes import PLACES, Object, put, sample_count, sample_objects
-from training import prompt, tasks, words
+from training import notes, prompt, tasks, words
 from training.checkpoint_sizes import NARROW, POSITIONS, WIDE
 from training.tasks import Moment, Outcome, Plan, Task, View
 
@@ -95,14 +95,14 @@ class Session:
 @dataclass(frozen=True)
 class Shape:
     """What sessions look like. `rounds`: times at which something happens; `asked`: leaves a round; `idle`: frames
-    without anything between two rounds; `held`: words that training never sees."""
+    without anything between two rounds; `source`: in whose words."""
 
     rounds: tuple[int, int] = (1, 4)
     asked: tuple[int, int] = (2, 4)
     idle: tuple[int, int] = (0, 0)
     first: tuple[int, int] = (1, 2)  # frames before the first task
     most: int = 8  # leaves
-    held: bool = False
+    source: words.Source = "known"
     rough: float = 0.5
     wide: bool = False
     rear: float = 0.08
@@ -152,27 +152,19 @@ class Talk:
 
     def note(self) -> None:
         """Somebody says something; now and then it matters."""
-        rng, held = self.rng, self.shape.held
+        rng, view = self.rng, self.view
         draw = rng.random()
-        if not (self.view.broken and draw < 0.5):
+        if not (view.broken and draw < 0.5):
             draw /= self.shape.heed
-        if self.view.broken and draw < 0.5:
-            text = words.line(rng, words.WORKS)
-            self.view = replace(self.view, broken=False)
-        elif draw < 0.12 and not self.view.broken:
-            text = words.line(rng, words.BROKEN_HELD if held else words.BROKEN)
-            self.view = replace(self.view, broken=True)
+        if view.broken and draw < 0.5:
+            kind = "works"
+        elif draw < 0.12 and not view.broken:
+            kind = "broken"
         elif draw < 0.2 and self.state:
-            name = self.state[int(rng.integers(len(self.state)))].name
-            text = words.line(rng, words.HANDS_OFF).format(o=f"the {name}")
-            self.view = replace(self.view, hands_off=self.view.hands_off | {name})
-        elif draw < 0.26:
-            place = ("left tray", "right tray")[int(rng.integers(2))]
-            text = words.line(rng, words.CLOSED).format(p=f"the {place}")
-            self.view = replace(self.view, closed=self.view.closed | {place})
+            kind = "hands_off"
         else:
-            text = words.line(rng, words.NEUTRAL_HELD if held else words.NEUTRAL).format(n=int(rng.integers(1, 100)))
-        text = words.spoken(rng, text)
+            kind = "closed" if draw < 0.26 else "neutral"
+        text, self.view = notes.told(rng, view, kind, [o.name for o in self.state], self.shape.source)
         self.add(Piece(f"{self.carry}note: {text}\n", kind="note", says=text))
 
     def event(self) -> None:
@@ -217,7 +209,7 @@ class Talk:
             odds = np.array([weight * self.mix.get(kind, 1.0) for kind, weight in WEIGHTS.items()])
             kinds = [str(k) for k in rng.choice(_PLAIN, 4, p=odds / odds.sum())]
         for kind in kinds:
-            task = tasks.make(rng, self.view, kind, self.shape.held)
+            task = tasks.make(rng, self.view, kind, self.shape.source)
             if task is not None and self.shape.unknown and rng.random() < self.shape.unknown:
                 task = self.unmet(task)
             if task is not None and len(task.text) < 110:

@@ -148,7 +148,7 @@ class View:
         return True
 
 
-Maker = Callable[[np.random.Generator, View, bool], Task | None]
+Maker = Callable[[np.random.Generator, View, words.Source], Task | None]
 
 
 def pick(obj: str) -> Call:
@@ -202,20 +202,20 @@ def _name(rng: np.random.Generator, view: View, absent: float) -> tuple[str, Cal
     return _choose(rng, view.single).name, None
 
 
-def _push(rng: np.random.Generator, view: View, held: bool) -> Task:
+def _push(rng: np.random.Generator, view: View, source: words.Source) -> Task:
     name, problem = _name(rng, view, 0.2)
     way, far = _choose(rng, ("left", "right", "away", "closer")), int(rng.integers(1, 31))
     said = {"left": "to the left", "right": "to the right", "away": "away", "closer": "closer"}[way]
-    text = words.ask(rng, "push", held, o=words.thing(rng, name), n=str(far), w=said)
+    text = words.ask(rng, "push", source, o=words.thing(rng, name), n=str(far), w=said)
     return Task("push", text, (problem or ("push", {"direction": way, "distance": far, "object": name}),))
 
 
-def _fetch(rng: np.random.Generator, view: View, held: bool) -> Task:
+def _fetch(rng: np.random.Generator, view: View, source: words.Source) -> Task:
     name, problem = _name(rng, view, 0.35)
-    return Task("fetch", words.ask(rng, "fetch", held, o=words.thing(rng, name)), (problem or pick(name),))
+    return Task("fetch", words.ask(rng, "fetch", source, o=words.thing(rng, name)), (problem or pick(name),))
 
 
-def _refer(rng: np.random.Generator, view: View, held: bool) -> Task:
+def _refer(rng: np.random.Generator, view: View, source: words.Source) -> Task:
     """By colour or by shape alone: it says which, or two are meant, or there is none."""
     key = _choose(rng, ("colour", "shape"))
     options = COLOURS if key == "colour" else SHAPES
@@ -227,23 +227,23 @@ def _refer(rng: np.random.Generator, view: View, held: bool) -> Task:
     problem = say(NOT_THERE) if not found else say(WHICH) if len(found) > 1 else None
     name = found[0].name if found else ""
     if rng.random() < 0.5:
-        return Task("refer", words.ask(rng, "fetch", held, o=said), (problem or pick(name),))
+        return Task("refer", words.ask(rng, "fetch", source, o=said), (problem or pick(name),))
     where = _choose(rng, [p for p in PLACES if not found or p != found[0].place])
-    text = words.ask(rng, "put", held, o=said, t=words.to(rng, where))
+    text = words.ask(rng, "put", source, o=said, t=words.to(rng, where))
     return Task("refer", text, (problem or place(name, where),))
 
 
-def _put(rng: np.random.Generator, view: View, held: bool) -> Task:
+def _put(rng: np.random.Generator, view: View, source: words.Source) -> Task:
     """To a place: not needed when it is there, not possible when it is missing."""
     name, problem = _name(rng, view, 0.2)
     there = next((o.place for o in view.now if o.name == name), None)
     where = there if there and rng.random() < 0.25 else _choose(rng, PLACES)
-    text = words.ask(rng, "put", held, o=words.thing(rng, name), t=words.to(rng, where))
+    text = words.ask(rng, "put", source, o=words.thing(rng, name), t=words.to(rng, where))
     already = (place(name, where),) if not problem and there == where else ()
     return Task("put", text, (problem or (DONE if already else place(name, where)),), optional=already)
 
 
-def _pair(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _pair(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     if len(view.single) < 2:
         return None
     one, two = _some(rng, view.single, 2)
@@ -256,11 +256,11 @@ def _pair(rng: np.random.Generator, view: View, held: bool) -> Task | None:
         names[which] = missing(rng, view.now)
         calls, already = [look(names[which])], ()
     o, p = (words.thing(rng, n) for n in names)
-    text = words.ask(rng, "pair", held, o=o, p=p, t=words.to(rng, where))
+    text = words.ask(rng, "pair", source, o=o, p=p, t=words.to(rng, where))
     return Task("pair", text, tuple(calls), optional=already)
 
 
-def _stack(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _stack(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     if len(view.single) < 2:
         return None
     names = [o.name for o in _some(rng, view.single, 2)]
@@ -270,7 +270,7 @@ def _stack(rng: np.random.Generator, view: View, held: bool) -> Task | None:
         names[which] = missing(rng, view.now)
         call = look(names[which])
     o, p = (words.thing(rng, n) for n in names)
-    return Task("stack", words.ask(rng, "stack", held, o=o, p=p), (call,))
+    return Task("stack", words.ask(rng, "stack", source, o=o, p=p), (call,))
 
 
 EXTREMES: dict[str, Callable[[Object], float]] = {
@@ -281,7 +281,7 @@ EXTREMES: dict[str, Callable[[Object], float]] = {
 }
 
 
-def _extreme(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _extreme(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     objects = [o for o in view.now if o.on_table]
     word = _choose(rng, list(EXTREMES))
     ranked = sorted(objects, key=EXTREMES[word])
@@ -290,8 +290,8 @@ def _extreme(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     said = f"the {word} {_choose(rng, ('object', 'thing'))} on the table"
     name, where = ranked[0].name, _choose(rng, TRAYS)
     if rng.random() < 0.4:
-        return Task("extreme", words.ask(rng, "fetch", held, o=said), (pick(name),))
-    return Task("extreme", words.ask(rng, "put", held, o=said, t=words.to(rng, where)), (place(name, where),))
+        return Task("extreme", words.ask(rng, "fetch", source, o=said), (pick(name),))
+    return Task("extreme", words.ask(rng, "put", source, o=said, t=words.to(rng, where)), (place(name, where),))
 
 
 def in_order(objects: list[Object]) -> list[Object]:
@@ -300,12 +300,12 @@ def in_order(objects: list[Object]) -> list[Object]:
     return sorted(objects, key=lambda o: (COLOURS.index(o.colour), SHAPES.index(o.shape)))
 
 
-def _clear(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _clear(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     objects = [o for o in view.now if o.on_table]
     if len(objects) > LONGEST_PLAN:
         return None
     where = _choose(rng, TRAYS)
-    text = words.ask(rng, "clear", held, t=words.to(rng, where))
+    text = words.ask(rng, "clear", source, t=words.to(rng, where))
     return Task("clear", text, tuple(place(o.name, where) for o in in_order(objects)) or (DONE,), ordered=False)
 
 
@@ -325,7 +325,7 @@ def _in_trays(view: View, text: str, proper: dict[str, str], key: str) -> Plan:
     )
 
 
-def _sort(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _sort(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     """Two colours or two shapes, each to its tray, one after the other; what is in a tray already stays."""
     objects = [o for o in view.now if o.on_table]
     if not objects:
@@ -345,12 +345,12 @@ def _sort(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     if len(calls) > LONGEST_PLAN:
         return None
     a, b = (_several(rng, key, w) for w in (first, second))
-    text = words.ask(rng, "sort", held, a=a, b=b, t=words.to(rng, trays[0]), u=words.to(rng, trays[1]))
+    text = words.ask(rng, "sort", source, a=a, b=b, t=words.to(rng, trays[0]), u=words.to(rng, trays[1]))
     optional = _in_trays(view, text, {first: trays[0], second: trays[1]}, key)
     return Task("sort", text, tuple(calls), ordered=False, optional=optional)
 
 
-def _all_of(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _all_of(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     """All of a colour or shape that are on the table; `done` where there are none."""
     key = _choose(rng, ("colour", "shape"))
     word = getattr(_choose(rng, view.now), key) if view.now else _choose(rng, SHAPES if key == "shape" else COLOURS)
@@ -358,12 +358,12 @@ def _all_of(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     objects = [o for o in view.now if o.on_table and getattr(o, key) == word]
     if len(objects) > LONGEST_PLAN:
         return None
-    text = words.ask(rng, "all_of", held, a=_several(rng, key, word), t=words.to(rng, where))
+    text = words.ask(rng, "all_of", source, a=_several(rng, key, word), t=words.to(rng, where))
     plan = tuple(place(o.name, where) for o in in_order(objects)) or (DONE,)
     return Task("all_of", text, plan, ordered=False, optional=_in_trays(view, text, {word: where}, key))
 
 
-def _count(rng: np.random.Generator, view: View, held: bool) -> Task:
+def _count(rng: np.random.Generator, view: View, source: words.Source) -> Task:
     style = rng.random()
     if style < 0.7:
         key, options = ("shape", SHAPES) if style < 0.35 else ("colour", COLOURS)
@@ -374,17 +374,17 @@ def _count(rng: np.random.Generator, view: View, held: bool) -> Task:
     else:
         tray = _choose(rng, TRAYS)
         number = sum(o.place == tray for o in view.now)
-        return Task("count", words.ask(rng, "count_tray", held, p=tray), (say(str(number)),))
-    return Task("count", words.ask(rng, "count", held, a=said), (say(str(number)),))
+        return Task("count", words.ask(rng, "count_tray", source, p=tray), (say(str(number)),))
+    return Task("count", words.ask(rng, "count", source, a=said), (say(str(number)),))
 
 
-def _where(rng: np.random.Generator, view: View, held: bool) -> Task:
+def _where(rng: np.random.Generator, view: View, source: words.Source) -> Task:
     name, problem = _name(rng, view, 0.2)
-    text = words.ask(rng, "where", held, o=words.thing(rng, name))
+    text = words.ask(rng, "where", source, o=words.thing(rng, name))
     return Task("where", text, (problem or say(view.named(name)[0].place),))
 
 
-def _which(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _which(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     """About one of two that have the same name."""
     twins = [o for o in view.now if o not in view.single]
     if not twins:
@@ -392,7 +392,7 @@ def _which(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     o = words.thing(rng, _choose(rng, twins).name)
     kind = _choose(rng, ("fetch", "put", "push", "where"))
     t, w, n = words.to(rng, _choose(rng, PLACES)), "to the left", str(int(rng.integers(1, 31)))
-    return Task("which", words.ask(rng, kind, held, o=o, t=t, w=w, n=n), (say(WHICH),))
+    return Task("which", words.ask(rng, kind, source, o=o, t=t, w=w, n=n), (say(WHICH),))
 
 
 Change = tuple[str, str, str]  # what happened ("moved", "gone", "new"), to which object, from where
@@ -424,11 +424,11 @@ def _last(view: View, what: str) -> Change | bool | None:
 
 
 def _history(kind: str, what: str) -> Maker:
-    def make(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+    def make(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
         last = _last(view, what)
         if last is False or (last is None and rng.random() < 0.4):
             return None
-        text = words.ask(rng, kind, held)
+        text = words.ask(rng, kind, source)
         if isinstance(last, tuple) and kind == "put_back":
             return Task(kind, text, (place(last[1], last[2]),))
         if kind == "put_back":
@@ -453,7 +453,7 @@ def _targets(plan: Plan) -> set[str]:
     return {a["target"] for _, a in plan}
 
 
-def _edit_target(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _edit_target(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     names = _moves(view.earlier[1]) if view.earlier else []
     if not names or view.earlier is None or len(_targets(view.earlier[1])) > 1:
         return None
@@ -462,11 +462,11 @@ def _edit_target(rng: np.random.Generator, view: View, held: bool) -> Task | Non
     if not options:
         return None
     where = _choose(rng, options)
-    text = words.ask(rng, "edit_target", held, p=f"the {where}", t=words.to(rng, where))
+    text = words.ask(rng, "edit_target", source, p=f"the {where}", t=words.to(rng, where))
     return Task("edit_target", text, tuple(place(n, where) for n in names), earlier=view.earlier)
 
 
-def _edit_object(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _edit_object(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     if view.earlier is None:
         return None
     plan = view.earlier[1]
@@ -478,31 +478,31 @@ def _edit_object(rng: np.random.Generator, view: View, held: bool) -> Task | Non
     if not others:
         return None
     new = missing(rng, view.now) if rng.random() < 0.1 else _choose(rng, others).name
-    text = words.ask(rng, "edit_object", held, o=words.thing(rng, names[old]), p=words.thing(rng, new))
+    text = words.ask(rng, "edit_object", source, o=words.thing(rng, names[old]), p=words.thing(rng, new))
     if not view.named(new):
         return Task("edit_object", text, (look(new),), earlier=view.earlier)
     edited = tuple((s, {**a, "object": new}) if i == old else (s, a) for i, (s, a) in enumerate(plan))
     return Task("edit_object", text, edited, earlier=view.earlier)
 
 
-def _edit_drop(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _edit_drop(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     names = _moves(view.earlier[1]) if view.earlier else []
     if len(names) < 2 or view.earlier is None:
         return None
     dropped = int(rng.integers(len(names)))
-    text = words.ask(rng, "edit_drop", held, o=words.thing(rng, names[dropped]))
+    text = words.ask(rng, "edit_drop", source, o=words.thing(rng, names[dropped]))
     left = tuple(c for i, c in enumerate(view.earlier[1]) if i != dropped)
     return Task("edit_drop", text, left, earlier=view.earlier)
 
 
-def _edit_order(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _edit_order(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     names = _moves(view.earlier[1]) if view.earlier else []
     if view.earlier is None or not 2 <= len(names) <= 3:
         return None
-    return Task("edit_order", words.ask(rng, "edit_order", held), view.earlier[1][::-1], earlier=view.earlier)
+    return Task("edit_order", words.ask(rng, "edit_order", source), view.earlier[1][::-1], earlier=view.earlier)
 
 
-def _edit_add(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _edit_add(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     names = _moves(view.earlier[1]) if view.earlier else []
     if not names or view.earlier is None or len(names) > 3 or len(targets := _targets(view.earlier[1])) > 1:
         return None
@@ -511,20 +511,20 @@ def _edit_add(rng: np.random.Generator, view: View, held: bool) -> Task | None:
     if not others:
         return None
     new = _choose(rng, others).name
-    text = words.ask(rng, "edit_add", held, o=words.thing(rng, new))
+    text = words.ask(rng, "edit_add", source, o=words.thing(rng, new))
     return Task("edit_add", text, (*view.earlier[1], place(new, target)), earlier=view.earlier)
 
 
-def _cannot(rng: np.random.Generator, view: View, held: bool) -> Task:
+def _cannot(rng: np.random.Generator, view: View, source: words.Source) -> Task:
     named = _choose(rng, view.now).name if view.now else _choose(rng, NAMES)
     shape = named.split()[1]
-    listed = held or rng.random() < 0.6
-    said = words.ask(rng, "cannot", held, o=words.thing(rng, named), s=shape) if listed else words.deed(rng, named)
+    listed = source != "known" or rng.random() < 0.6
+    said = words.ask(rng, "cannot", source, o=words.thing(rng, named), s=shape) if listed else words.deed(rng, named)
     return Task("cannot", said, (say(CANNOT),))
 
 
-def _unclear(rng: np.random.Generator, view: View, held: bool) -> Task:
-    return Task("unclear", words.nonsense(rng, held), (say(NOT_UNDERSTOOD),))
+def _unclear(rng: np.random.Generator, view: View, source: words.Source) -> Task:
+    return Task("unclear", words.nonsense(rng, source), (say(NOT_UNDERSTOOD),))
 
 
 def remaining(view: View) -> Plan | None:
@@ -562,11 +562,11 @@ def remaining(view: View) -> Plan | None:
     return tuple(left) or ((say(CANNOT),) if unreachable else (DONE,))
 
 
-def _go_on(rng: np.random.Generator, view: View, held: bool) -> Task | None:
+def _go_on(rng: np.random.Generator, view: View, source: words.Source) -> Task | None:
     plan = remaining(view) if view.results else None
     if plan is None:
         return None
-    return Task("go_on", words.ask(rng, "go_on", held), plan, earlier=view.earlier, results=view.results)
+    return Task("go_on", words.ask(rng, "go_on", source), plan, earlier=view.earlier, results=view.results)
 
 
 FAILURES = (SLIPPED, NOT_REACHABLE, NOT_FOUND, NO_ROOM, PERSON)
@@ -579,14 +579,17 @@ _MAKERS: dict[str, Maker] = {
 }
 
 
-def make(rng: np.random.Generator, view: View, kind: str, held: bool = False) -> Task | None:
-    """A task of that kind about the view, or None when the view does not allow it. `held`: in held-out words."""
-    task = _MAKERS[kind](rng, view, held)
-    if task is not None and not view.allows(task.plan):
+def make(rng: np.random.Generator, view: View, kind: str, source: words.Source = "known") -> Task | None:
+    """A task of that kind about the view, or None when the view does not allow it. `source`: in whose words."""
+    task = _MAKERS[kind](rng, view, source)
+    return None if task is None else heeding(task, view)
+
+
+def heeding(task: Task, view: View) -> Task:
+    """The task with what is right under the notes of the view: to say so, where they forbid it."""
+    if not view.allows(task.plan):
         return replace(task, plan=(say(CANNOT),), ordered=True, optional=())
-    if task is not None and task.optional:
-        return replace(task, optional=tuple(c for c in task.optional if view.allows((c,))))
-    return task
+    return replace(task, optional=tuple(c for c in task.optional if view.allows((c,))))
 
 
 def spoiled(rng: np.random.Generator, plan: Plan, names: list[str]) -> Plan:
@@ -615,7 +618,7 @@ def spoiled(rng: np.random.Generator, plan: Plan, names: list[str]) -> Plan:
     return tuple(calls)
 
 
-def sample_task(rng: np.random.Generator, scene: Scene, kind: str, held: bool = False) -> Task | None:
+def sample_task(rng: np.random.Generator, scene: Scene, kind: str, source: words.Source = "known") -> Task | None:
     """A task of that kind about a scene, or None; edits and "go on" come with an earlier turn of their own."""
     view = View(scene.moments)
     if kind in EDIT + RESULT:
@@ -628,7 +631,7 @@ def sample_task(rng: np.random.Generator, scene: Scene, kind: str, held: bool = 
             if first.plan[0][0] != "place":
                 return None
             view = replace(view, results=some_results(rng, view, first.plan, unseen=True))
-    return make(rng, view, kind, held)
+    return make(rng, view, kind, source)
 
 
 def some_results(rng: np.random.Generator, view: View, plan: Plan, unseen: bool = False) -> tuple[Outcome, ...]:
@@ -659,11 +662,11 @@ def wants(rng: np.random.Generator, kind: str) -> tuple[int, str | None]:
     return int(rng.integers(2, 4)), event if rng.random() < 0.75 else None
 
 
-def fresh(rng: np.random.Generator, kind: str, held: bool = False) -> tuple[Scene, Task]:
+def fresh(rng: np.random.Generator, kind: str, source: words.Source = "known") -> tuple[Scene, Task]:
     """A fresh scene with a task of that kind."""
     while True:
         frames, event = wants(rng, kind)
         scene = sample_scene(rng, frames, event, twins=kind == "which")
-        task = sample_task(rng, scene, kind, held)
+        task = sample_task(rng, scene, kind, source)
         if task is not None:
             return scene, task

@@ -1,4 +1,7 @@
-"""How people say it: the wordings of every kind of task, some of them held out of training.
+"""How people say it: the wordings of every kind of task, and whose they are.
+
+*Known* ones are what training draws from, *held* ones are held out of it, *others* (`other_words.py`) are somebody
+else's, who had seen neither.
 
 `{o}` and `{p}` are object phrases, `{t}` a place with its preposition, the rest as the task says. A wording whose line
 stands in `HELD` is never trained on: `training/evaluate.py --words held` asks in these only. Around an order come
@@ -9,9 +12,14 @@ Longer than most files: it is a list.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from dgemma_ros.tabletop.scenes import SHAPES, TRAYS
+from training import other_words
+
+Source = Literal["known", "held", "others"]
 
 ORDERS = {
     "push": """push {o} {n} cm {w}|move {o} {w} by {n} cm|shift {o} {n} cm {w}|push {o} {w}, {n} cm|slide {o} {n} cm {w}
@@ -460,6 +468,14 @@ def _lines(text: str) -> list[str]:
 WORDINGS = {kind: _lines(text) for group in (ORDERS, QUESTIONS, EDITS, OTHER) for kind, text in group.items()}
 HELD_WORDINGS = {kind: _lines(text) for kind, text in HELD.items()}
 assert not {w for k, v in HELD_WORDINGS.items() for w in v} & {w for v in WORDINGS.values() for w in v}
+OTHERS = {kind: _lines(text) for kind, text in other_words.TASKS.items()}
+_SOURCES = {"known": WORDINGS, "held": HELD_WORDINGS, "others": OTHERS}
+_NOTES = {"broken": BROKEN, "works": WORKS, "hands_off": HANDS_OFF, "closed": CLOSED, "neutral": NEUTRAL}
+NOTES: dict[str, dict[str, str]] = {
+    "known": _NOTES,
+    "held": _NOTES | {"broken": BROKEN_HELD, "neutral": NEUTRAL_HELD},
+    "others": _NOTES | other_words.NOTES,
+}
 _WRAPPED = {*ORDERS, "put_back", "edit_drop", "edit_add", "go_on", "cannot"}  # polite words fit around these
 
 
@@ -493,23 +509,31 @@ def to(rng: np.random.Generator, place: str) -> str:
     return choose(rng, (f"to the {place}", f"to the {place}", f"on the {place}", f"to the {place} of the table"))
 
 
-def ask(rng: np.random.Generator, kind: str, held: bool = False, **slots: str) -> str:
+def ask(rng: np.random.Generator, kind: str, source: Source = "known", **slots: str) -> str:
     """A wording of that kind, filled in and spoken as people do."""
-    wording = choose(rng, (HELD_WORDINGS if held else WORDINGS)[kind])
+    wording = choose(rng, _SOURCES[source][kind])
     text = wording.format(**slots)
+    if source == "others":  # who have their own polite words
+        return spoken(rng, text)
     if kind in _WRAPPED and not wording.startswith("please"):
-        return polite(rng, text, held)
-    return spoken(rng, text, 0.0 if held else 0.04)
+        return polite(rng, text, source)
+    return spoken(rng, text, 0.04 if source == "known" else 0.0)
 
 
-def polite(rng: np.random.Generator, text: str, held: bool = False) -> str:
+def polite(rng: np.random.Generator, text: str, source: Source = "known") -> str:
     """An order, now and then with polite words around it."""
+    held = source == "held"
     if rng.random() < (0.5 if held else 0.35):
         if rng.random() < 0.6:
             text = line_raw(rng, BEFORE_HELD if held and rng.random() < 0.5 else BEFORE) + text
         else:
             text += line_raw(rng, BEHIND)
     return spoken(rng, text, 0.0 if held else 0.04)
+
+
+def note(rng: np.random.Generator, kind: str, source: Source = "known") -> str:
+    """A note of that kind, with its slots."""
+    return line(rng, NOTES[source][kind])
 
 
 def line_raw(rng: np.random.Generator, text: str) -> str:
@@ -570,7 +594,7 @@ def _typo(rng: np.random.Generator, text: str) -> str:
     return " ".join(words)
 
 
-def nonsense(rng: np.random.Generator, held: bool = False) -> str:
+def nonsense(rng: np.random.Generator, source: Source = "known") -> str:
     """What nobody could act on: no words, other languages, words in no order, an unknown thing, "stop"."""
     draw = rng.random()
     if draw < 0.2:
@@ -592,11 +616,11 @@ def nonsense(rng: np.random.Generator, held: bool = False) -> str:
     if draw < 0.85:
         what = f"{choose(rng, STRANGE)} {choose(rng, SHAPES)}"
     else:
-        what = line(rng, THINGS_HELD if held else THINGS)
+        what = line(rng, THINGS if source == "known" else THINGS_HELD)
         if rng.random() < 0.3:
             what = f"{choose(rng, ('red', 'green', 'blue', 'yellow', 'purple', 'orange'))} {what}"
     kind = choose(rng, ("fetch", "fetch", "put", "where"))
-    return ask(rng, kind, held, o=f"the {what}", t=to(rng, choose(rng, ("left tray", "right tray", "middle"))))
+    return ask(rng, kind, source, o=f"the {what}", t=to(rng, choose(rng, ("left tray", "right tray", "middle"))))
 
 
 def vocabulary() -> list[str]:

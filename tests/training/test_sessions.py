@@ -139,7 +139,7 @@ def test_held_out_words_are_never_drawn_for_training() -> None:
     for lines in words.HELD_WORDINGS.values():
         plain = {w for w in lines if "{" not in w and len(w.split()) > 2}
         assert not {w for w in plain if any(w in text.lower() for text in known)}
-    held = {leaf.words for _ in range(30) for leaf in sessions.sample(rng, Shape(held=True)).leaves}
+    held = {leaf.words for _ in range(30) for leaf in sessions.sample(rng, Shape(source="held")).leaves}
     assert any("please shove" in text.lower() for text in held)
 
 
