@@ -3,14 +3,15 @@
 `--n`: fresh scenes, one task each in a context of its own; the kinds take turns. `--sessions`: talks of ten things, or
 `--things`, in one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out,
 newer frames, moved objects; each turn is judged by the world's truth. Seeds are such as training never uses, and so are
-the wordings of `--words held` and, by people who had not seen training's, `--words others`. A plan counts when it is
+the wordings of `--words held` and, by somebody who had not seen training's, `--words others`. A plan counts when it is
 valid and exactly right (`tasks.Task.right`). Every share comes with its 95 % interval. *Honest*: of the turns whose
 right plan is to say why not or to look, those that did so, for whatever reason.
 
 `--condition` changes the pictures, `--back N` puts N frames between an event and the question, `--blank-image` shows
-grey, `--note KIND` has a note of that kind, in others' words, before the task of a fresh scene, about a thing of the
-right plan where it has some; `--frames N` lets the planner keep so many, `--steps K` changes the step budget,
-`--reference` plans the same scenes with transformers' `generate`.
+grey, `--note KIND` has a note of that kind before the task of a fresh scene, in others' words or `--note-words`, about
+a thing of the right plan where it has some (*heeded*: of the plans that it forbids, those that were refused); `--frames
+N` lets the planner keep so many, `--steps K` changes the step budget, `--reference` plans the same scenes with
+transformers' `generate`.
 
 Longer than most files: single scenes, talks and the reference are one command, judged and counted in one way.
 """
@@ -26,7 +27,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -36,7 +37,7 @@ import numpy as np
 from dgemma_ros.planning import Plan
 from dgemma_ros.tabletop import render
 from dgemma_ros.tabletop.scenes import Scene
-from training import notes, prompt, tasks, words
+from training import notes, other_words, prompt, tasks, words
 from training.desk import Desk, calls_of, confidence_of
 from training.sessions import REPEATABLE, Shape, Talk
 from training.tasks import Task
@@ -67,6 +68,8 @@ class Question:
     seconds: list[int]
     note: str = ""
     """What is said before the task."""
+    forbidden: bool = False
+    """Whether the note forbids what would be right without it."""
 
     @property
     def text(self) -> str:
@@ -93,6 +96,8 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     honest: list[bool] = field(default_factory=list)
     """Where the right plan is to say why not, or to look: whether this one does so, if perhaps for another reason."""
+    heeded: list[bool] = field(default_factory=list)
+    """Where a note forbids what would be right without it: whether the plan says why not, or looks."""
     needless: list[bool] = field(default_factory=list)
     """Right, but with calls that need not be."""
     frames: list[int] = field(default_factory=list)
@@ -109,7 +114,7 @@ class Tally:
         self.seconds.append(plan.latency.total)
 
     def join(self, other: Tally) -> None:
-        for name in ("right", "sure", "steps", "seconds", "honest", "needless", "frames"):
+        for name in ("right", "sure", "steps", "seconds", "honest", "heeded", "needless", "frames"):
             getattr(self, name).extend(getattr(other, name))
         for name, values in other.compared.items():
             self.compared[name].extend(values)
@@ -136,15 +141,17 @@ def questions(
     condition: str = "usual",
     back: int = 0,
     note: str = "",
+    note_source: words.Source = "others",
 ) -> Iterator[Question]:
     """`count` fresh scenes, a pure function of the arguments; the kinds take turns. `note`: a kind of note."""
     for number in range(count):
         rng = np.random.default_rng((seed, number, 424242))
         scene, task = tasks.fresh(rng, kinds[number % len(kinds)], source)
-        said = ""
+        said, forbidden = "", False
         if note:
             meant = [a["object"] for _, a in task.plan if "object" in a] or [o.name for o in scene.now]
-            said, view = notes.told(rng, tasks.View(scene.moments), note, meant, "others")
+            said, view = notes.told(rng, tasks.View(scene.moments), note, meant, note_source)
+            forbidden = not view.allows(task.plan)
             task = tasks.heeding(task, view)
         scene = replace(scene, moments=scene.moments + (scene.now,) * back)
         look, noise = render.Look.draw(scene.seed), np.random.default_rng((scene.seed, 1))
@@ -152,7 +159,7 @@ def questions(
         pictures = [grey if blank else draw(m, look, noise, condition, size) for m in scene.moments]
         start = int(rng.integers(0, 3000))
         seconds = (start + np.cumsum(rng.integers(1, 20, len(pictures)))).tolist()
-        yield Question(scene, task, pictures, seconds, said)
+        yield Question(scene, task, pictures, seconds, said, forbidden)
 
 
 def answer(desk: Desk, question: Question) -> Plan:
@@ -180,6 +187,8 @@ def score(desk: Desk, asked: Iterator[Question], reference: Any = None) -> Talli
         plan = answer(desk, question)
         tally = tallies[question.task.kind]
         tally.add(question.task, plan)
+        if question.forbidden:
+            tally.heeded.append(plan.valid and tasks.refuses(calls_of(plan)))
         if reference is not None:
             other = prompt.parse_plan(ask(reference, desk, question, number)) or []
             tally.compared["generate"].append(replace(question.task, plan=tuple(calls_of(plan))).right(other))
@@ -347,6 +356,15 @@ def figures(tally: Tally, counted: str) -> dict[str, Any]:
     return found
 
 
+def share(did: list[bool], counted: str, name: str) -> dict[str, Any]:
+    """How many there were, and the share of those that did it."""
+    return {
+        counted: len(did),
+        name: round(sum(did) / max(1, len(did)), 4),
+        "interval": interval(sum(did), len(did)),
+    }
+
+
 def report(tallies: Tallies, counted: str) -> dict[str, Any]:
     """Figures over all, over the kinds that need the picture, and by kind."""
 
@@ -358,9 +376,8 @@ def report(tallies: Tallies, counted: str) -> dict[str, Any]:
         return whole
 
     whole = joined(tasks.KINDS)
-    honest = sum(whole.honest)
     wrong_and_sure = sum(not r and s > SURE for r, s in zip(whole.right, whole.sure, strict=True))
-    return {
+    found = {
         "all": figures(whole, counted)
         | {
             "wrong_above_95": round(wrong_and_sure / max(1, len(whole.right)), 4),
@@ -368,16 +385,13 @@ def report(tallies: Tallies, counted: str) -> dict[str, Any]:
             "auroc": auroc(whole.right, whole.sure),
             "median_ms": round(1e3 * float(np.median(whole.seconds or [0])), 1),
         },
-        "honest": {
-            counted: len(whole.honest),
-            "honest": round(honest / max(1, len(whole.honest)), 4),
-            "interval": interval(honest, len(whole.honest)),
-        },
+        "honest": share(whole.honest, counted, "honest"),
         "need_picture": figures(joined(tasks.NEEDS_PICTURE), counted),
         "need_history": figures(joined(tasks.HISTORY), counted),
         "edits": figures(joined(tasks.EDIT), counted),
         "kinds": {kind: figures(tallies[kind], counted) for kind in tasks.KINDS if kind in tallies},
     }
+    return found | ({"heeded": share(whole.heeded, counted, "heeded")} if whole.heeded else {})
 
 
 def main() -> None:
@@ -389,12 +403,13 @@ def main() -> None:
     parser.add_argument("--things", type=int, default=THINGS, help="of each talk")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the sessions")
     parser.add_argument("--kinds", nargs="+", default=list(tasks.KINDS), choices=tasks.KINDS)
-    parser.add_argument("--words", choices=("known", "held", "others"), default="known")
+    parser.add_argument("--words", choices=get_args(words.Source), default="known")
     parser.add_argument("--condition", choices=list(CONDITIONS), default="usual")
     parser.add_argument("--back", type=int, default=0, help="frames without change behind each scene's last")
     parser.add_argument(
-        "--note", default="", choices=list(words.NOTES["others"]), help="said before the task of each fresh scene"
+        "--note", default="", choices=list(other_words.NOTES), help="said before the task of each fresh scene"
     )
+    parser.add_argument("--note-words", choices=get_args(words.Source), default="others")
     parser.add_argument(
         "--frames", type=int, help="frames that the planner keeps (default: the checkpoint's, and those of --back)"
     )
@@ -403,6 +418,10 @@ def main() -> None:
     parser.add_argument("--reference", action="store_true", help="ask transformers' generate as well (needs torch)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.note and args.note not in words.NOTES[args.note_words]:
+        parser.error(f"--note-words {args.note_words} has no notes that are {args.note}")
+    if args.note and (args.sessions or args.reference):
+        parser.error("--note is for fresh scenes, through the planner alone: leave out --sessions and --reference")
     reference = None
     if args.reference:
         from training.reference import Reference
@@ -435,8 +454,10 @@ def main() -> None:
             condition=args.condition,
             back=args.back,
             note=args.note,
+            note_source=args.note_words,
         )
-        result |= {"step_budget": args.steps, "blank_image": args.blank_image, "back": args.back, "note": args.note}
+        result |= {"step_budget": args.steps, "blank_image": args.blank_image, "back": args.back}
+        result |= {"note": args.note, "note_words": args.note_words} if args.note else {}
         result |= report(score(desk, asked, reference), "scenes")
         errors = len(desk.errors)
         desk.close()
@@ -444,7 +465,8 @@ def main() -> None:
     if args.json:
         print(json.dumps(result, indent=2))
         return
-    groups = {k: result[k] for k in ("all", "honest", "need_picture", "need_history", "edits")}
+    names = ("all", "honest", "heeded", "need_picture", "need_history", "edits")
+    groups = {name: result[name] for name in names if name in result}
     for name, row in {**groups, **result["kinds"], **result.get("after", {})}.items():
         print(f"{name:14}" + "  ".join(f"{key} {value!s:>7}" for key, value in row.items()))
 

@@ -74,7 +74,7 @@ NOTE = Name(
     "std_msgs/msg/String",
     Kind.IN,
     Qos(100),
-    "what later tasks should know: `the gripper is broken`. A hint to the model, no safety device: that is `inhibit`",
+    "what later tasks should know: `the gripper is broken`. A hint that a model may miss: to stop, use `inhibit`",
 )
 INHIBIT = Name("inhibit", "std_msgs/msg/Bool", Kind.IN, Qos(10), "`true` stops planning at once, until `false`")
 PLAN = Name("plan", "dgemma_msgs/msg/Plan", Kind.OUT, PLANS, "exactly one for every task")
