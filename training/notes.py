@@ -22,9 +22,10 @@ def told(
     """A note of that kind about one of the things of these `names`, and the view behind it."""
     name = words.choose(rng, tuple(names)) if names and kind in ("hands_off", "near") else "red ball"
     tray = words.choose(rng, TRAYS) if kind in ("closed", "near") else TRAYS[0]
+    said = name.split()[1] if kind == "near" and rng.random() < 0.4 else name
     text = words.note(rng, kind, source)
     number = int(rng.integers(1, 100)) if kind == "neutral" else 0
-    text = words.spoken(rng, text.format(o=f"the {name}", p=f"the {tray}", n=number))
+    text = words.spoken(rng, text.format(o=f"the {said}", p=f"the {tray}", n=number))
     if kind in ("broken", "works"):
         return text, replace(view, broken=kind == "broken")
     if kind == "hands_off":

@@ -112,6 +112,7 @@ class Shape:
     mix: tuple[tuple[str, float], ...] = ()  # kinds, and how many times as often as usual they are asked
     unknown: float = 0.0  # share of what cannot be done or understood that is said in words never met
     heed: float = 1.0  # how many times as often as usual a note matters
+    notes: float = 0.22  # share of rounds in which somebody says something
 
 
 class Talk:
@@ -163,7 +164,7 @@ class Talk:
         elif draw < 0.2 and self.state:
             kind = "hands_off"
         else:
-            kind = "closed" if draw < 0.26 else "neutral"
+            kind = "closed" if draw < 0.26 else "near" if rng.random() < 0.5 else "neutral"
         text, self.view = notes.told(rng, view, kind, [o.name for o in self.state], self.shape.source)
         self.add(Piece(f"{self.carry}note: {text}\n", kind="note", says=text))
 
@@ -372,7 +373,7 @@ class Talk:
             self.frame()
         if self.view.earlier is not None and rng.random() < 0.35:
             self.follow_up()
-        if rng.random() < 0.22:
+        if rng.random() < shape.notes:
             self.note()
         asked = [self.draw() for _ in range(int(rng.integers(shape.asked[0], shape.asked[1] + 1)))]
         for task in asked:

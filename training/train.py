@@ -76,6 +76,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="sessions begin with what the planner keeps; more notes that matter, words never met, rows full of tasks",
     )
+    parser.add_argument("--notes", type=float, default=0.22, help="share of rounds in which somebody says something")
     parser.add_argument(
         "--further", action="store_true", help="go on from the trained weights of --init: all there is from the start"
     )
@@ -335,7 +336,7 @@ def main() -> None:
     checkpoint.write(args.out, words)
     workers = args.workers or (max(1, (os.cpu_count() or 2) - 2) if args.device == "cuda" else 1)
     rows = args.rows or (16 if args.device == "cuda" else 4)
-    changes = {"mix": mix(args.weights)} | (
+    changes = {"mix": mix(args.weights), "notes": args.notes} | (
         {"past": 0.6, "filled": True, "heed": 2.0, "unknown": 0.35} if args.use else {}
     )
     feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device], rows, changes)

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from dgemma_ros.tabletop.scenes import SHAPES, TRAYS
-from training import other_words
+from training import more_words, other_words
 
 Source = Literal["known", "held", "others"]
 
@@ -133,6 +133,11 @@ NEUTRAL_HELD = (
 BROKEN = """the gripper is broken|the arm is broken|the gripper does not work|the arm is locked|the gripper is out of order"""
 BROKEN_HELD = "the arm does not work|the gripper is locked"
 WORKS = "the gripper works again|the arm works again|the gripper has been repaired|the arm is free again"
+NEAR = """the gripper was cleaned|the gripper is slow today|the gripper is new|the gripper was checked today|the gripper holds well
+    |the arm is slow today|the arm was calibrated today|the arm is new|the arm was cleaned|a person is near|a person is near the table
+    |people are near the robot|be careful with {o}|mind {o}|look out for {o}|{o} is new|{o} belongs to anna|{o} was cleaned
+    |{o} is made of wood|{o} is light|{p} is new|{p} is for blocks|{p} is for balls|{p} was cleaned|{p} is made of wood"""
+"""What forbids nothing, though it names the gripper, an object or a tray as notes do that matter. Not in the vocabulary."""
 HANDS_OFF = "do not touch {o}|nobody may touch {o}|{o} must stay where it is|{o} is fragile, do not touch it"
 CLOSED = "{p} is closed|{p} is full|nothing may go into {p}|do not use {p}"
 FOREIGN = """heb den roten ball auf|wo ist der ball?|nimm das bitte|prends la balle rouge|donde esta la pelota|apri la porta|bonjour
@@ -465,12 +470,24 @@ def _lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.split("|")]
 
 
-WORDINGS = {kind: _lines(text) for group in (ORDERS, QUESTIONS, EDITS, OTHER) for kind, text in group.items()}
+_FIRST = {kind: _lines(text) for group in (ORDERS, QUESTIONS, EDITS, OTHER) for kind, text in group.items()}
+_MORE = {kind: _lines(text) for kind, text in more_words.TASKS.items()}
+WORDINGS = {kind: _FIRST[kind] + _MORE[kind] for kind in _FIRST}
 HELD_WORDINGS = {kind: _lines(text) for kind, text in HELD.items()}
 assert not {w for k, v in HELD_WORDINGS.items() for w in v} & {w for v in WORDINGS.values() for w in v}
 OTHERS = {kind: _lines(text) for kind, text in other_words.TASKS.items()}
 _SOURCES = {"known": WORDINGS, "held": HELD_WORDINGS, "others": OTHERS}
-_NOTES = {"broken": BROKEN, "works": WORKS, "hands_off": HANDS_OFF, "closed": CLOSED, "neutral": NEUTRAL}
+_NOTES = {
+    kind: f"{text}|{more_words.NOTES[kind]}"
+    for kind, text in (
+        ("broken", BROKEN),
+        ("works", WORKS),
+        ("hands_off", HANDS_OFF),
+        ("closed", CLOSED),
+        ("near", NEAR),
+        ("neutral", NEUTRAL),
+    )
+}
 NOTES: dict[str, dict[str, str]] = {
     "known": _NOTES,
     "held": _NOTES | {"broken": BROKEN_HELD, "neutral": NEUTRAL_HELD},
@@ -513,8 +530,8 @@ def ask(rng: np.random.Generator, kind: str, source: Source = "known", **slots: 
     """A wording of that kind, filled in and spoken as people do."""
     wording = choose(rng, _SOURCES[source][kind])
     text = wording.format(**slots)
-    if source == "others":  # who have their own polite words
-        return spoken(rng, text)
+    if source == "others" or wording in _MORE[kind]:  # which have their own polite words
+        return spoken(rng, text, 0.04 if source == "known" else 0.0)
     if kind in _WRAPPED and not wording.startswith("please"):
         return polite(rng, text, source)
     return spoken(rng, text, 0.04 if source == "known" else 0.0)
@@ -626,7 +643,7 @@ def nonsense(rng: np.random.Generator, source: Source = "known") -> str:
 def vocabulary() -> list[str]:
     """Every text whose words should be whole tokens."""
     lists = (NEUTRAL, NEUTRAL_HELD, BROKEN, BROKEN_HELD, WORKS, HANDS_OFF, CLOSED, FOREIGN, STOP, THINGS, THINGS_HELD)
-    texts = [w for group in (WORDINGS, HELD_WORDINGS) for lines in group.values() for w in lines]
+    texts = [w for group in (_FIRST, HELD_WORDINGS) for lines in group.values() for w in lines]
     texts += [w for text in lists for w in _lines(text)]
     texts += [" ".join(COMMON), " ".join(STRANGE), BEFORE.replace("|", " "), BEHIND.replace("|", " ")]
     texts += [

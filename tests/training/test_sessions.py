@@ -128,7 +128,7 @@ def test_words_never_met_are_one_token_and_asked_of_no_planner(writer: batches.W
 
 def test_a_plan_is_changed_after_a_newer_picture_too() -> None:
     rng = np.random.default_rng(9)
-    leaves = [leaf for _ in range(60) for leaf in sessions.sample(rng, Shape(filled=True)).leaves]
+    leaves = [leaf for _ in range(200) for leaf in sessions.sample(rng, Shape(filled=True)).leaves]
     after = {leaf.after for leaf in leaves if leaf.task.kind in tasks.EDIT}
     assert {"turn", "frame"} <= after
 
