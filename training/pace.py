@@ -35,8 +35,8 @@ class Pacer:
     often a batch is learned from."""
 
     EVERY = 20
-    SLOW, QUICK = 0.18, 0.11  # seconds a step: several thousand steps have to fit
-    FEW, MANY = 3, 8  # chunks
+    SLOW, QUICK = 0.22, 0.13  # seconds a step: several thousand steps have to fit
+    FEW, MANY = 4, 8  # chunks
 
     def __init__(self, run: Run):
         self.run, self.waited, self.steps, self.began = run, 0.0, 0, time.monotonic()

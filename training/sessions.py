@@ -45,6 +45,7 @@ WEIGHTS = {
 }
 _PLAIN = list(WEIGHTS)
 EDITS = {"edit_target": 1.0, "edit_object": 1.0, "edit_drop": 2.0, "edit_order": 2.0, "edit_add": 1.0}
+MOVING = ("push", "fetch", "refer", "put", "pair", "stack", "extreme", "clear", "sort", "all_of", "put_back", *EDITS)
 LED = {"": "user\n", "frame": "\n", "result": "\n", "note": "", "turn": "user\n"}
 """What a piece of each kind leaves for the next one to begin with; "": the system turn."""
 KEPT_FRAMES, KEPT_TURNS, KEPT_NOTES = 3, 1, 8  # as the planner's settings have it
@@ -113,6 +114,7 @@ class Shape:
     unknown: float = 0.0  # share of what cannot be done or understood that is said in words never met
     heed: float = 1.0  # how many times as often as usual a note matters
     notes: float = 0.22  # share of rounds in which somebody says something
+    forbidden: float = 0.0  # share of tasks, where a note forbids a thing or tray, that are drawn to ask for just that
 
 
 class Talk:
@@ -151,6 +153,16 @@ class Talk:
         self.session.pieces.append(piece)
         self.carry, self.last = LED[piece.kind], piece.kind
 
+    def warn(self) -> None:
+        """Now and then somebody speaks up about a plan that was just made, most often to forbid some of it."""
+        share, view = self.shape.forbidden, self.view
+        if not share or view.earlier is None or self.rng.random() >= share / 2:
+            return
+        names = [arguments["object"] for _, arguments in view.earlier[1] if arguments.get("object")]
+        kind = str(self.rng.choice(["hands_off", "closed", "near", "neutral"], p=[0.45, 0.2, 0.25, 0.1]))
+        if names or kind != "hands_off":
+            self.say(kind, names)
+
     def note(self) -> None:
         """Somebody says something; now and then it matters."""
         rng, view = self.rng, self.view
@@ -165,7 +177,11 @@ class Talk:
             kind = "hands_off"
         else:
             kind = "closed" if draw < 0.26 else "near" if rng.random() < 0.5 else "neutral"
-        text, self.view = notes.told(rng, view, kind, [o.name for o in self.state], self.shape.source)
+        self.say(kind, [o.name for o in self.state])
+
+    def say(self, kind: str, names: list[str]) -> None:
+        """A note of that kind, about one of those things where it is about one."""
+        text, self.view = notes.told(self.rng, self.view, kind, names, self.shape.source)
         self.add(Piece(f"{self.carry}note: {text}\n", kind="note", says=text))
 
     def event(self) -> None:
@@ -217,6 +233,18 @@ class Talk:
                 return task
         return None
 
+    def tempting(self, task: Task | None) -> Task | None:
+        """The task, or now and then another that asks for what a note forbids of a thing or a tray: few do by chance,
+        too few to learn from."""
+        view, share = self.view, self.shape.forbidden
+        if not share or view.broken or not (view.hands_off or view.closed) or self.rng.random() >= share:
+            return task
+        for _ in range(16):
+            if task is not None and task.forbidden:
+                break
+            task = self.draw([str(kind) for kind in self.rng.permutation(MOVING)]) or task
+        return task
+
     def unmet(self, task: Task) -> Task:
         """The same in words never met, where what cannot be done or understood is asked."""
         if task.kind == "cannot":
@@ -239,8 +267,9 @@ class Talk:
 
     def follow_up(self) -> None:
         """Edits of the plan before."""
+        self.warn()
         for _ in range(int(self.rng.integers(1, 4))):
-            task = self.edit()
+            task = self.tempting(self.edit())
             self.ask(task)
             if task is not None and self.rng.random() < 0.4:
                 self.commit(task)
@@ -289,6 +318,7 @@ class Talk:
         rng = self.rng
         if seen or rng.random() < 0.7:
             self.frame()
+        self.warn()
         self.ask(self.draw(["go_on"]))
         again = self.draw(["go_on"])
         if again is not None and self.repeatable:
@@ -375,7 +405,7 @@ class Talk:
             self.follow_up()
         if rng.random() < shape.notes:
             self.note()
-        asked = [self.draw() for _ in range(int(rng.integers(shape.asked[0], shape.asked[1] + 1)))]
+        asked = [self.tempting(self.draw()) for _ in range(int(rng.integers(shape.asked[0], shape.asked[1] + 1)))]
         for task in asked:
             self.ask(task)
         if len(self.session.leaves) >= shape.most:
@@ -410,7 +440,8 @@ class Talk:
             if not self.round(number == 0 and not begun):
                 break
         for _ in range(2 * shape.most if shape.filled else 0):
-            self.ask(self.edit() if self.view.earlier is not None and rng.random() < 0.5 else self.draw())
+            edits = self.view.earlier is not None and rng.random() < 0.5
+            self.ask(self.tempting(self.edit() if edits else self.draw()))
         return self.session
 
 

@@ -70,7 +70,7 @@ class Outcome:
 class Task:
     """`earlier` is a (task text, plan) that came before in the same talk; only edits and "go on" need it, and `results`
     of its calls only "go on". `optional` calls may stand in a right plan as well: what the words ask for and is so
-    already, or what they may be taken to mean."""
+    already, or what they may be taken to mean. `forbidden`: a note forbids what it asks for."""
 
     kind: str
     text: str
@@ -79,6 +79,7 @@ class Task:
     earlier: tuple[str, Plan] | None = None
     results: tuple[Outcome, ...] = ()
     optional: Plan = ()
+    forbidden: bool = False
 
     def right(self, calls: list[Call] | Plan) -> bool:
         """Whether `calls` are a right plan: the same calls, in the same order where order counts, and perhaps some of
@@ -588,7 +589,7 @@ def make(rng: np.random.Generator, view: View, kind: str, source: words.Source =
 def heeding(task: Task, view: View) -> Task:
     """The task with what is right under the notes of the view: to say so, where they forbid it."""
     if not view.allows(task.plan):
-        return replace(task, plan=(say(CANNOT),), ordered=True, optional=())
+        return replace(task, plan=(say(CANNOT),), ordered=True, optional=(), forbidden=True)
     return replace(task, optional=tuple(c for c in task.optional if view.allows((c,))))
 
 

@@ -74,7 +74,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--use",
         action="store_true",
-        help="sessions begin with what the planner keeps; more notes that matter, words never met, rows full of tasks",
+        help="sessions begin with what the planner keeps; more notes that matter, tasks that touch what they forbid, "
+        "words never met, rows full of tasks",
     )
     parser.add_argument("--notes", type=float, default=0.22, help="share of rounds in which somebody says something")
     parser.add_argument(
@@ -337,10 +338,11 @@ def main() -> None:
     workers = args.workers or (max(1, (os.cpu_count() or 2) - 2) if args.device == "cuda" else 1)
     rows = args.rows or (16 if args.device == "cuda" else 4)
     changes = {"mix": mix(args.weights), "notes": args.notes} | (
-        {"past": 0.6, "filled": True, "heed": 2.0, "unknown": 0.35} if args.use else {}
+        {"past": 0.6, "filled": True, "heed": 2.0, "unknown": 0.35, "forbidden": 0.4} if args.use else {}
     )
     feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device], rows, changes)
     torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, and every batch has another
     torch.set_num_threads(2 if args.device == "cuda" else args.threads or max(1, (os.cpu_count() or 2) - workers))
     run = Run(args, words)
     ahead = Ahead(feeder, run.device)

@@ -549,7 +549,7 @@ def polite(rng: np.random.Generator, text: str, source: Source = "known") -> str
 
 
 def note(rng: np.random.Generator, kind: str, source: Source = "known") -> str:
-    """A note of that kind, with its slots. Only others say what is `near`: training has no such notes yet."""
+    """A note of that kind, with its slots."""
     return line(rng, NOTES[source][kind])
 
 

@@ -114,6 +114,25 @@ def test_kinds_are_asked_as_often_as_they_are_weighted() -> None:
     assert kinds.count("sort") > len(kinds) / 3 and "edit_add" not in kinds
 
 
+def test_what_a_note_forbids_is_asked_for_when_a_shape_says_so() -> None:
+    """Of the tasks that would move something behind a note that forbids one thing or tray."""
+
+    def share(forbidden: float) -> float:
+        rng, asked, touching = np.random.default_rng(12), 0, 0
+        shape = Shape(filled=True, notes=0.6, heed=2.0, forbidden=forbidden)
+        for _ in range(150):
+            talk = sessions.Talk(rng, shape)
+            made = talk.run()
+            if talk.view.broken or not (talk.view.hands_off or talk.view.closed):
+                continue
+            moving = [leaf.task for leaf in made.leaves if leaf.task.kind in sessions.MOVING]
+            asked, touching = asked + len(moving), touching + sum(task.forbidden for task in moving)
+            assert all(task.plan == (tasks.say(tasks.CANNOT),) for task in moving if task.forbidden)
+        return touching / asked
+
+    assert share(0.0) < 0.4 < share(0.4) < 0.9
+
+
 def test_words_never_met_are_one_token_and_asked_of_no_planner(writer: batches.Writer) -> None:
     rng = np.random.default_rng(7)
     shape = Shape(unknown=1.0, mix=(("cannot", 20.0), ("unclear", 20.0)), filled=True)
