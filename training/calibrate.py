@@ -1,9 +1,9 @@
 """Fits what a plan's confidence means: `python training/calibrate.py` writes confidence.json.
 
 The highest entropy that any token of a plan had in any step says how likely it is to be right, but not by itself; that
-of the last step says little, for by then the model has made up its mind. On scenes, sessions,
-picture conditions and held-out wordings of a seed of their own, a logistic curve over its logarithm is fitted to
-whether the plan was right; `dgemma_ros.checkpoint.generation.Calibration` applies it.
+of the last step says little, for by then the model has made up its mind. On scenes and sessions of a seed of their own,
+in picture conditions, held-out and others' wordings, a logistic curve over its logarithm is fitted to whether the plan
+was right; `dgemma_ros.checkpoint.generation.Calibration` applies it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from training import evaluate, prompt, words
 from training.desk import Desk
 
 SEED = 80_808
-SOURCES: tuple[words.Source, ...] = ("known", "held")
+SOURCES: tuple[words.Source, ...] = ("known", "held", "others")
 CONDITIONS = ("usual", "dark", "blurred", "zoomed", "wide", "noisy")
 
 

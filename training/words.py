@@ -1,7 +1,7 @@
 """How people say it: the wordings of every kind of task, and whose they are.
 
-*Known* ones are what training draws from, *held* ones are held out of it, *others* (`other_words.py`) are somebody
-else's, who had seen neither.
+*Known* ones are what training draws from, *held* ones are held out of it; *others* (`other_words.py`) and *unseen* ones
+(`unseen_words.py`) are two other people's, who had seen neither.
 
 `{o}` and `{p}` are object phrases, `{t}` a place with its preposition, the rest as the task says. A wording whose line
 stands in `HELD` is never trained on: `training/evaluate.py --words held` asks in these only. Around an order come
@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 
 from dgemma_ros.tabletop.scenes import SHAPES, TRAYS
-from training import more_words, other_words
+from training import more_words, other_words, unseen_words
 
-Source = Literal["known", "held", "others"]
+Source = Literal["known", "held", "others", "unseen"]
 
 ORDERS = {
     "push": """push {o} {n} cm {w}|move {o} {w} by {n} cm|shift {o} {n} cm {w}|push {o} {w}, {n} cm|slide {o} {n} cm {w}
@@ -475,8 +475,10 @@ _MORE = {kind: _lines(text) for kind, text in more_words.TASKS.items()}
 WORDINGS = {kind: _FIRST[kind] + _MORE[kind] for kind in _FIRST}
 HELD_WORDINGS = {kind: _lines(text) for kind, text in HELD.items()}
 assert not {w for k, v in HELD_WORDINGS.items() for w in v} & {w for v in WORDINGS.values() for w in v}
-OTHERS = {kind: _lines(text) for kind, text in other_words.TASKS.items()}
-_SOURCES = {"known": WORDINGS, "held": HELD_WORDINGS, "others": OTHERS}
+OTHERS, UNSEEN = (
+    {kind: _lines(text) for kind, text in written.TASKS.items()} for written in (other_words, unseen_words)
+)
+_SOURCES = {"known": WORDINGS, "held": HELD_WORDINGS, "others": OTHERS, "unseen": UNSEEN}
 _NOTES = {
     kind: f"{text}|{more_words.NOTES[kind]}"
     for kind, text in (
@@ -492,6 +494,7 @@ NOTES: dict[str, dict[str, str]] = {
     "known": _NOTES,
     "held": _NOTES | {"broken": BROKEN_HELD, "neutral": NEUTRAL_HELD},
     "others": _NOTES | other_words.NOTES,
+    "unseen": _NOTES | unseen_words.NOTES,
 }
 _WRAPPED = {*ORDERS, "put_back", "edit_drop", "edit_add", "go_on", "cannot"}  # polite words fit around these
 
@@ -530,7 +533,7 @@ def ask(rng: np.random.Generator, kind: str, source: Source = "known", **slots: 
     """A wording of that kind, filled in and spoken as people do."""
     wording = choose(rng, _SOURCES[source][kind])
     text = wording.format(**slots)
-    if source == "others" or wording in _MORE[kind]:  # which have their own polite words
+    if source in ("others", "unseen") or wording in _MORE[kind]:  # which have their own polite words
         return spoken(rng, text, 0.04 if source == "known" else 0.0)
     if kind in _WRAPPED and not wording.startswith("please"):
         return polite(rng, text, source)

@@ -58,12 +58,13 @@ def test_a_fresh_scene_behind_a_note_is_judged_by_what_it_forbids() -> None:
             assert after.task.plan == right
 
 
-def test_others_say_as_much_as_the_wordings_that_are_known() -> None:
+@pytest.mark.parametrize("written", [words.OTHERS, words.UNSEEN], ids=["others", "unseen"])
+def test_others_say_as_much_as_the_wordings_that_are_known(written: dict[str, list[str]]) -> None:
     """A wording without its object would be asked, and have no right plan."""
 
     def slots(wording: str) -> frozenset[str]:
         return frozenset(re.findall(r"{(\w)}", wording))
 
-    assert set(words.OTHERS) == set(words.WORDINGS)
-    for kind, wordings in words.OTHERS.items():
+    assert set(written) == set(words.WORDINGS)
+    for kind, wordings in written.items():
         assert {slots(wording) for wording in wordings} <= {slots(wording) for wording in words.WORDINGS[kind]}, kind
