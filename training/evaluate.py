@@ -3,8 +3,8 @@
 `--n`: fresh scenes, one task each in a context of its own; the kinds take turns. `--sessions`: talks of ten things, or
 `--things`, in one context: tasks of all kinds, notes, edits of the model's own plans, results of carrying them out,
 newer frames, moved objects; each turn is judged by the world's truth. Seeds are such as training never uses, and so are
-the wordings of `--words held` and, by two writers who had not seen training's, `--words others` and, written when the
-weights were there, `--words unseen`. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share
+the wordings of `--words held` and, by two writers who had not seen training's, `--words others` and, written while the
+last training ran, `--words unseen`. A plan counts when it is valid and exactly right (`tasks.Task.right`). Every share
 comes with its 95 % interval. *Honest*: of the turns whose right plan is to say why not or to look, those that did so,
 for whatever reason.
 

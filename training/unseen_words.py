@@ -1,8 +1,8 @@
 """How strangers say it: ten wordings of every kind of task, and notes, for the last word on a checkpoint.
 
-Written as ten people would speak, by somebody who had seen four examples of each kind and nothing else, after the last
-training; nothing was chosen by them. Never trained on: `evaluate.py --words unseen` and `--note-words unseen` ask in
-these. `{o}` and the like are as in `words.py`.
+Written as ten people would speak, by somebody who had seen four examples of each kind and nothing else, while the last
+training ran; nothing was chosen by them. Never trained on: `evaluate.py --words unseen` and `--note-words unseen` ask
+in these. `{o}` and the like are as in `words.py`.
 """
 
 TASKS = {
