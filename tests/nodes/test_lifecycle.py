@@ -50,8 +50,9 @@ def test_round_trips_keep_memory_flat(graph: Graph, managed: Process) -> None:
         sizes.append(managed.memory())
     assert "loading" in managed.output and "warming up" in managed.output and "configured in" in managed.output
     # The first ones fill the allocator's pools, and what a plan has used goes with the next configure.
-    grown = max(sizes[11] - sizes[2], sizes[12] - sizes[5])
-    assert grown < 6, f"{grown:.1f} MiB over round trips: {sizes}"
+    assert sizes[11] - sizes[2] < 6, sizes
+    # What a callback held as the planner was freed is given back a second after the last cleanup.
+    until(lambda: managed.memory() - sizes[5] < 6, f"memory as it was: {sizes}")
 
 
 def test_a_planner_that_somebody_held_as_it_was_freed_goes_too(graph: Graph, model: Path) -> None:
