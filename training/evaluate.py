@@ -69,8 +69,6 @@ class Question:
     seconds: list[int]
     note: str = ""
     """What is said before the task."""
-    forbidden: bool = False
-    """Whether the note forbids what would be right without it."""
 
     @property
     def text(self) -> str:
@@ -148,11 +146,10 @@ def questions(
     for number in range(count):
         rng = np.random.default_rng((seed, number, 424242))
         scene, task = tasks.fresh(rng, kinds[number % len(kinds)], source)
-        said, forbidden = "", False
+        said = ""
         if note:
             meant = [a["object"] for _, a in task.plan if "object" in a] or [o.name for o in scene.now]
             said, view = notes.told(rng, tasks.View(scene.moments), note, meant, note_source)
-            forbidden = not view.allows(task.plan)
             task = tasks.heeding(task, view)
         scene = replace(scene, moments=scene.moments + (scene.now,) * back)
         look, noise = render.Look.draw(scene.seed), np.random.default_rng((scene.seed, 1))
@@ -160,7 +157,7 @@ def questions(
         pictures = [grey if blank else draw(m, look, noise, condition, size) for m in scene.moments]
         start = int(rng.integers(0, 3000))
         seconds = (start + np.cumsum(rng.integers(1, 20, len(pictures)))).tolist()
-        yield Question(scene, task, pictures, seconds, said, forbidden)
+        yield Question(scene, task, pictures, seconds, said)
 
 
 def answer(desk: Desk, question: Question) -> Plan:
@@ -188,7 +185,7 @@ def score(desk: Desk, asked: Iterator[Question], reference: Any = None) -> Talli
         plan = answer(desk, question)
         tally = tallies[question.task.kind]
         tally.add(question.task, plan)
-        if question.forbidden:
+        if question.task.forbidden:
             tally.heeded.append(plan.valid and tasks.refuses(calls_of(plan)))
         if reference is not None:
             other = prompt.parse_plan(ask(reference, desk, question, number)) or []

@@ -45,7 +45,8 @@ WEIGHTS = {
 }
 _PLAIN = list(WEIGHTS)
 EDITS = {"edit_target": 1.0, "edit_object": 1.0, "edit_drop": 2.0, "edit_order": 2.0, "edit_add": 1.0}
-MOVING = ("push", "fetch", "refer", "put", "pair", "stack", "extreme", "clear", "sort", "all_of", "put_back", *EDITS)
+MOVERS = ("push", "fetch", "refer", "put", "pair", "stack", "extreme", "clear", "sort", "all_of", "put_back", *EDITS)
+"""Kinds whose plans move something, so that a note may forbid them."""
 LED = {"": "user\n", "frame": "\n", "result": "\n", "note": "", "turn": "user\n"}
 """What a piece of each kind leaves for the next one to begin with; "": the system turn."""
 KEPT_FRAMES, KEPT_TURNS, KEPT_NOTES = 3, 1, 8  # as the planner's settings have it
@@ -242,7 +243,7 @@ class Talk:
         for _ in range(16):
             if task is not None and task.forbidden:
                 break
-            task = self.draw([str(kind) for kind in self.rng.permutation(MOVING)]) or task
+            task = self.draw([str(kind) for kind in self.rng.permutation(MOVERS)]) or task
         return task
 
     def unmet(self, task: Task) -> Task:

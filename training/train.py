@@ -34,6 +34,7 @@ from training import checkpoint, model, objective, prompt, skills, tasks, tokeni
 from training.feed import Ahead, Feeder
 from training.optim import optimisers
 from training.pace import FRESH, FURTHER, Pacer
+from training.sessions import Shape
 
 CHUNKS = {"cuda": {"short": 8, "long": 8, "deep": 8}, "cpu": {"short": 1, "long": 1, "deep": 1}}
 SLOTS = {"cuda": {"short": 96, "long": 24, "deep": 24}, "cpu": {"short": 6, "long": 2, "deep": 2}}
@@ -77,7 +78,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         help="sessions begin with what the planner keeps; more notes that matter, tasks that touch what they forbid, "
         "words never met, rows full of tasks",
     )
-    parser.add_argument("--notes", type=float, default=0.22, help="share of rounds in which somebody says something")
+    parser.add_argument("--notes", type=float, default=Shape().notes, help="share of rounds with a note")
     parser.add_argument(
         "--further", action="store_true", help="go on from the trained weights of --init: all there is from the start"
     )
@@ -342,7 +343,7 @@ def main() -> None:
     )
     feeder = Feeder(args.out, args.seed * 1000 + int(time.time()) % 1000, workers, SLOTS[args.device], rows, changes)
     torch.backends.cuda.matmul.allow_tf32 = True
-    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, and every batch has another
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans for each shape, and batches have many
     torch.set_num_threads(2 if args.device == "cuda" else args.threads or max(1, (os.cpu_count() or 2) - workers))
     run = Run(args, words)
     ahead = Ahead(feeder, run.device)

@@ -51,10 +51,10 @@ def test_a_fresh_scene_behind_a_note_is_judged_by_what_it_forbids() -> None:
     for kind in ("near", "broken"):
         noted = list(evaluate.questions(5, 50, note=kind))
         assert all(question.note for question in noted)
-        assert [question.forbidden for question in noted] == [kind == "broken" and moves for moves in moving]
+        assert [question.task.forbidden for question in noted] == [kind == "broken" and moves for moves in moving]
         for before, after in zip(plain, noted, strict=True):
             assert after.task.text == before.task.text
-            right = (tasks.say(tasks.CANNOT),) if after.forbidden else before.task.plan
+            right = (tasks.say(tasks.CANNOT),) if after.task.forbidden else before.task.plan
             assert after.task.plan == right
 
 

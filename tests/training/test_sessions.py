@@ -125,7 +125,7 @@ def test_what_a_note_forbids_is_asked_for_when_a_shape_says_so() -> None:
             made = talk.run()
             if talk.view.broken or not (talk.view.hands_off or talk.view.closed):
                 continue
-            moving = [leaf.task for leaf in made.leaves if leaf.task.kind in sessions.MOVING]
+            moving = [leaf.task for leaf in made.leaves if leaf.task.kind in sessions.MOVERS]
             asked, touching = asked + len(moving), touching + sum(task.forbidden for task in moving)
             assert all(task.plan == (tasks.say(tasks.CANNOT),) for task in moving if task.forbidden)
         return touching / asked
