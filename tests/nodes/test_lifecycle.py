@@ -48,7 +48,8 @@ def test_round_trips_keep_memory_flat(graph: Graph, managed: Process) -> None:
         assert graph.change(DEACTIVATE, NODE)
         assert graph.change(CLEANUP, NODE)
         sizes.append(managed.memory())
-    assert "loading" in managed.output and "warming up" in managed.output and "configured in" in managed.output
+    # What comes within half a second of another word of progress is not said: a quick machine's "warming up".
+    assert "loading" in managed.output and "configured in" in managed.output
     # The first ones fill the allocator's pools, and what a plan has used goes with the next configure.
     assert sizes[11] - sizes[2] < 6, sizes
     # What a callback held as the planner was freed is given back a second after the last cleanup.
